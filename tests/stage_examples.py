@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -230,8 +231,12 @@ def spoken_rows(n: int, rng: np.random.Generator) -> Floats:
     return values.astype(np.float32)
 
 
+@cache
 def arriving(words: str) -> tuple[Floats, Context]:
-    """Return samples for an example, with missing values unless they are 'whole', and their context."""
+    """Return samples for an example, with missing values unless they are 'whole', and their context.
+
+    They are read-only: a stage that writes into what it is given fails.
+    """
     rng = np.random.default_rng(7)
     if words == "sound":
         X, labels, rate = sound(60, rng), "microphone", 8000.0
@@ -246,6 +251,7 @@ def arriving(words: str) -> tuple[Floats, Context]:
     names = tuple(labels.split())
     if words in ("rows", "windows"):
         X[rng.uniform(size=X.shape) < 0.05] = np.nan
+    X.setflags(write=False)
     return X, Context(
         shape=X.shape[1:], names=names, units=("",) * len(names), rate=rate or None, task="classification", seed=3
     )

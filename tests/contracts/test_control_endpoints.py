@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from edgewright.fleet.protocol.wire.signing import sign
 from edgewright.fleet.server.api.app import App
 from edgewright.fleet.server.api.endpoints import health
-from edgewright.fleet.server.control_plane import Limits
+from edgewright.fleet.server.control_plane import Limits, Plane
 from edgewright.fleet.server.endpoint import Endpoint, endpoints
 from edgewright.fleet.server.rollouts import intents
 from edgewright.schema.fleet_api import Problem
@@ -54,6 +54,20 @@ def run(folder: Path, go: Callable[[Client], Coroutine[Any, Any, None]], **setti
         asyncio.run(go(Client(plane)))
 
 
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
+    """Provide one control plane for all requests that change nothing."""
+    with plane_of(tmp_path_factory.mktemp("refusing"), limits=Limits(report=8000, body=6000)) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="module")
+def viewer(refusing: Plane) -> str:
+    """Return the token of somebody who may look."""
+    request = Client(refusing).ask("POST", "/v1/fleet/operators", {"name": "eve", "role": "viewer"}, local=True)
+    return str(asyncio.run(request).json()["token"])
+
+
 async def send(client: Client, device: Device, endpoint: Endpoint, content: bytes, **headers: str) -> httpx.Response:
     """As whoever may ask."""
     path, named = path_of(endpoint), {"content-type": "application/json"}
@@ -65,30 +79,28 @@ async def send(client: Client, device: Device, endpoint: Endpoint, content: byte
 
 
 @pytest.mark.parametrize("endpoint", OPERATORS, ids=named)
-def test_nobody_asks_without_a_token(tmp_path: Path, endpoint: Endpoint) -> None:
+def test_nobody_asks_without_a_token(refusing: Plane, endpoint: Endpoint) -> None:
     async def go(client: Client) -> None:
         for given in ({}, {"authorization": "Bearer x"}, {"authorization": f"Bearer ewo.ada.{'x' * 32}"}):
             answer = await client.ask(endpoint.method, path_of(endpoint), headers=given)
             refused(answer, 401)
             assert "Bearer" in answer.headers["www-authenticate"]
 
-    run(tmp_path, go)
+    asyncio.run(go(Client(refusing)))
 
 
 @pytest.mark.parametrize("endpoint", [e for e in OPERATORS if e.who != "viewer"], ids=named)
-def test_a_viewer_changes_nothing(tmp_path: Path, endpoint: Endpoint) -> None:
+def test_a_viewer_changes_nothing(refusing: Plane, viewer: str, endpoint: Endpoint) -> None:
     async def go(client: Client) -> None:
-        answer = await client.ask("POST", "/v1/fleet/operators", {"name": "eve", "role": "viewer"}, local=True)
-        token = {"authorization": f"Bearer {answer.json()['token']}"}
-        assert (
-            endpoint.who in refused(await client.ask(endpoint.method, path_of(endpoint), headers=token), 403).expected
-        )
+        token = {"authorization": f"Bearer {viewer}"}
+        answer = await client.ask(endpoint.method, path_of(endpoint), headers=token)
+        assert endpoint.who in refused(answer, 403).expected
 
-    run(tmp_path, go)
+    asyncio.run(go(Client(refusing)))
 
 
 @pytest.mark.parametrize("endpoint", TAKING, ids=named)
-def test_what_is_wrong_is_refused_in_one_shape(tmp_path: Path, endpoint: Endpoint) -> None:
+def test_what_is_wrong_is_refused_in_one_shape(refusing: Plane, endpoint: Endpoint) -> None:
     async def go(client: Client) -> None:
         device = await enrolled(client)
         deep = b"[" * 100_000
@@ -99,11 +111,11 @@ def test_what_is_wrong_is_refused_in_one_shape(tmp_path: Path, endpoint: Endpoin
         refused(await send(client, device, endpoint, b"{}", **{"content-encoding": "gzip"}), 415)
         refused(await send(client, device, endpoint, b"{}", **{"content-type": "text/plain"}), 415)
 
-    run(tmp_path, go, limits=Limits(report=8000, body=6000))
+    asyncio.run(go(Client(refusing)))
 
 
 @pytest.mark.parametrize("endpoint", [e for e in OPERATORS if e.parameters], ids=named)
-def test_what_is_not_there_is_said(tmp_path: Path, endpoint: Endpoint) -> None:
+def test_what_is_not_there_is_said(refusing: Plane, endpoint: Endpoint) -> None:
     async def go(client: Client) -> None:
         body = {"reason": "x"} if endpoint.takes is not None else None
         answer = await client.ask(endpoint.method, path_of(endpoint), body, local=True)
@@ -113,16 +125,16 @@ def test_what_is_not_there_is_said(tmp_path: Path, endpoint: Endpoint) -> None:
             strange = strange.replace(f"{{{name}}}", "%F0%9F%92%A9")
         refused(await client.ask(endpoint.method, strange, body, local=True), 404)
 
-    run(tmp_path, go)
+    asyncio.run(go(Client(refusing)))
 
 
 @pytest.mark.parametrize("endpoint", [e for e in ALL if e.query is not None], ids=named)
-def test_a_query_is_as_described(tmp_path: Path, endpoint: Endpoint) -> None:
+def test_a_query_is_as_described(refusing: Plane, endpoint: Endpoint) -> None:
     async def go(client: Client) -> None:
         for query in ("limit=0", "limit=x", "limit=99999", "unknown=1", "limit=1&limit=2"):
             refused(await client.ask("GET", f"{path_of(endpoint)}?{query}", local=True), 400)
 
-    run(tmp_path, go)
+    asyncio.run(go(Client(refusing)))
 
 
 def test_other_paths_and_methods_have_the_same_shape(tmp_path: Path) -> None:
