@@ -121,9 +121,9 @@ for room in ("device", "monitor", "nlp", "core", "schema"):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["predict", "--help"]])
-def test_help_loads_no_desk_library(arguments: list[str]) -> None:
-    modules = loaded(f"from edgewright.cli.main import run; assert run({arguments!r}) == 0")
+def test_help_loads_no_desk_library() -> None:
+    commands = [["--help"], ["--version"], ["run", "--help"], ["predict", "--help"]]
+    modules = loaded(f"from edgewright.cli.main import run; assert not any(map(run, {commands!r}))")
     assert not tops(modules) & (DESK | {"onnxruntime", "numpy"})
 
 

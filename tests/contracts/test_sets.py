@@ -17,9 +17,13 @@ from edgewright.schema.errors import EdgewrightError, UnknownNameError
 from support import shared_data
 
 NAMES = names()
+# They take more than half a second to load.
+LARGE = {"fsdd", "grocery", "hapt", "wisdm_watch"}
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for name in NAMES]
+)
 def loaded(request: pytest.FixtureRequest) -> Iterator[tuple[str, PublicSet[Any] | PublicText, DataSet | TextSet]]:
     part = public_set(request.param)
     yield request.param, part, part.load(shared_data(part.folder))
