@@ -79,6 +79,7 @@ def test_modules_are_compiled_for_the_features_that_are_named(monkeypatch: pytes
     assert flags()[-3:] == ("-msse3", "-mssse3", "-mavx2") and "-march=native" not in flags()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "has", "lacks"), [("Haswell", "avx2", "avx512_vnni"), ("Nehalem", "sse4_2", "avx2")])
 def test_features_under_an_emulator_are_the_emulated_ones(name: str, has: str, lacks: str) -> None:
     lines = on_processor(
