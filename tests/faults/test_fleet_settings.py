@@ -88,6 +88,24 @@ def test_settings_run_with_their_release_and_go_back_with_it(fleet: Fleet) -> No
     fleet.wait(lambda: fleet.said().count("state    first") > seen)
 
 
+def test_a_secret_stays_on_its_device(fleet: Fleet) -> None:
+    fleet.start_agent("r0.edge", "--token", fleet.token, "--name", "pump-1")
+    sink = '[[sink]]\nkind = "http"\nurl = "https://127.0.0.1:9/items"\ntoken_file = "secret:gateway"\n'
+    fleet.publish("one", "seconds = 3.0", more=sink)
+    fleet.wait(lambda: fleet.outcome().get("because") == "start")
+    assert "the secret 'gateway'" in fleet.outcome()["detail"]
+    assert fleet.state().counter == 0
+
+    secret, value = fleet.folder / "secrets" / "gateway", "c4f3babe-c4f3"
+    secret.parent.mkdir()
+    secret.write_text(value)
+    secret.chmod(0o600)
+    fleet.publish("two", "seconds = 3.0", more=sink)  # the first rollout was halted
+    fleet.wait(lambda: "idle: confirmed" in fleet.said())
+    files = [path for path in fleet.folder.rglob("*") if path.is_file() and path != secret]
+    assert [path for path in files if value.encode() in path.read_bytes()] == []
+
+
 def test_a_kill_at_any_moment_leaves_a_model_with_its_settings(fleet: Fleet) -> None:
     fleet.start_agent("r0.edge", "--token", fleet.token, "--name", "pump-1")
     fleet.publish("one", "seconds = 2.0\nboots = 100\ncrashes = 100", action='event = "first"')

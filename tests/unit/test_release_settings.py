@@ -146,3 +146,57 @@ def test_check_shows_a_release_on_a_device(tmp_path: Path, capfd: pytest.Capture
     checked = json.loads(capfd.readouterr().out)["checked"]
     assert "rules level: 2 states" in checked
     assert "kept instead of the release's: agent.slow" in checked
+
+
+SINK = """
+[[sink]]
+kind = "http"
+url = "https://gateway.example/items"
+token_file = "secret:gateway-token"
+"""
+
+
+def test_a_secret_travels_by_name_and_its_value_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = carrying(tmp_path, release_settings(tmp_path / "s", SINK))
+    assert check_package(path).needs == ("secret gateway-token",)
+    (tmp_path / "dev").mkdir()
+    config = tmp_path / "dev" / "device.toml"
+    config.write_text("[agent]\n")
+    missing = run_vectors(path, TrialLimits(), config=config)
+    assert (missing.ok, missing.because) == (False, "start")
+    assert "expected the secret 'gateway-token', got No such file" in missing.detail
+
+    secret = config.parent / "secrets" / "gateway-token"
+    secret.parent.mkdir()
+    secret.write_text("c4f3")
+    secret.chmod(0o644)
+    public = run_vectors(path, TrialLimits(), config=config)
+    assert "a secret 'gateway-token' that only its owner reads, got mode 0644" in public.detail
+    assert "c4f3" not in public.detail
+    secret.chmod(0o600)
+    monkeypatch.chdir(config.parent)  # as relative as the agent was started with
+    assert run_vectors(path, TrialLimits(), config=Path("device.toml")).ok
+    (way,) = settings_with(path, config).ways
+    assert msgspec.to_builtins(way.config)["token_file"] == str(secret)
+
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials" / "gateway-token").write_text("other")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+    secret.unlink()
+    assert run_vectors(path, TrialLimits(), config=config).ok
+    (way,) = settings_with(path, config).ways
+    assert msgspec.to_builtins(way.config)["token_file"] == str(tmp_path / "credentials" / "gateway-token")
+
+
+def test_a_device_without_its_own_secret_blames_no_release(tmp_path: Path) -> None:
+    path = carrying(tmp_path, release_settings(tmp_path / "s"))
+    config = tmp_path / "device.toml"
+    config.write_text(SINK)
+    with pytest.raises(OutputError, match="the secret 'gateway-token'"):
+        run_vectors(path, TrialLimits(), config=config)
+
+
+@pytest.mark.parametrize("name", ["", "../shadow", "a/b", ".hidden"])
+def test_the_name_of_a_secret_is_no_path(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="the name of a secret"):
+        carrying(tmp_path, release_settings(tmp_path / "s", SINK.replace("gateway-token", name)))

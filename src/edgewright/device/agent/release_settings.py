@@ -19,6 +19,7 @@ from edgewright.core.state_machine.validation import read_table
 from edgewright.core.toml_tables import parse_toml, read_toml
 from edgewright.device.agent.packages import SETTINGS
 from edgewright.device.agent.plan import make_plan
+from edgewright.device.agent.secrets import secret_names
 from edgewright.device.agent.settings import Configured, check_settings
 from edgewright.device.boards.configuration import check_apart
 from edgewright.schema.device_config import CommandEntry, PackageEntry
@@ -61,7 +62,7 @@ def collect_files(path: Path) -> dict[str, bytes]:
     return files
 
 
-def settings_with(package: Path, config: Path | None) -> Configured:
+def settings_with(package: Path, config: Path | None, *, secrets: bool = True) -> Configured:
     """Return the settings of a device, and beneath them those that the package carries.
 
     A key that the device has itself stays. Tables are merged key by key; a list such as `[[rules]]` is one key.
@@ -69,6 +70,7 @@ def settings_with(package: Path, config: Path | None) -> Configured:
     Args:
         package: file of the package.
         config: device.toml; None for none.
+        secrets: whether secrets that either names must be there.
 
     Raises:
         UnknownNameError: for a key that no release may set, and as `check_settings`.
@@ -76,7 +78,7 @@ def settings_with(package: Path, config: Path | None) -> Configured:
     """
     own = {} if config is None else read_toml(config, "a configuration")
     where, folder = ("the settings", Path()) if config is None else (config.name, config.parent)
-    configured = check_settings(own, folder, where)
+    configured = check_settings(own, folder, where, secrets=secrets)
     files = carried_files(package)
     if not files:
         return configured
@@ -92,7 +94,7 @@ def settings_with(package: Path, config: Path | None) -> Configured:
         for entry in carried.get(key, ()):
             entry["path"] = str(inside / entry["path"])
     merged, kept = _merge(carried, own)
-    configured = check_settings(merged, folder, f"{where} with {title}" if own else title)
+    configured = check_settings(merged, folder, f"{where} with {title}" if own else title, secrets=secrets)
     source = merged.get("source", {})
     if source.get("kind") == "serial":
         check_apart(configured.settings.boards, str(source.get("port", "")), title)
@@ -103,27 +105,31 @@ def settings_with(package: Path, config: Path | None) -> Configured:
     return msgspec.structs.replace(configured, settings=strict, files=contents, kept=kept)
 
 
-def check_carried(package: Path, config: Path | None = None) -> tuple[str, ...]:
+def check_carried(package: Path, config: Path | None = None, *, desk: bool = False) -> tuple[str, ...]:
     """Check what a package carries as a device does before it activates it; names that a device must have itself.
 
     Args:
         package: its file, with settings.
-        config: device.toml of this device. None on the desk: programs that rules start are then those of any device.
+        config: device.toml of this device; None for none.
+        desk: programs that rules start and secrets are those of any device.
 
     Raises:
         CheckFailedError: the test vectors of a package fail.
         UnknownNameError, InputError: as `settings_with`, or its tables and detectors do not fit the package.
     """
-    configured = settings_with(package, config)
+    configured = settings_with(package, config, secrets=not desk)
     settings = configured.settings
     commands = dict(settings.commands)
-    if config is None:
+    if desk:
         tables = [read_table(Path(rule.path), configured.files.get(rule.path)) for rule in settings.rules]
         names = sorted({action.command for table in tables for action in table.actions if action.command})
         commands = {name: CommandEntry(run=("/",)) for name in names}
     packages = (PackageEntry(path=str(package), name=_NAME), *settings.packages)
     make_plan(msgspec.structs.replace(settings, packages=packages, commands=commands), Path(), configured.files)
-    return () if config is not None else tuple(f"command {name}" for name in commands)
+    if not desk:
+        return ()
+    secrets = sorted(set(secret_names(parse_toml(carried_files(package)[FILE], FILE))))
+    return (*(f"command {name}" for name in commands), *(f"secret {name}" for name in secrets))
 
 
 def _named_files(table: Mapping[str, Any], where: str) -> list[str]:
@@ -131,7 +137,7 @@ def _named_files(table: Mapping[str, Any], where: str) -> list[str]:
     for key in table:
         if key not in KEYS:
             raise UnknownNameError("key of a release's settings", key, KEYS, where)
-    check_settings(dict(table), Path(), where)
+    check_settings(dict(table), Path(), where, secrets=False)
     names = [str(entry["path"]) for key in ("detectors", "rules") for entry in table.get(key, ())]
     for name in names:
         path = PurePosixPath(name)

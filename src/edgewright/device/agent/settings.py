@@ -10,6 +10,7 @@ import msgspec
 
 from edgewright.core.toml_tables import convert_table, read_toml
 from edgewright.device import sinks, sources
+from edgewright.device.agent.secrets import PREFIX, secret_file
 from edgewright.device.boards.configuration import check_boards
 from edgewright.device.timeline import TimelineConfig
 from edgewright.schema.device_config import AgentSettings, CommandEntry
@@ -64,17 +65,22 @@ def read_settings(path: Path | None) -> Configured:
     return check_settings(read_toml(path, "a configuration"), path.parent, path.name)
 
 
-def check_settings(table: dict[str, Any], folder: Path, where: str) -> Configured:
+def check_settings(table: dict[str, Any], folder: Path, where: str, *, secrets: bool = True) -> Configured:
     """Check a configuration's table.
 
     Args:
         table: as read.
         folder: from which paths of packages, detectors and tables are seen.
         where: its name in messages.
+        secrets: whether secrets that it names must be there.
 
     Raises:
         InputError: as `read_settings`.
     """
+
+    def files_of(entry: S, part_name: str) -> S:
+        return _files_of(entry, folder, f"{where} {part_name}", secrets)
+
     settings = convert_table(table, AgentSettings, where)
     for name, command in settings.commands.items():
         _check_command(name, command, where)
@@ -83,19 +89,20 @@ def check_settings(table: dict[str, Any], folder: Path, where: str) -> Configure
     if settings.source:
         kind, rest = _kind(settings.source, f"{where} source", "a source")
         part = _named(sources.kind, kind, f"{where} source.kind")
-        source = sources.Source(kind, _files_of(convert_table(rest, part.config, f"{where} source"), folder))
+        source = sources.Source(kind, files_of(convert_table(rest, part.config, f"{where} source"), "source"))
     ways = []
     for index, entry in enumerate(settings.sink):
         kind, rest = _kind(entry, f"{where} sink[{index}]", "a sink")
         sink = _named(sinks.kind, kind, f"{where} sink[{index}].kind")
-        ways.append(SinkEntry(kind, _files_of(convert_table(rest, sink.config, f"{where} sink[{index}]"), folder)))
+        config = files_of(convert_table(rest, sink.config, f"{where} sink[{index}]"), f"sink[{index}]")
+        ways.append(SinkEntry(kind, config))
     return Configured(
         settings=msgspec.structs.replace(
             settings,
-            packages=tuple(_files_of(entry, folder) for entry in settings.packages),
-            detectors=tuple(_files_of(entry, folder) for entry in settings.detectors),
-            rules=tuple(_files_of(entry, folder) for entry in settings.rules),
-            store=_files_of(settings.store, folder),
+            packages=tuple(files_of(entry, "packages") for entry in settings.packages),
+            detectors=tuple(files_of(entry, "detectors") for entry in settings.detectors),
+            rules=tuple(files_of(entry, "rules") for entry in settings.rules),
+            store=files_of(settings.store, "store"),
         ),
         source=source,
         timeline=convert_table(settings.timeline, TimelineConfig, f"{where} timeline"),
@@ -117,9 +124,15 @@ def _kind(table: dict[str, Any], where: str, part: str) -> tuple[str, dict[str, 
     return kind, {key: value for key, value in table.items() if key != "kind"}
 
 
-def _files_of(settings: S, folder: Path) -> S:
-    """Return settings whose files are seen from a folder; `-` is standard input."""
-    files = {key: str(folder / value) for key in _FILES if (value := getattr(settings, key, "")) not in {"", "-"}}
+def _files_of(settings: S, folder: Path, where: str, secrets: bool) -> S:
+    """Return settings whose files are seen from a folder; `-` is standard input, `secret:NAME` a secret."""
+    files = {}
+    for key in _FILES:
+        value = getattr(settings, key, "")
+        if value.startswith(PREFIX):
+            files[key] = secret_file(value, folder, f"{where}.{key}", present=secrets)
+        elif value not in {"", "-"}:
+            files[key] = str(folder / value)
     return msgspec.structs.replace(settings, **files)
 
 

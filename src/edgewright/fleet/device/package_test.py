@@ -26,7 +26,7 @@ OK, WRONG, UNREADABLE, DISK, SETTINGS, MEMORY = 0, 1, 2, 3, 4, 74
 _MEMORY = 1 << 30
 _SECONDS = 60
 _WALL = 120.0
-_KEPT = ("PATH", "HOME", "LANG", "XDG_CACHE_HOME", "PYTHONPATH", "LD_LIBRARY_PATH")
+_KEPT = ("PATH", "HOME", "LANG", "XDG_CACHE_HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "CREDENTIALS_DIRECTORY")
 
 
 def limit(memory: int, seconds: int) -> None:
@@ -65,13 +65,14 @@ def _processes() -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Run FILE MEMORY SECONDS [CONFIG].
+    """Run FILE MEMORY SECONDS [CONFIG FOLDER].
+
+    With CONFIG, the device.toml as seen from FOLDER or empty for none, settings in the package are checked, too.
 
     Return 0 if the vectors pass, 1 if answers differ, 2 for an unreadable package, 3 for a full disk or a CONFIG that
     cannot be read, 4 for settings in the package that do not fit this device, 74 for too little memory.
     """
     path, memory, seconds = Path(arguments[0]), int(arguments[1]), int(arguments[2])
-    config = Path(arguments[3]) if arguments[3:] and arguments[3] else None
     alone()
     limit(memory, seconds)
     from edgewright.core.package import read_package  # noqa: PLC0415 - after the limits
@@ -80,7 +81,7 @@ def main(arguments: list[str]) -> int:
 
     try:
         Predictor(read_package(path))
-        return _check_settings(path, config)
+        return _check_settings(path, *arguments[3:]) if arguments[3:] else OK
     except CheckFailedError as error:
         return _answered(str(error), WRONG)
     except OutputError as error:
@@ -91,7 +92,7 @@ def main(arguments: list[str]) -> int:
         return _answered("out of memory", MEMORY)
 
 
-def _check_settings(path: Path, config: Path | None) -> int:
+def _check_settings(path: Path, file: str, folder: str) -> int:
     """Check the settings that a package carries against those of this device."""
     from edgewright.device.agent.release_settings import carried_files, check_carried  # noqa: PLC0415 - after the limits
     from edgewright.device.agent.settings import read_settings  # noqa: PLC0415
@@ -99,9 +100,11 @@ def _check_settings(path: Path, config: Path | None) -> int:
 
     if not carried_files(path):
         return OK
+    config = Path(file) if file else None
     try:
+        os.chdir(folder)
         read_settings(config)
-    except EdgewrightError as error:  # says nothing about the release
+    except (EdgewrightError, OSError) as error:  # says nothing about the release
         return _answered(f"this device's own settings: {error}", DISK)
     try:
         check_carried(path, config)
@@ -138,10 +141,10 @@ def run_vectors(
             package is unknown.
     """
     command = [sys.executable, "-m", __name__, str(path.absolute()), str(written(limits.memory)), str(_SECONDS)]
-    command.append(str(config.absolute()) if config else "")
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | threads
     with os_errors(OutputError, "to run a package's test vectors", path):
+        command += [str(config or ""), str(Path.cwd())]
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment,
             cwd="/", start_new_session=True,

@@ -78,7 +78,7 @@ def check_package(path: Path) -> Contents:
         raise InputError("a file that does not change", "one that changed while it was read", str(path))
     for form in package.manifest.forms:
         Predictor(package, form=form, rows=1)
-    needs = check_carried(path) if any(name.startswith(SETTINGS) for name in package.files) else ()
+    needs = check_carried(path, desk=True) if any(name.startswith(SETTINGS) for name in package.files) else ()
     return Contents(f"{package.manifest.name} {package.sha256[:16]}", data, needs)
 
 
