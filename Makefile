@@ -32,8 +32,9 @@ $(DEMO) $(STAMP): requirements.lock pyproject.toml tools/install.py
 	$(BIN)/python tools/install.py $(if $(findstring demo,$@),demo,dev)
 	@touch $@ $(DEMO)
 
-# Types are one process, which keeps one core: the tests run beside it.
-test: lint contracts docs
+# Each but the tests is one process, which keeps one core: two run at once, and the tests beside the types.
+test:
+	@$(MAKE) --no-print-directory -j 2 -O lint contracts docs
 	@$(MAKE) --no-print-directory -j 2 types unit
 
 test-all: test slow faults faults-fleet

@@ -44,6 +44,11 @@ WORDS = frozenset(
         """,
     )
 )
+# Where a class of such a name, and where a binding of such a word can stand: a file without one need not be parsed.
+CLASS = re.compile(rf"\bclass\s+_*(?:{'|'.join(CLASSES)})\b")
+BINDING = re.compile(
+    rf"(?<![\w'\"`])_*(?:{'|'.join(WORDS)})_*(?=\s*(?:[]):,;=(+*/%&|^@<>}}#\\-]|\n|(?:in|if)\b|\Z))", re.IGNORECASE
+)
 KEPT = {
     ("src/edgewright/core/input/windows.py", "_held"): "a key of the state that a device stores",
     ("src/edgewright/device/agent/stream_decisions.py", "_told"): "a key of the state that a device stores",
@@ -105,7 +110,8 @@ def story_names(source: Path) -> Iterator[str]:
         name = path.parent.name if path.stem == "__init__" else path.stem
         if name.lstrip("_") in MODULES:
             yield f"{file_path}: expected a noun that says what the module holds, got {name!r}"
-        for node in ast.walk(ast.parse(path.read_text())):
+        text = path.read_text()
+        for node in ast.walk(ast.parse(text)) if CLASS.search(text) else ():
             if isinstance(node, ast.ClassDef) and node.name.lstrip("_") in CLASSES:
                 yield f"{file_path}:{node.lineno}: expected a noun that says what the class is, got {node.name!r}"
 
@@ -113,8 +119,10 @@ def story_names(source: Path) -> Iterator[str]:
 def ruled_out(root: Path, folders: tuple[str, ...], *, members: bool = True) -> Iterator[str]:
     """Yield one line for each binding of a ruled-out word in some folders of a checkout, but for those in `KEPT`."""
     for path in sorted(path for folder in folders for path in (root / folder).rglob("*.py")):
-        file_path = path.relative_to(root).as_posix()
-        for line, name in sorted(bindings(ast.parse(path.read_text()), members=members)):
+        file_path, text = path.relative_to(root).as_posix(), path.read_text()
+        if not BINDING.search(text):
+            continue
+        for line, name in sorted(bindings(ast.parse(text), members=members)):
             if name.strip("_").lower() in WORDS and (file_path, name) not in KEPT:
                 yield f"{file_path}:{line}: expected a name that says what the value is, got {name!r}"
 
