@@ -115,9 +115,9 @@ def test_names_that_leave_the_folder_are_refused(name: str) -> None:
 
 def test_newer_format_is_refused_by_name() -> None:
     whole = members()
-    newer = whole["manifest.json"].replace(b'"version": 1', b'"version": 2')
+    newer = whole["manifest.json"].replace(b'"version": 1', b'"version": 3')
     assert newer != whole["manifest.json"]
-    message = r"Package format 2 is newer than this Edgewright reads \(1\): upgrade"
+    message = r"Package format 3 is newer than this Edgewright reads \(2\): upgrade"
     with pytest.raises(InputError, match=message):
         parse_package(resealed([(n, newer if n == "manifest.json" else d) for n, d in whole.items()]), "p.edge")
 
