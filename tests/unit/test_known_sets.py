@@ -34,6 +34,7 @@ def test_a_folder_of_ones_own_with_the_name_of_a_set_is_no_copy(tmp_path: Path) 
         assert set_at(tmp_path / name) == ""
 
 
+@pytest.mark.slow
 def test_init_writes_the_loader_of_a_set_and_check_reads_by_it(tmp_path: Path, cli: Cli) -> None:
     folder = tmp_path / "downloaded"
     folder.symlink_to(shared_data("ecg200"))

@@ -89,6 +89,7 @@ def test_a_folder_has_data_of_one_kind_and_says_what_it_leaves_out(ending: str, 
     assert data_report.preview.sentence([]).startswith(f"without {left_out} of another kind (notes.")
 
 
+@pytest.mark.slow
 def test_what_a_folder_leaves_out_is_said_once(cli: Cli) -> None:
     write_other_formats(Path(strolls("strolls")), ".parquet")
     for command in (("init", "strolls", "--yes"), ("check", "strolls")):

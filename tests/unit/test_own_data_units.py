@@ -115,6 +115,7 @@ def test_the_watch_of_wisdm_measures_metres_per_second_squared(tmp_path: Path) -
     assert "| x | reading | m/s² (guess) |" in data_document(proposed, "watch.csv")
 
 
+@pytest.mark.slow
 def test_the_phone_of_hapt_measures_g_and_radians(tmp_path: Path) -> None:
     for file in sorted(shared_data("har-hapt").glob("exp0*.csv.gz"))[:2]:
         shutil.copyfile(file, tmp_path / file.name)
