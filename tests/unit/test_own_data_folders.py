@@ -109,6 +109,7 @@ def test_tables_beside_sounds_are_no_sounds(tmp_path: Path) -> None:
     assert data_report.preview.sentence([]) == "without 2 files of another kind (notes.jsonl, notes.txt)"
 
 
+@pytest.mark.slow
 def test_the_person_of_a_recording_stands_in_its_name(cli: Cli) -> None:
     cli("init", hapt(6), "--yes", "--target", "activity_id")
     data, split = proposed_table()["data"], proposed_table()["split"]
@@ -117,6 +118,7 @@ def test_the_person_of_a_recording_stands_in_its_name(cli: Cli) -> None:
     assert "File names: exp{index}_user{group}" in Path("data.md").read_text()
 
 
+@pytest.mark.slow
 def test_parquet_files_are_labelled_by_their_names(cli: Cli) -> None:
     cli("init", strolls("strolls", extra=True), "--yes")
     data = proposed_table()["data"]

@@ -216,6 +216,7 @@ def keep_a_training(*_: object, config: PipelineConfig, out: Path, **__: object)
         raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few")
 def test_an_init_that_was_stopped_goes_on(
     cli: Cli, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
