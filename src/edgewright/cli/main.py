@@ -118,9 +118,9 @@ def run(arguments: list[str], commands: click.Group = cli) -> int:
 
 
 def _run(arguments: list[str], commands: click.Group) -> int:
+    words = arguments if commands is cli else ["device", *arguments]
     try:
         with signals_end_work(), _warnings_in_lines():
-            words = arguments if commands is cli else ["device", *arguments]
             result = commands.main(args=arguments, prog_name=commands.name, standalone_mode=False, obj=words)
         code = result if isinstance(result, int) else 0
         if sys.stdout is not None:
@@ -142,6 +142,8 @@ def _run(arguments: list[str], commands: click.Group) -> int:
         extra = EXTRAS.get((error.name or "").split(".")[0])
         if extra is None:
             raise
+        if extra == "camera" and words[:1] not in (["device"], ["language"]):
+            extra = "train"  # carries it, too, and these commands need the rest of it next
         return _say(str(MissingExtraError(extra, error.name or "")), BAD_INPUT)
     except (_ReaderLeftError, BrokenPipeError):
         # The reader of a pipe went away (`| head`): end quietly.
