@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,8 @@ import pytest
 from agent_example import package, recording, signal
 from edgewright.cli.main import run as command
 from edgewright.core.package import read_package
-from edgewright.device.agent.release_settings import check_carried, settings_with
+from edgewright.device.agent.release_settings import FILE, carried_files, check_carried, settings_with
+from edgewright.device.agent.secrets import secret_file
 from edgewright.device.agent.startup import configured_for, run_agent
 from edgewright.device.sources import short_source
 from edgewright.fleet.device.package_test import run_vectors
@@ -84,6 +86,14 @@ def test_a_source_of_another_kind_stays_whole(tmp_path: Path) -> None:
         ('[[detectors]]\npath = "device.toml"\n', "other than device.toml"),
         ('[[detectors]]\npath = "none.detector"\n', "the file 'none.detector'"),
         ("= 5", "expected TOML"),
+        (
+            '[[sink]]\nkind = "http"\nurl = "https://a.example/"\ntoken_file = "/var/lib/edgewright/key"\n',
+            "a secret by name.*'/var/lib/edgewright/key'.*token_file",
+        ),
+        (
+            '[source]\nkind = "mqtt"\nhost = "a.example"\ntopics = ["t"]\nuser = "u"\npassword_file = "password"\n',
+            "a secret by name.*'password'.*password_file",
+        ),
     ],
 )
 def test_what_no_device_would_take_is_not_published(tmp_path: Path, more: str, message: str) -> None:
@@ -200,3 +210,31 @@ def test_a_device_without_its_own_secret_blames_no_release(tmp_path: Path) -> No
 def test_the_name_of_a_secret_is_no_path(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="the name of a secret"):
         carrying(tmp_path, release_settings(tmp_path / "s", SINK.replace("gateway-token", name)))
+
+
+def test_a_secret_that_is_no_file_or_a_folder_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secrets").mkdir()
+    os.mkfifo(tmp_path / "secrets" / "pipe", 0o600)
+    (tmp_path / "secrets" / "folder").mkdir(mode=0o700)
+    for name in ("pipe", "folder"):
+        with pytest.raises(InputError, match=f"a secret '{name}' that only its owner reads, got mode no plain file"):
+            secret_file(f"secret:{name}", tmp_path, "device.toml")
+    (tmp_path / "here").write_text("of the working folder")
+    monkeypatch.chdir(tmp_path)
+    for folder in ("", "/" + 300 * "x"):
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", folder)
+        with pytest.raises(InputError, match="the secret 'here', got No such file"):
+            secret_file("secret:here", tmp_path, "device.toml")
+
+
+def test_a_package_that_ends_early_is_named(tmp_path: Path) -> None:
+    path = carrying(tmp_path, release_settings(tmp_path / "s"))
+    data = bytearray(path.read_bytes())
+    entry = data.rindex(b"PK\x01\x02", 0, data.rindex(FILE.encode()))
+    data[entry + 10 : entry + 12] = bytes(2)  # stored, and longer than the file
+    data[entry + 20 : entry + 28] = 2 * len(data).to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="a package"):
+        carried_files(path)

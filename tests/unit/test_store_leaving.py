@@ -16,6 +16,7 @@ import pytest
 from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.device.agent.startup import deliver
+from edgewright.device.broker import first_line
 from edgewright.device.sinks import Sink, SinkConfig, acknowledgement, kind
 from edgewright.device.store import reader, status
 from edgewright.device.store.purge import purge
@@ -111,6 +112,20 @@ def test_http_takes_batches_and_no_canary(tmp_path: Path) -> None:
         assert (delivery.sent, delivery.arrived) == (2, 2)
     assert b"Edgewright-Device: device-1" in requests[0]
     no_canary(b"".join(requests))
+
+
+@pytest.mark.parametrize("token", [b"first-7f3a\nsecond", b"caf\xc3\xa9-7f3a", b"7f3a\xff", b"7f3a\x00"])
+def test_a_token_that_no_header_takes_is_not_quoted_and_stops_no_delivery(tmp_path: Path, token: bytes) -> None:
+    (tmp_path / "token").write_bytes(token)
+    with opened(tmp_path / "s") as store:
+        fill(store)
+        delivery = deliver(store, open_sink("http", url="http://127.0.0.1:9/", token_file=str(tmp_path / "token")))
+    assert "expected a token in one line of printable ASCII" in delivery.problem
+    assert "7f3a" not in delivery.problem
+    with pytest.raises(InputError) as raised:
+        (tmp_path / "password").write_bytes(token + b"\xfe")
+        first_line(str(tmp_path / "password"))
+    assert "0x" not in str(raised.value)
 
 
 def test_raw_rows_never_leave_by_themselves(tmp_path: Path) -> None:

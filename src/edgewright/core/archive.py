@@ -114,8 +114,7 @@ _SEAL = b"edgewright sha256 "
 _SEAL_LENGTH = len(_SEAL) + 64
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
 _DO = "Fetch the package again: it was damaged or changed after it was made"
-# What zipfile raises for archives that are not what they say.
-_DAMAGED = (
+DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
     NotImplementedError,
@@ -126,6 +125,7 @@ _DAMAGED = (
     OSError,
     struct.error,
 )
+"""What zipfile raises for archives that are not what they say."""
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
@@ -188,7 +188,7 @@ def unpack(data: bytes, where: str) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _members(archive, len(data), where)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise InputError("a package that can be read", str(error), where, _DO) from None
 
 

@@ -18,8 +18,10 @@ def first_line(path: str) -> str:
     """
     try:
         return Path(path).read_text(encoding="utf-8").strip().partition("\n")[0].strip()
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise InputError("a file with a password", str(error), path) from None
+    except UnicodeDecodeError:  # whose text quotes a byte of the password
+        raise InputError("a file with a password", "text that is not UTF-8", path) from None
 
 
 def paho() -> Any:  # noqa: ANN401 - paho has no types

@@ -7,19 +7,19 @@ and need no writes of their own.
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
 
+from edgewright.core.archive import DAMAGED
 from edgewright.core.files import os_errors
 from edgewright.core.state_machine.validation import read_table
 from edgewright.core.toml_tables import parse_toml, read_toml
 from edgewright.device.agent.packages import SETTINGS
 from edgewright.device.agent.plan import make_plan
-from edgewright.device.agent.secrets import secret_names
+from edgewright.device.agent.secrets import PREFIX, secret_names
 from edgewright.device.agent.settings import Configured, check_settings
 from edgewright.device.boards.configuration import check_apart
 from edgewright.schema.device_config import CommandEntry, PackageEntry
@@ -28,6 +28,7 @@ from edgewright.schema.errors import InputError, UnknownNameError
 FILE = "device.toml"
 KEYS = ("agent", "timeline", "drift", "source", "detectors", "rules", "sink")
 """What a release may set: names, stores, programs, further packages and boards belong to each device."""
+_SECRETS = ("password_file", "token_file", "key_file")
 _LARGEST = 16 << 20
 _NAME = "package"  # of a release's own package in events and tables, after its file on a device
 
@@ -44,7 +45,7 @@ def carried_files(package: Path) -> dict[str, bytes]:
             if sum(member.file_size for member in members) > _LARGEST:
                 raise InputError(f"settings of at most {_LARGEST >> 20} MiB", "more", str(package))
             return {member.filename.removeprefix(SETTINGS): archive.read(member) for member in members}
-    except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+    except DAMAGED as error:
         raise InputError("a package", str(error), str(package)) from None
 
 
@@ -138,6 +139,10 @@ def _named_files(table: Mapping[str, Any], where: str) -> list[str]:
         if key not in KEYS:
             raise UnknownNameError("key of a release's settings", key, KEYS, where)
     check_settings(dict(table), Path(), where, secrets=False)
+    for entry in (table.get("source", {}), *table.get("sink", ())):
+        for key in _SECRETS:  # a release must not send any other file of a device as a token
+            if not str(entry.get(key) or PREFIX).startswith(PREFIX):
+                raise InputError("a secret by name, such as secret:NAME", repr(entry[key]), f"{where} {key}")
     names = [str(entry["path"]) for key in ("detectors", "rules") for entry in table.get(key, ())]
     for name in names:
         path = PurePosixPath(name)

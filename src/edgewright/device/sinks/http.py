@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgewright.core.files import os_errors
 from edgewright.device.sinks import Sink, SinkConfig, SinkKind, acknowledgement, lines, require_loopback_or_tls
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.store import OutboxItem, Position
@@ -57,8 +58,7 @@ class _Http(Sink):
         """One POST."""
         headers = {"Content-Type": "application/jsonl", "Edgewright-Device": device}
         if self._config.token_file:
-            token = Path(self._config.token_file).read_text(encoding="ascii").strip()
-            headers["Authorization"] = f"Bearer {token}"
+            headers["Authorization"] = f"Bearer {_token(self._config.token_file)}"
         request = urllib.request.Request(self._config.url, lines(batch), headers, method="POST")  # noqa: S310 - checked
         try:
             with self._opener.open(request, timeout=self._config.timeout) as answer:
@@ -66,6 +66,15 @@ class _Http(Sink):
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError) as error:
             raise OutputError("an answer", str(error), self._config.url) from None
         return acknowledgement(content, self._config.url).durable
+
+
+def _token(path: str) -> str:
+    """Return a token; no message may quote it."""
+    with os_errors(InputError, "a file with a token", path):
+        content = Path(path).read_bytes().strip()
+    if not content.isascii() or not content.decode("ascii").isprintable():
+        raise InputError("a token in one line of printable ASCII", "another text", path)
+    return content.decode("ascii")
 
 
 SINK = SinkKind(HttpConfig, _Http, HttpConfig(url="https://gateway.example/items"))
