@@ -158,6 +158,15 @@ def test_check_shows_a_release_on_a_device(tmp_path: Path, capfd: pytest.Capture
     assert "kept instead of the release's: agent.slow" in checked
 
 
+def test_a_rule_names_the_package_of_its_release_whatever_the_file_is_called(tmp_path: Path) -> None:
+    path = carrying(tmp_path, release_settings(tmp_path / "s", 'package = "package"\n'))
+    release = path.rename(tmp_path / "release.edge")
+    config = tmp_path / "device.toml"
+    config.write_text("[agent]\n")
+    assert run_vectors(release, TrialLimits(), config=config).ok
+    assert command(["device", "check", str(config), "--package", str(release)]) == 0
+
+
 SINK = """
 [[sink]]
 kind = "http"
@@ -204,6 +213,12 @@ def test_a_device_without_its_own_secret_blames_no_release(tmp_path: Path) -> No
     config.write_text(SINK)
     with pytest.raises(OutputError, match="the secret 'gateway-token'"):
         run_vectors(path, TrialLimits(), config=config)
+
+
+def test_a_secret_in_a_key_that_names_no_file_is_refused(tmp_path: Path) -> None:
+    sink = '[[sink]]\nkind = "mqtt"\nuser = "secret:user"\n'
+    with pytest.raises(InputError, match=r"got 'secret:user'.* sink\[0\]\.user.*password_file"):
+        carrying(tmp_path, release_settings(tmp_path / "s", sink))
 
 
 @pytest.mark.parametrize("name", ["", "../shadow", "a/b", ".hidden"])

@@ -28,9 +28,10 @@ from edgewright.schema.errors import InputError, UnknownNameError
 FILE = "device.toml"
 KEYS = ("agent", "timeline", "drift", "source", "detectors", "rules", "sink")
 """What a release may set: names, stores, programs, further packages and boards belong to each device."""
+NAME = "package"
+"""Of a package with settings, in events and tables, after its file on a device."""
 _SECRETS = ("password_file", "token_file", "key_file")
 _LARGEST = 16 << 20
-_NAME = "package"  # of a release's own package in events and tables, after its file on a device
 
 
 def carried_files(package: Path) -> dict[str, bytes]:
@@ -125,7 +126,7 @@ def check_carried(package: Path, config: Path | None = None, *, desk: bool = Fal
         tables = [read_table(Path(rule.path), configured.files.get(rule.path)) for rule in settings.rules]
         names = sorted({action.command for table in tables for action in table.actions if action.command})
         commands = {name: CommandEntry(run=("/",)) for name in names}
-    packages = (PackageEntry(path=str(package), name=_NAME), *settings.packages)
+    packages = (PackageEntry(path=str(package), name=NAME), *settings.packages)
     make_plan(msgspec.structs.replace(settings, packages=packages, commands=commands), Path(), configured.files)
     if not desk:
         return ()

@@ -127,9 +127,13 @@ def _kind(table: dict[str, Any], where: str, part: str) -> tuple[str, dict[str, 
 def _files_of(settings: S, folder: Path, where: str, secrets: bool) -> S:
     """Return settings whose files are seen from a folder; `-` is standard input, `secret:NAME` a secret."""
     files = {}
-    for key in _FILES:
-        value = getattr(settings, key, "")
-        if value.startswith(PREFIX):
+    for key in settings.__struct_fields__:
+        value = getattr(settings, key)
+        if key not in _FILES:
+            if isinstance(value, str) and value.startswith(PREFIX):
+                do = "A secret is a file: use a key that names one, such as password_file"
+                raise InputError("a value", repr(value), f"{where}.{key}", do)
+        elif value.startswith(PREFIX):
             files[key] = secret_file(value, folder, f"{where}.{key}", present=secrets)
         elif value not in {"", "-"}:
             files[key] = str(folder / value)

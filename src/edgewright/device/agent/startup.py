@@ -15,7 +15,7 @@ from edgewright.core.predictor import package_path
 from edgewright.device.agent.loop import Agent
 from edgewright.device.agent.plan import Say, keep_copies, make_plan, settle_rates
 from edgewright.device.agent.process_status import Report
-from edgewright.device.agent.release_settings import carried_files, settings_with
+from edgewright.device.agent.release_settings import NAME, carried_files, settings_with
 from edgewright.device.agent.settings import Configured, SinkEntry, read_settings
 from edgewright.device.agent.store_writer import StoreWriter
 from edgewright.device.sinks import NeverError, NotYetError, Sink
@@ -195,7 +195,7 @@ def configured_for(package: str, config: Path | None) -> Configured:
     if not package:
         return configured
     settings = configured.settings
-    entries = (PackageEntry(path=package), *settings.packages)
+    entries = (PackageEntry(path=package, name=NAME if carries else ""), *settings.packages)
     return msgspec.structs.replace(configured, settings=msgspec.structs.replace(settings, packages=entries))
 
 
