@@ -103,6 +103,17 @@ def test_releases_count_up_and_each_has_a_way_back(home: Path, tmp_path: Path, c
     assert "back to 2" in cli("fleet", "releases", "--fleet", home)
 
 
+def test_a_release_that_drops_settings_of_the_one_before_is_named(home: Path, tmp_path: Path, cli: Cli) -> None:
+    paths = [package(tmp_path, seed) for seed in "123"]
+    settings = tmp_path / "settings.toml"
+    settings.write_text("[agent]\nsummary = 5.0\n", encoding="utf-8")
+    assert "warning" not in cli("fleet", "publish", paths[0], "--fleet", home, "--settings", settings)
+    dropped = "warning: release 1 has settings and this one has none"
+    assert dropped not in cli("fleet", "publish", paths[1], "--fleet", home, "--settings", settings)
+    assert dropped.replace("1", "2") in cli("fleet", "publish", paths[2], "--fleet", home)
+    assert "warning" not in cli("fleet", "publish", paths[1], "--fleet", home)
+
+
 def test_what_cannot_be_published_changes_nothing(home: Path, tmp_path: Path, cli: Cli) -> None:
     one = package(tmp_path, "1")
     cli.json("fleet", "publish", one, "--fleet", home)

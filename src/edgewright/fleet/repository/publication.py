@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from edgewright.core.package import package_bytes, read_package
+from edgewright.core.package import package_bytes, parse_package, read_package
 from edgewright.core.predictor import Predictor
 from edgewright.device.agent.packages import SETTINGS
 from edgewright.device.agent.release_settings import check_carried, collect_files
@@ -121,6 +121,24 @@ def with_settings(path: Path, settings: Path, into: Path) -> Path:
     copy = into / path.name
     copy.write_bytes(package_bytes(msgspec.structs.replace(package.manifest, version=PACKAGE_VERSION), files))
     return copy
+
+
+def without_settings(fleet: Fleet, package: Contents, product: str) -> int | None:
+    """Return the newest release of a product if it has settings and a package has none; None otherwise.
+
+    Raises:
+        InputError: the release's file is missing or altered.
+    """
+    entries = releases.listed(read_held(fleet))
+    before = [p.release for p in entries if p.release.product == product and not p.revert]
+    if not before or _has_settings(package.data):
+        return None
+    newest = before[-1]
+    return newest.counter if _has_settings(read_target(fleet, newest.target, newest.sha256)) else None
+
+
+def _has_settings(data: bytes) -> bool:
+    return any(name.startswith(SETTINGS) for name in parse_package(data, "a package").files)
 
 
 def prepare_release(

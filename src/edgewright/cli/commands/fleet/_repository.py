@@ -131,7 +131,13 @@ def publish(
     from edgewright.core.predictor import package_path
     from edgewright.fleet.repository.acceptance import settle, writing
     from edgewright.fleet.repository.folder import open_fleet
-    from edgewright.fleet.repository.publication import check_package, prepare_release, with_settings, with_wheels
+    from edgewright.fleet.repository.publication import (
+        check_package,
+        prepare_release,
+        with_settings,
+        with_wheels,
+        without_settings,
+    )  # fmt: skip
 
     fleet = open_fleet(folder)
     path, now = package_path(package), time.time()
@@ -141,9 +147,10 @@ def publish(
             path = with_settings(path, settings, Path(temporary))
         if wheels is not None:
             path = with_wheels(path, wheels, Path(temporary))
-        contents = check_package(path)
+        contents, line = check_package(path), fleet.product(product)
+        dropped = without_settings(fleet, contents, line)
         change, releases = prepare_release(
-            fleet, contents, now, product=fleet.product(product), counter=counter, profiles=profiles, minimum=minimum,
+            fleet, contents, now, product=line, counter=counter, profiles=profiles, minimum=minimum,
             notes=notes[:1000], back=back,
         )  # fmt: skip
         settled = settle(fleet, change, ring, now, prepare)
@@ -152,6 +159,8 @@ def publish(
         release, way = published.release, f", the way back to {published.of}" if published.revert else ""
         lines.append(f"{release.product} {release.counter}: {release.package}, {release.length:,} bytes{way}")
     lines += [f"each device must have: {', '.join(contents.needs)}"] if contents.needs else []
+    if dropped is not None:
+        lines.append(f"warning: release {dropped} has settings and this one has none: --settings FILE gives it some")
     return Result(
         {"change": settled, "releases": releases, "needs": contents.needs}, [*lines, *settled_lines(settled, folder)]
     )
