@@ -137,7 +137,7 @@ def publish(
         with_settings,
         with_wheels,
         without_settings,
-    )  # fmt: skip
+    )
 
     fleet = open_fleet(folder)
     path, now = package_path(package), time.time()
