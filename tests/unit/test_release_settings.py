@@ -167,6 +167,20 @@ def test_a_rule_names_the_package_of_its_release_whatever_the_file_is_called(tmp
     assert command(["device", "check", str(config), "--package", str(release)]) == 0
 
 
+@pytest.mark.parametrize(
+    ("sink", "message"),
+    [
+        ('url = "http://gateway.example/"', "expected TLS, or an address of this machine"),
+        ('url = "https://gateway.example/"\nca_file = "none.pem"', "expected certificates in PEM, got No such file"),
+    ],
+)
+def test_a_sink_that_will_never_work_is_refused_before_it_runs(tmp_path: Path, sink: str, message: str) -> None:
+    path = carrying(tmp_path, release_settings(tmp_path / "s", f'[[sink]]\nkind = "http"\n{sink}\n'))
+    refused = run_vectors(path, TrialLimits())
+    assert (refused.ok, refused.because) == (False, "start")
+    assert message in refused.detail
+
+
 SINK = """
 [[sink]]
 kind = "http"

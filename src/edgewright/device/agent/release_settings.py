@@ -129,6 +129,8 @@ def check_carried(package: Path, config: Path | None = None, *, desk: bool = Fal
     packages = (PackageEntry(path=str(package), name=NAME), *settings.packages)
     make_plan(msgspec.structs.replace(settings, packages=packages, commands=commands), Path(), configured.files)
     if not desk:
+        for way in configured.ways:
+            way.open().close()  # waits for nothing
         return ()
     secrets = sorted(set(secret_names(parse_toml(carried_files(package)[FILE], FILE))))
     return (*(f"command {name}" for name in commands), *(f"secret {name}" for name in secrets))

@@ -50,7 +50,8 @@ class _Http(Sink):
         self._config = config
         handlers: list[urllib.request.BaseHandler] = [_NoRedirect(), urllib.request.ProxyHandler({})]
         if parts.scheme == "https":
-            context = ssl.create_default_context(cafile=config.ca_file or None)
+            with os_errors(InputError, "certificates in PEM", config.ca_file or "[[sink]]"):
+                context = ssl.create_default_context(cafile=config.ca_file or None)
             handlers.append(urllib.request.HTTPSHandler(context=context))
         self._opener = urllib.request.build_opener(*handlers)
 
