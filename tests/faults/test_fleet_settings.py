@@ -28,6 +28,7 @@ class Fleet(ServedFleet):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "--report-every", "5")
         (folder / "device.toml").write_text("[agent]\nslow = 9.0\n")
+        self.names: dict[str, str] = {}  # of releases, by the start of their SHA-256
 
     def start_agent(self, *more: str) -> None:
         self.start(*more, "--config", "device.toml")
@@ -35,7 +36,8 @@ class Fleet(ServedFleet):
     def publish(self, name: str, trial: str, **settings: Any) -> str:  # noqa: ANN401 - of `release_settings`
         package(self.folder / f"{name}.edge", provenance={"seed": name})
         path = release_settings(self.folder / name, **settings)
-        self.run("fleet", "publish", f"{name}.edge", "--fleet", "fleet", "--settings", str(path))
+        published = self.run("fleet", "publish", f"{name}.edge", "--fleet", "fleet", "--settings", str(path), "--json")
+        self.names[json.loads(published)["releases"][0]["release"]["sha256"][:16]] = name
         return self.begin(trial)
 
     def state(self) -> DeviceState:
@@ -107,15 +109,54 @@ def test_a_secret_stays_on_its_device(fleet: Fleet) -> None:
 
 
 def test_a_kill_at_any_moment_leaves_a_model_with_its_settings(fleet: Fleet) -> None:
-    fleet.start_agent("r0.edge", "--token", fleet.token, "--name", "pump-1")
-    fleet.publish("one", "seconds = 2.0\nboots = 100\ncrashes = 100", action='event = "first"')
     chance = random.Random(53)  # noqa: S311 - moments of a test
-    for _ in range(CUTS):
-        assert fleet.device is not None
-        time.sleep(chance.uniform(0.2, 4.0))
-        fleet.device.send_signal(signal.SIGKILL)
-        fleet.device.wait()
-        fleet.start_agent()
-    fleet.wait(lambda: fleet.state().floor == 1)
-    seen = fleet.said().count("state    first")
-    fleet.wait(lambda: fleet.said().count("state    first") > seen)
+
+    def publish(name: str, trial: str) -> str:
+        return fleet.publish(name, f"{trial}\nboots = 100\ncrashes = 100", action=f'event = "{name}"')
+
+    def cut() -> None:
+        for _ in range(CUTS // 4):
+            assert fleet.device is not None
+            time.sleep(chance.uniform(0.2, 5.0))
+            fleet.device.send_signal(signal.SIGKILL)
+            fleet.device.wait()
+            fleet.start_agent()
+
+    def finished(plan: str) -> bool:
+        status = json.loads(fleet.run("fleet", "rollout", "status", plan, "--fleet", "fleet", "--json"))
+        return "'state': 'finished'" in str(status)
+
+    def runs(name: str) -> None:
+        seen = fleet.said().count(f"state    {name}")
+        fleet.wait(lambda: fleet.said().count(f"state    {name}") > seen)
+
+    fleet.start_agent("r0.edge", "--token", fleet.token, "--name", "pump-1")
+    plan = publish("first", "seconds = 2.0")
+    cut()
+    fleet.wait(lambda: fleet.state().floor == 1 and finished(plan))
+    runs("first")
+
+    plan = publish("second", "seconds = 6000.0")
+    cut()
+    runs("second")
+    fleet.run("fleet", "rollout", "abort", "--fleet", "fleet", plan)
+    cut()
+    fleet.wait(lambda: fleet.state().counter == 1 and fleet.state().trial is None)
+    runs("first")
+
+    publish("third", "seconds = 2.0")
+    cut()
+    fleet.wait(lambda: fleet.state().floor == fleet.state().counter > 2)
+    runs("third")
+
+    # Whatever was killed when: each step of a rule is of the settings in the package that had started.
+    printed = fleet.run("device", "query", "--store", "dev", "--json", "--limit", "1000000").splitlines()
+    stored = sorted(map(json.loads, printed), key=lambda item: (item["boot"], item["sequence"]))
+    running, steps = "", []
+    for event in (item["event"] for item in stored):
+        if event["label"] == "start":
+            (running,) = event["detail"]["sha256"]
+        elif event["kind"] == "state" and event["label"] in fleet.names.values():
+            steps.append((event["label"], fleet.names.get(running)))
+    assert [step for step in steps if step[0] != step[1]] == []
+    assert {label for label, _ in steps} == set(fleet.names.values())
