@@ -91,6 +91,15 @@ def test_a_name_or_the_values_say_the_unit(name: str, low: float, high: float, u
     assert guessed(one_column(low, high), name) == ({name: unit} if unit else {})
 
 
+@pytest.mark.parametrize(("moved", "unit"), [(1.0, "rad/s"), (0.0, "")])
+def test_a_gyroscope_that_turns_little_measures_radians_where_it_is_moved(moved: float, unit: str) -> None:
+    accelerometer = at_rest(1.0, whole=False) * (1.0 + moved * 0.3 * np.sin(np.arange(ROWS))[:, None])
+    names = ("acc_x", "acc_y", "acc_z", "gyro_x")
+    units = guessed(np.hstack([accelerometer, one_column(-1, 2)]), *names)
+    assert units.pop("gyro_x", "") == unit
+    assert units == dict.fromkeys(names[:3], "g")
+
+
 def test_raw_counts_of_a_gyroscope_are_whole_numbers_beyond_its_range() -> None:
     assert guessed(np.round(one_column(-20_000, 25_000)), "gyro_x") == {"gyro_x": "raw counts"}
     assert guessed(one_column(-20_000, 25_000.5), "gyro_x") == {}
