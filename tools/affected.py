@@ -117,7 +117,9 @@ class ImportGraph:
             elif isinstance(node, ast.Import):
                 helpers |= {alias.name for alias in node.names}
             command = f"{PACKAGE}.cli.commands"
-            for word in node.args if isinstance(node, ast.Call) else ():
+            # Arguments of a call, or those kept in a tuple or list for one.
+            words = node.args if isinstance(node, ast.Call) else getattr(node, "elts", ())
+            for word in words:
                 if not isinstance(word, ast.Constant):
                     break
                 command += f".{word.value!s}".replace("-", "_")

@@ -28,6 +28,7 @@ TESTS = {
     "unit/test_parts.py": "from edgewright import parts\n",
     "unit/test_listing.py": "from edgewright.cli import listing\n",
     "unit/test_words.py": "cli('two-words', '--help')\n",
+    "unit/test_given_words.py": "given = ('two-words', '--help')\ncli(*given)\n",
     "unit/test_nothing.py": "import json\n",
 }
 
@@ -56,7 +57,7 @@ def test_a_test_depends_on_what_its_modules_import_and_on_parts_found_by_name(ro
     assert near(root, "src/edgewright/core/rows.py") == ["more_rows", "rows", "cells"]
     assert near(root, "src/edgewright/parts/one.py") == ["parts"]
     assert near(root, "src/edgewright/kinds/one.py") == ["listing"]
-    assert near(root, "src/edgewright/cli/commands/two_words.py") == ["words"]
+    assert near(root, "src/edgewright/cli/commands/two_words.py") == ["given_words", "words"]
     (root / "src" / "edgewright" / "parts" / "one.c").touch()
     assert near(root, "src/edgewright/parts/one.c") == ["parts"]
     assert near(root, "README.md") == []
