@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from agent_example import package
 from board_fleet import ServedFleet
 from edgewright.fleet.device.device_state import DeviceState
 from edgewright.fleet.device.state_database import State
+from fleet_servers import until
 from settings_example import release_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]
@@ -59,20 +61,14 @@ class Fleet(ServedFleet):
         newest: dict[str, Any] = (history["outcomes"] or [{}])[0]
         return newest
 
-    def wait(self, true: Callable[[], object], seconds: float = 600.0) -> None:
-        end = time.monotonic() + seconds
-        while not true():
-            assert time.monotonic() < end, self.said()
-            time.sleep(0.2)
+    def wait(self, true: Callable[[], object]) -> None:
+        until(true, self.said)
 
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    fleet = Fleet(tmp_path)
-    try:
+    with closing(Fleet(tmp_path)) as fleet:
         yield fleet
-    finally:
-        fleet.close()
 
 
 def test_settings_run_with_their_release_and_go_back_with_it(fleet: Fleet) -> None:
