@@ -13,7 +13,7 @@ import pytest
 import trace_example
 from cli_runner import Cli
 from edgewright.cli.main import run
-from edgewright.schema.trace import TRACE_VERSION
+from edgewright.schema.trace import PAGE_VERSION, TRACE_VERSION
 from edgewright.trace import record as page_file
 from edgewright.trace.record import PAGE_FILE, page_version, trace_bytes, write_trace
 
@@ -32,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_page_that_is_absent_is_made(folder: Path, cli: Cli) -> None:
     text = cli("show", folder)
     page = folder / PAGE_FILE
-    assert page_version(page) == page_file.PAGE_VERSION
+    assert page_version(page) == PAGE_VERSION
     assert f"page {page}" in text
     assert f"no browser was found; open {page.as_uri()}" in text
 
@@ -44,7 +44,7 @@ def test_a_fresh_page_stays_and_an_older_one_is_made_anew(folder: Path) -> None:
     page.write_bytes(marked)
     assert run(["show", str(page), "--no-open"]) == 0
     assert page.read_bytes() == marked
-    page.write_bytes(marked.replace(f"page {page_file.PAGE_VERSION}".encode(), b"page 0", 1))
+    page.write_bytes(marked.replace(f"page {PAGE_VERSION}".encode(), b"page 0", 1))
     assert run(["show", str(folder / "trace.json"), "--no-open"]) == 0
     assert b"<!-- mine -->" not in page.read_bytes()
 

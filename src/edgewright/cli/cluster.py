@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from edgewright.cli.command import wants_json
 from edgewright.cli.interrupt import loading
 from edgewright.core.formatting import plural
 from edgewright.schema.errors import InputError
@@ -43,8 +42,13 @@ def refuse_one_training(config: PipelineConfig) -> None:
 
 
 @contextmanager
-def on_cluster(address: str) -> Iterator[None]:
-    """Spread the tasks of a block over a cluster; an empty address spreads nothing."""
+def on_cluster(address: str, *, quiet: bool) -> Iterator[None]:
+    """Spread the tasks of a block over a cluster; an empty address spreads nothing.
+
+    Args:
+        address: of the cluster.
+        quiet: whether nothing says how the tasks stand.
+    """
     if not address:
         yield
         return
@@ -52,7 +56,7 @@ def on_cluster(address: str) -> Iterator[None]:
         from edgewright.cluster.contract import engine_for
         from edgewright.cluster.mapping import on_engine
 
-    line = _Line()
+    line = _Line(quiet)
     with on_engine(engine_for(address), line.watch) as engine:
         line.say(f"cluster {engine.title}: {plural(engine.workers, 'worker')}")
         try:
@@ -63,8 +67,9 @@ def on_cluster(address: str) -> Iterator[None]:
 
 @dataclass
 class _Line:
-    """Says on standard error how tasks stand, now and then and at the end; nothing with --json."""
+    """Says on standard error how tasks stand, now and then and at the end."""
 
+    quiet: bool
     progress: Progress | None = None
     next_s: float = 0.0
 
@@ -82,7 +87,7 @@ class _Line:
             self.say(_text(self.progress))
 
     def say(self, text: str) -> None:
-        if not wants_json():
+        if not self.quiet:
             click.echo(text, err=True)
 
 

@@ -250,7 +250,8 @@ def declare(
             on_cluster: Any = nullcontext
             if spreads:
                 # Not on a device, which has no clusters.
-                on_cluster = partial(import_module("edgewright.cli.cluster").on_cluster, given.pop("cluster"))
+                spread = import_module("edgewright.cli.cluster").on_cluster
+                on_cluster = partial(spread, given.pop("cluster"), quiet=wants_json())
             for key, structure in structures.items():
                 given[key] = structure(**{one.name: given.pop(one.name) for one in fields(structure)})
             with on_cluster():

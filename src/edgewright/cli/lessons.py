@@ -11,11 +11,10 @@ import msgspec
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from edgewright.cli.listeners import Terminal
 from edgewright.schema.lesson import Block, Heading, Question
 from edgewright.trace.blocks.terminal import LETTERS, blocks_parts, question_parts, source_note
 from edgewright.trace.blocks.view_blocks import ViewBlock
-from edgewright.trace.page import BAD, GOOD, QUIET, page_of, print_parts
+from edgewright.trace.page import BAD, GOOD, QUIET, Terminal, page_of, print_parts
 
 _BLOCKS = (msgspec.Struct, *get_args(ViewBlock))
 _KEYS = "a-d or 1-4: answer, q: quit"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -24,7 +22,7 @@ from edgewright.schema.errors import CheckFailedError
 from edgewright.schema.race import RaceRecord
 from edgewright.schema.trace import EvaluationRecord, Insight, Trace
 from edgewright.trace.brief import brief_parts
-from edgewright.trace.page import QUIET, page_of, print_parts, progress
+from edgewright.trace.page import QUIET, Terminal, page_of, print_parts, progress
 from edgewright.trace.record import PAGE_FILE
 from edgewright.trace.terminal import TerminalTrace
 
@@ -33,18 +31,6 @@ if TYPE_CHECKING:
 
 
 _READING = "Reading data"
-
-
-class Terminal(Console):
-    """A console that leaves the end of a pipe to `main`; rich would end the process with exit code 1."""
-
-    def on_broken_pipe(self) -> None:
-        """Raise an error because the reader went away.
-
-        Raises:
-            BrokenPipeError: always.
-        """
-        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 class Quiet(Listener):

@@ -116,9 +116,10 @@ def make_proposal(
         leading: receives pipelines that lead the race, and says what it made of them, empty for nothing.
         journal: hears of the race, too.
     """
-    from edgewright.cli.listeners import Terminal, Working
+    from edgewright.cli.listeners import Working
     from edgewright.pipeline.run_folder.journal import Several
     from edgewright.pipeline.run_folder.listener import Listener
+    from edgewright.trace.page import Terminal
     from edgewright.trace.views.race import shown_race
     from edgewright.workflows.own_data.proposal import propose
 

@@ -28,6 +28,8 @@ from edgewright.schema.trace_flow import (
 
 # 2: the configuration, and how the run ended. Records of version 1 are read; both are then empty or "finished".
 TRACE_VERSION = 2
+# Raised when the page of a record changes: `edgewright show` makes pages of another version anew.
+PAGE_VERSION = 4
 
 
 class ClassRow(Part, frozen=True, kw_only=True):

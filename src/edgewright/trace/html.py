@@ -21,12 +21,11 @@ from edgewright._version import __version__
 from edgewright.core import formatting
 from edgewright.schema.graph import Graph
 from edgewright.schema.lesson import Block, Facts, Heading
-from edgewright.schema.trace import Trace
+from edgewright.schema.trace import PAGE_VERSION, Trace
 from edgewright.trace.blocks.charts import bars, budget_bar, draw
 from edgewright.trace.blocks.terminal import LETTERS
 from edgewright.trace.blocks.view_blocks import Items, Line, Template, ViewBlock, line
 from edgewright.trace.modes import modes
-from edgewright.trace.record import PAGE_VERSION
 from edgewright.trace.sections import Exported, sections
 from edgewright.trace.sections.samples import window_plot
 from edgewright.trace.sentences.facts import sentence

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +20,18 @@ from rich.text import Text
 
 ACCENT, QUIET, GOOD, BAD, WARN = "bold cyan", "dim", "bold green", "bold red", "yellow"
 SERIES = ("cyan", "magenta", "green", "yellow")
+
+
+class Terminal(Console):
+    """A console that raises when the reader of its pipe went away; rich would end the process with exit code 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise an error because the reader went away.
+
+        Raises:
+            BrokenPipeError: always.
+        """
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 @dataclass(frozen=True)

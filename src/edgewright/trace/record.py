@@ -17,8 +17,6 @@ from edgewright.schema.graph import Graph
 from edgewright.schema.trace import TRACE_VERSION, Trace
 
 PAGE_FILE = "trace.html"
-PAGE_VERSION = 4
-"""Raised when the page changes: `edgewright show` makes pages of another version anew."""
 HINT = "no page of this run: pip install 'edgewright[trace]'"
 _MARK = re.compile(rb'<meta name="generator" content="edgewright [^"]*, page (\d+)">')
 # A larger model is neither drawn nor run by a page.

@@ -90,8 +90,7 @@ def _wanted(options: CompressOptions) -> Wanted:
 
 def _view(record: CompressRecord, folder: Path) -> Iterator[Any]:
     """Yield the table, what was chosen, and what a reader must know."""
-    from edgewright.cli.listeners import Terminal
-    from edgewright.trace.page import page_of
+    from edgewright.trace.page import Terminal, page_of
     from edgewright.trace.views.compress import compress_parts
 
     yield from compress_parts(record, page_of(Terminal()))

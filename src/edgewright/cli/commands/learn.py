@@ -85,7 +85,7 @@ def _refuse_options(mode: str, options: LearnOptions) -> None:
 def _lesson(name: str, title: str, blocks: Sequence[Block]) -> Iterator[Any]:
     """Yield a lesson; on a terminal its steps advance with keys."""
     from edgewright.cli.lessons import step_through
-    from edgewright.cli.listeners import Terminal
+    from edgewright.trace.page import Terminal
 
     yield title
     console = Terminal()
@@ -98,8 +98,8 @@ def _lesson(name: str, title: str, blocks: Sequence[Block]) -> Iterator[Any]:
 def _quiz(lesson: dict[str, Any], blocks: Sequence[Block]) -> Result:
     """Ask with keys on a terminal, or print the questions with their answers."""
     from edgewright.cli.lessons import ask
-    from edgewright.cli.listeners import Terminal
     from edgewright.schema.lesson import Question
+    from edgewright.trace.page import Terminal
 
     questions = [block for block in blocks if isinstance(block, Question)]
 

@@ -38,8 +38,7 @@ def command(
     with the row and the values. Exits with 1 if a tolerance is exceeded, or if a model could not be run.
     """
     with loading():
-        from edgewright.cli.listeners import Terminal
-        from edgewright.trace.page import page_of
+        from edgewright.trace.page import Terminal, page_of
         from edgewright.trace.views.proof import difference_text, proof_parts
         from edgewright.workflows.proof.workflow import prove_place
 

@@ -236,7 +236,7 @@ def _progress(total: int, before: int) -> Iterator[Any]:
     """Provide a bar with the time left on a terminal, a line a batch elsewhere."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from edgewright.cli.listeners import Terminal
+    from edgewright.trace.page import Terminal
 
     console = Terminal(stderr=True)
     began, done = time.monotonic(), before

@@ -33,7 +33,7 @@ def command(
     printed.
     """
     from edgewright.monitor.drift.stream_monitor import unnoticed_text
-    from edgewright.trace.record import PAGE_VERSION
+    from edgewright.schema.trace import PAGE_VERSION
 
     path, trace = _page_of(run, out)
     missed = () if trace is None else trace.unnoticed
@@ -59,7 +59,8 @@ def _page_of(run: Path, out: Path | None) -> tuple[Path, Trace | None]:
         OutputError: the page cannot be written.
     """
     from edgewright.core.files import write_atomic
-    from edgewright.trace.record import PAGE_FILE, PAGE_VERSION, page_version, render_page
+    from edgewright.schema.trace import PAGE_VERSION
+    from edgewright.trace.record import PAGE_FILE, page_version, render_page
 
     record, page = _source(run)
     if out is not None and out.is_dir():
