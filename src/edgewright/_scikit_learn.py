@@ -1,6 +1,7 @@
-"""Let scikit-learn start without scipy.stats, scipy.interpolate and pandas.
+"""Let scikit-learn and SciPy start without modules that they seldom call.
 
-Its modules import them when they are imported, for functions that are seldom called. They are six tenths of its start.
+Theirs import scipy.stats, pandas and others when they are imported: six tenths of the start of scikit-learn. Trees need
+one type of scikit-learn's neighbors, whose package imports most of the library.
 """
 
 from __future__ import annotations
@@ -13,12 +14,20 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from threading import get_ident
 from types import ModuleType
 
-_LATE = ("scipy.stats", "scipy.interpolate", "pandas")
-# Modules that import them for a function, and that nearly every estimator needs.
-_IMPORTERS = {f"sklearn.{name}" for name in (
-    "utils.fixes", "metrics._ranking", "model_selection._search", "_loss.link", "covariance._robust_covariance",
-    "isotonic", "preprocessing._data", "preprocessing._polynomial",
-)}  # fmt: skip
+_LATE = ("scipy.stats", "scipy.interpolate", "scipy.integrate", "scipy.spatial", "pandas")
+# What each module imports for a function or a type; nearly every estimator needs these modules.
+_IMPORTERS = {
+    **dict.fromkeys((f"sklearn.{name}" for name in (
+        "utils.fixes", "metrics._ranking", "model_selection._search", "_loss.link", "covariance._robust_covariance",
+        "isotonic", "preprocessing._data", "preprocessing._polynomial", "linear_model._least_angle", "metrics.pairwise",
+    )), _LATE),
+    "scipy.optimize._shgo": ("scipy.spatial",),
+    "scipy.optimize._remove_redundancy": ("scipy.linalg.interpolative",),
+    "sklearn.tree": ("sklearn.neighbors",),
+    **dict.fromkeys((f"{name}.array_api_compat.numpy" for name in ("scipy._lib", "sklearn.externals")),
+                    ("numpy.f2py", "numpy.testing")),
+    "scipy._lib._array_api": (),
+}  # fmt: skip
 
 
 class _Late(ModuleType):
@@ -30,18 +39,33 @@ class _Late(ModuleType):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._thread = get_ident()
+        package, _, self._child = name.rpartition(".")
+        self._package: ModuleType = sys.modules.get(package, self)
+
+    def stand_in(self) -> None:
+        """Take the place of the module, and of the name in its package."""
+        sys.modules[self.__name__] = self
+        vars(self._package).setdefault(self._child, self)
+
+    def go(self) -> None:
+        """Leave both, where another thread has not imported the module."""
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        if vars(self._package).get(self._child) is self:
+            delattr(self._package, self._child)
 
     def __getattr__(self, name: str) -> object:
         if self._thread != get_ident() or sys.modules.get(self.__name__) is not self:
             return self.get(name)
+        if name == "__path__":  # modules in a package that stands in are imported from its folder
+            return [f"{folder}/{self._child}" for folder in vars(self._package).get("__path__", ())]
         if name.startswith("__"):
             raise AttributeError(name)
         return _Name(self, name)
 
     def get(self, name: str) -> object:
         """Return a name of the module, which is imported in place of this one."""
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
+        self.go()
         return getattr(importlib.import_module(self.__name__), name)
 
 
@@ -61,25 +85,34 @@ class _Name:
 
 
 @contextmanager
-def _standing_in() -> Iterator[None]:
-    late = [_Late(name) for name in _LATE if name not in sys.modules]
-    sys.modules.update({module.__name__: module for module in late})
+def _standing_in(names: Sequence[str]) -> Iterator[None]:
+    late = [_Late(name) for name in names if name not in sys.modules]
+    for module in late:
+        module.stand_in()
     try:
         yield
     finally:
         for module in late:
-            if sys.modules.get(module.__name__) is module:
-                del sys.modules[module.__name__]
+            module.go()
 
 
 class _Loader(SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
-        with _standing_in():
+        with _standing_in(_IMPORTERS[module.__name__]):
             super().exec_module(module)
+        if ScikitLearnFinder.is_command and hasattr(module, "xp_capabilities"):
+            # It rewrites the docstring of each function, which nobody reads in a command.
+            vars(module)["xp_capabilities"] = lambda **_: lambda function: function
 
 
 class ScikitLearnFinder:
-    """A finder of modules, for `sys.meta_path`: it runs some of scikit-learn while others stand in for `_LATE`."""
+    """A finder of modules, for `sys.meta_path`: it runs `_IMPORTERS` while others stand in for what these import.
+
+    Attributes:
+        is_command: whether this process is a command, whose docstrings nobody reads.
+    """
+
+    is_command = False
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:

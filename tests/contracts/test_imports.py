@@ -59,7 +59,8 @@ def test_load_needs_the_base_install_only() -> None:
     }
 
 
-LATE = {"jax", "optax", "pandas", "scipy.stats", "scipy.signal"}
+LATE = {"jax", "optax", "pandas", "scipy.stats", "scipy.signal", "scipy.integrate", "scipy.spatial",
+        "sklearn.neighbors", "numpy.f2py", "numpy.testing"}  # fmt: skip
 
 
 def test_a_pipeline_and_a_run_of_the_cheapest_models_load_no_library_that_they_do_not_use(tmp_path: Path) -> None:
@@ -105,6 +106,31 @@ sys.modules = {name: None for name in before}
     assert not modules & LATE
 
 
+def test_scikit_learn_and_scipy_take_other_late_modules_when_they_call_them() -> None:
+    modules = loaded("""
+import edgewright
+import sklearn.tree
+before = sorted(sys.modules)
+import numpy as np
+from scipy._lib.array_api_compat import numpy as compatible
+from scipy.optimize import linprog, shgo
+from sklearn import linear_model, metrics
+compatible.testing.assert_allclose(1, 1)
+X = np.random.default_rng(0).normal(size=(40, 3))
+assert metrics.auc([0, 1], [0, 1]) == 0.5
+assert metrics.pairwise_distances(X, metric="correlation").shape == (40, 40)
+assert shgo(lambda x: x[0] ** 2, [(-1, 1)]).success
+assert linprog([1, 1], A_eq=[[1, 0], [2, 0]], b_eq=[1, 2]).fun == 1
+assert linear_model.LassoLarsCV(cv=3).fit(X, X[:, 0]).alpha_ >= 0
+from sklearn.neighbors import KNeighborsClassifier
+assert KNeighborsClassifier().fit(X, X[:, 0] > 0).score(X, X[:, 0] > 0) > 0.7
+from sklearn.neighbors import _quad_tree
+assert _quad_tree is sys.modules["sklearn.neighbors._quad_tree"]
+sys.modules = {name: None for name in before}
+""")
+    assert not modules & LATE
+
+
 @pytest.mark.slow
 def test_all_rooms_of_a_device_need_the_base_install_only() -> None:
     code = """
@@ -132,10 +158,9 @@ def test_names_of_the_public_api_are_told_to_tools() -> None:
 
 
 def test_a_thread_that_imports_what_another_stands_in_for_gets_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_scikit_learn, "_LATE", ("wsgiref",))
     for name in [name for name in sys.modules if name.partition(".")[0] == "wsgiref"]:
         monkeypatch.delitem(sys.modules, name)
-    with ThreadPoolExecutor(1) as other, _scikit_learn._standing_in():
+    with ThreadPoolExecutor(1) as other, _scikit_learn._standing_in(["wsgiref"]):
         late = importlib.import_module("wsgiref")
         module = other.submit(importlib.import_module, "wsgiref.headers").result()
     assert late.headers is module

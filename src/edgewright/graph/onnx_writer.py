@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
 
+from edgewright.core.late_module import LateModule
 from edgewright.core.onnx.byte_signs import to_unsigned
 from edgewright.core.onnx.recurrent import time_first
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import OPSET, Array, Graph, Node, Value
 
+if TYPE_CHECKING:
+    import onnx
+    from onnx import helper, numpy_helper
+else:
+    onnx, helper, numpy_helper = map(LateModule, ("onnx", "onnx.helper", "onnx.numpy_helper"))
+
 # IR version 9 is what opset 18 to 20 need at most; readers older than ONNX 1.15 stay able to open the file.
 IR_VERSION = 9
 _TYPES = {
-    "float32": TensorProto.FLOAT,
-    "int64": TensorProto.INT64,
-    "int32": TensorProto.INT32,
-    "int8": TensorProto.INT8,
-    "uint8": TensorProto.UINT8,
-    "bool": TensorProto.BOOL,
+    "float32": "FLOAT",
+    "int64": "INT64",
+    "int32": "INT32",
+    "int8": "INT8",
+    "uint8": "UINT8",
+    "bool": "BOOL",
 }
 
 
@@ -74,7 +79,7 @@ def _attributes(node: Node) -> dict[str, Any]:
     return {name: list(v) if isinstance(v, tuple) else v for name, v in node.attributes.items()}
 
 
-def _tensor(name: str, array: Array) -> TensorProto:
+def _tensor(name: str, array: Array) -> onnx.TensorProto:
     little = np.asarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
     return numpy_helper.from_array(little, name)
 
@@ -82,4 +87,5 @@ def _tensor(name: str, array: Array) -> TensorProto:
 def _value(value: Value) -> onnx.ValueInfoProto:
     if value.dtype not in _TYPES:
         raise InputError(f"values of type {', '.join(_TYPES)}", value.dtype, f"input or output {value.name!r}")
-    return helper.make_tensor_value_info(value.name, _TYPES[value.dtype], ["N", *value.shape])
+    kind = onnx.TensorProto.DataType.Value(_TYPES[value.dtype])
+    return helper.make_tensor_value_info(value.name, kind, ["N", *value.shape])

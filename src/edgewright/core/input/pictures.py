@@ -6,16 +6,22 @@ import io
 import re
 import warnings
 from collections.abc import Callable
-from typing import Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from edgewright.core.late_module import LateModule
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import Manifest
+
+if TYPE_CHECKING:
+    import PIL
+    from PIL import ExifTags, Image, ImageOps
+else:
+    PIL, ExifTags, Image, ImageOps = map(LateModule, ("PIL", "PIL.ExifTags", "PIL.Image", "PIL.ImageOps"))
 
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 # A larger one is a mistake or a trap: a file of some kilobytes can claim any size.
@@ -56,7 +62,7 @@ def opened(content: bytes, name: str, use: Callable[[Image.Image], T], kind: str
         raise InputError(limit, f"{int(size[0]):,}" if size else "more", name, _DO) from None
     except (OSError, ValueError, SyntaxError, EOFError, ArithmeticError, MemoryError) as error:
         why = " ".join(str(error).split())[:120] or type(error).__name__
-        if isinstance(error, UnidentifiedImageError):
+        if isinstance(error, PIL.UnidentifiedImageError):
             why = "a damaged file or another format"
         raise InputError(f"a {kind} that can be read", why, name, _DO) from None
 

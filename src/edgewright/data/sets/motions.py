@@ -5,19 +5,24 @@ from __future__ import annotations
 import importlib.util
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
+from edgewright.core.late_module import LateModule
 from edgewright.data.contract import PublicSet, SourceConfig
 from edgewright.data.sets import _files as files
 from edgewright.data.sets import facts
 from edgewright.data.sources.pictures import Side, picture_columns
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw
+else:
+    Image, ImageDraw = map(LateModule, ("PIL.Image", "PIL.ImageDraw"))
 
 # The origin states no units.
 BASIC_MOTIONS_COLUMNS = tuple(

@@ -14,6 +14,7 @@ import struct
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,9 +60,14 @@ class FaultDiagnosis:
     blocks: int
 
 
+@cache
+def _upper(size: int) -> tuple[NDArray[np.intp], ...]:
+    return np.triu_indices(size)
+
+
 def products(moments: Array) -> Array:
     """Return means and mean products, shape (..., p), of moments of (1, channels), shape (..., 1 + c, 1 + c)."""
-    above = np.triu_indices(moments.shape[-1])
+    above = _upper(moments.shape[-1])
     pairs: Array = moments[..., above[0], above[1]][..., 1:]
     return pairs
 
@@ -106,13 +112,12 @@ def faults(columns: Sequence[Column], center: Array, scale: Array, deviation: Ar
 
 
 def moved(mean: Array, change: Array) -> Array:
-    """By how much a change moves the products of training, shape (p,)."""
-    size = len(change)
+    """By how much a change moves the products of training, shape (..., p) for changes of shape (..., 1 + c, 1 + c)."""
+    size = change.shape[-1]
     moments = np.zeros((size, size))
-    above = np.triu_indices(size)
-    moments[above] = np.concatenate([[1.0], mean])
+    moments[_upper(size)] = np.concatenate([[1.0], mean])
     moments = moments + np.triu(moments, 1).T
-    difference: Array = products(change @ moments @ change.T) - mean
+    difference: Array = products(change @ moments @ change.swapaxes(-1, -2)) - mean
     return difference
 
 

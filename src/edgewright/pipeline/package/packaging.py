@@ -31,7 +31,7 @@ from edgewright.pipeline.package.motion_reference import FEWEST_UNITS, motion_re
 from edgewright.pipeline.plan import DataPlan
 from edgewright.schema.adapt import AdaptSpec, AffineSpec
 from edgewright.schema.config import AdaptConfig, WindowConfig
-from edgewright.schema.data import Column, DataSet, Floats, Recording, Samples
+from edgewright.schema.data import DataSet, Floats, Recording, Samples
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.package import (
     FitSpec,
@@ -134,11 +134,14 @@ def joint_reference(dataset: DataSet, samples: Samples, rows: NDArray[np.int64])
     scale = np.sqrt(deviation**2 + (level - center) ** 2).astype(np.float32).astype(np.float64)
     pieces = [_pieces(unit, center, scale) for unit in units]
     # Units can be exactly alike, as where texts take turns. Products are about 1 in size.
-    spread = np.std([piece.mean(0) for piece in pieces], axis=0, ddof=1)
+    means = np.asarray([piece.mean(0) for piece in pieces])
+    spread = means.std(axis=0, ddof=1)
     if spread.max() <= _ALIKE:
         return None
-    whole = _directions(pieces, samples.columns, center, scale, deviation / scale)
-    distances = _held_out(pieces, whole, samples.columns, center, scale, deviation / scale)
+    within = np.asarray([np.cov(piece.T) for piece in pieces])
+    changes = np.asarray([fault.change for fault in faults(samples.columns, center, scale, deviation / scale)])
+    whole = _directions(means, within, changes)
+    distances = _held_out(means, within, changes, whole)
     count, wide = len(distances), whole.directions.shape[1]
     limit = wide * (count - 1) / (count - wide) * float(fdtri(wide, count - wide, 1 - _BEYOND))
     # The directions are turned and stretched so that the limit is a distance of 1.
@@ -163,32 +166,25 @@ def _pieces(rows: Array, center: Array, scale: Array) -> Array:
     return np.asarray(pieces)
 
 
-def _directions(
-    pieces: list[Array], columns: tuple[Column, ...], center: Array, scale: Array, deviation: Array
-) -> _Directions:
-    means = np.asarray([piece.mean(0) for piece in pieces])
+def _directions(means: Array, within: Array, changes: Array) -> _Directions:
     mean = means.mean(0)
-    within = np.mean([np.cov(piece.T) for piece in pieces], axis=0)
-    spread = np.cov(means.T) + _WITHIN * within
+    spread = np.cov(means.T) + _WITHIN * within.mean(0)
     spread += 1e-9 * np.trace(spread) / len(spread) * np.eye(len(spread))
     # Not the root of the inverse: where channels follow each other, that has lost its smallest sizes.
     root = np.linalg.inv(np.linalg.cholesky(spread)).T
-    marks = np.asarray([moved(mean, fault.change) for fault in faults(columns, center, scale, deviation)]) @ root
+    marks = moved(mean, changes) @ root
     alike = marks / np.maximum(np.linalg.norm(marks, axis=1, keepdims=True), 1e-12)
     strongest = np.linalg.eigh(alike.T @ alike)[1][:, ::-1][:, :_DIRECTIONS]
     return _Directions(mean, root @ strongest, marks @ strongest)
 
 
-def _held_out(
-    pieces: list[Array], whole: _Directions, columns: tuple[Column, ...], center: Array, scale: Array, deviation: Array
-) -> Array:
+def _held_out(means: Array, within: Array, changes: Array, whole: _Directions) -> Array:
     """Where each unit lies in directions of the others, turned as those of all, shape (units, directions)."""
     distances = []
-    for part in np.array_split(np.arange(len(pieces)), min(_FOLDS, len(pieces))):
-        others = [piece for i, piece in enumerate(pieces) if i not in part]
-        directions = _directions(others, columns, center, scale, deviation)
+    for part in np.array_split(np.arange(len(means)), min(_FOLDS, len(means))):
+        directions = _directions(np.delete(means, part, axis=0), np.delete(within, part, axis=0), changes)
         left, _, right = np.linalg.svd(directions.marks.T @ whole.marks)
-        distances += [(pieces[i].mean(0) - directions.mean) @ directions.directions @ left @ right for i in part]
+        distances += [(means[i] - directions.mean) @ directions.directions @ left @ right for i in part]
     return np.asarray(distances)
 
 
