@@ -33,7 +33,7 @@ from edgewright.schema.config import DeviceConfig, PipelineConfig, SplitConfig, 
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 from edgewright.schema.race import RaceRecord
-from edgewright.trace.sections.race import race_lines
+from edgewright.trace.sections.race import choice, race_lines
 from edgewright.trace.views.race import shown_race
 from ladder_problems import table
 from support import shared_data
@@ -92,12 +92,17 @@ def test_an_amount_has_a_race_too(tmp_path: Path) -> None:
     assert record.entrants[0].name != "majority"
 
 
-def test_a_small_budget_ends_the_race_with_a_choice(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("budget", "ended"),
+    [(0.0, "a budget of 0 s is for the cheapest candidates alone"), (0.01, "its 0 CPU seconds were used")],
+)
+def test_a_small_budget_ends_the_race_with_a_choice(tmp_path: Path, budget: float, ended: str) -> None:
     seen: list[RaceRecord] = []
-    race = race_of(table(tmp_path / "rows.csv"), budget_s=0.01)
+    race = race_of(table(tmp_path / "rows.csv"), budget_s=budget)
     race.watch = seen.append
     record = race.run()
-    assert record.ended == "its 0 CPU seconds were used"
+    assert record.ended == ended
+    assert f" because {ended}." in choice(record)
     assert seen[0].entrants[0].name == "majority"  # the first that was measured
     assert record.chosen != "majority"
     assert all(entrant.heats == 1 for entrant in record.entrants if entrant.score is not None)

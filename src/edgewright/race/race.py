@@ -374,6 +374,8 @@ class Race:
             return INTERRUPTED
         if not self._late:
             return "nothing that is left could change the choice"
+        if not self.budget_s:
+            return "a budget of 0 s is for the cheapest candidates alone"
         used = f"{self.budget_s:.0f} CPU seconds were used"
         return f"its {used}" if self._late > 1 else f"half of its {used} before all were measured"
 

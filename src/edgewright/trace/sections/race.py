@@ -34,9 +34,10 @@ def compared(record: RaceRecord) -> str:
 
 def choice(record: RaceRecord) -> str:
     """Return the choice, what the race took, and the ceiling, in sentences."""
+    budget = f" of {record.budget_s:.0f}" if record.budget_s else ""
     text = (
-        f"{record.why[0].upper()}{record.why[1:]}. The race took {record.cpu_seconds:.0f} of "
-        f"{record.budget_s:.0f} CPU seconds and ended because {record.ended}."
+        f"{record.why[0].upper()}{record.why[1:]}. The race took {record.cpu_seconds:.0f}{budget} CPU seconds and ended "
+        f"because {record.ended}."
     )
     return f"{text} Without a budget: {record.ceiling}." if record.ceiling else text
 
