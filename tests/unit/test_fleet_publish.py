@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.package import write_package
 from edgewright.fleet.protocol.layout import package_target
+from edgewright.fleet.protocol.wheel_set import wheels_of
 from edgewright.fleet.repository.folder import open_fleet
 from edgewright.fleet.repository.public_files import read_published, root_hash
 from edgewright.fleet.repository.releases import find
@@ -306,3 +308,41 @@ def test_what_waits_is_listed_and_taken_back(home: Path, tmp_path: Path, cli: Cl
     assert [one["number"] for one in cli.json("fleet", "waiting", "--fleet", home)] == [1]
     cli.json("fleet", "publish", package(tmp_path, "3"), "--fleet", home)
     assert [one["release"]["counter"] for one in cli.json("fleet", "releases", "--fleet", home)] == [1, 2, 3]
+
+
+def wheel(folder: Path, project: str) -> Path:
+    """Write a wheel of one file."""
+    path = folder / f"{project}-9.0-py3-none-any.whl"
+    folder.mkdir(exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("edgewright/agent.py", "content = 1\n" * 20)
+        archive.writestr(f"{project}-9.0.dist-info/RECORD", "")
+    return path
+
+
+@pytest.mark.parametrize("project", ["edgewright", "edgewright_device"])
+def test_wheels_of_the_agent_are_whole_when_they_are_published(
+    home: Path, tmp_path: Path, cli: Cli, project: str
+) -> None:
+    pump, wheels = package(tmp_path), tmp_path / "wheels"
+    publish = ("fleet", "publish", pump, "--fleet", home, "--agent-wheels", wheels)
+    wheel(wheels, "numpy")
+    assert "expected a wheel of edgewright or edgewright-device, got numpy-9.0" in refused(cli, *publish)
+    whole = (agent := wheel(wheels, project)).read_bytes()
+    before = state(home)
+    for damaged in (
+        b"",
+        whole[:-30],
+        whole.replace(b"content = 1", b"content = 2", 1),
+        whole.replace(b"RECORD", b"OTHERS"),
+    ):
+        agent.write_bytes(damaged)
+        assert f"expected a whole wheel, got a damaged file - at {agent}." in refused(cli, *publish)
+    assert state(home) == before
+    agent.write_bytes(whole)
+    cli(*publish)
+    (published,) = (home / "public" / "targets").rglob("*.edge")
+    assert wheels_of(published) == {
+        agent.name: whole,
+        "numpy-9.0-py3-none-any.whl": (wheels / "numpy-9.0-py3-none-any.whl").read_bytes(),
+    }

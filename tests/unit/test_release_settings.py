@@ -88,11 +88,11 @@ def test_a_source_of_another_kind_stays_whole(tmp_path: Path) -> None:
         ("= 5", "expected TOML"),
         (
             '[[sink]]\nkind = "http"\nurl = "https://a.example/"\ntoken_file = "/var/lib/edgewright/key"\n',
-            "a secret by name.*'/var/lib/edgewright/key'.*token_file",
+            r"a secret by name.*'/var/lib/edgewright/key'.*\[\[sink\]\] 1 token_file",
         ),
         (
             '[source]\nkind = "mqtt"\nhost = "a.example"\ntopics = ["t"]\nuser = "u"\npassword_file = "password"\n',
-            "a secret by name.*'password'.*password_file",
+            r"a secret by name.*'password'.*\[source\] password_file",
         ),
     ],
 )

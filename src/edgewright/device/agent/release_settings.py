@@ -142,10 +142,11 @@ def _named_files(table: Mapping[str, Any], where: str) -> list[str]:
         if key not in KEYS:
             raise UnknownNameError("key of a release's settings", key, KEYS, where)
     check_settings(dict(table), Path(), where, secrets=False)
-    for entry in (table.get("source", {}), *table.get("sink", ())):
+    sinks = {f"[[sink]] {number}": entry for number, entry in enumerate(table.get("sink", ()), 1)}
+    for name, entry in {"[source]": table.get("source", {}), **sinks}.items():
         for key in _SECRETS:  # a release must not send any other file of a device as a token
             if not str(entry.get(key) or PREFIX).startswith(PREFIX):
-                raise InputError("a secret by name, such as secret:NAME", repr(entry[key]), f"{where} {key}")
+                raise InputError("a secret by name, such as secret:NAME", repr(entry[key]), f"{where} {name} {key}")
     names = [str(entry["path"]) for key in ("detectors", "rules") for entry in table.get(key, ())]
     for name in names:
         path = PurePosixPath(name)

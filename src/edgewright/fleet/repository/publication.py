@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import time
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from edgewright.core.archive import DAMAGED
 from edgewright.core.package import package_bytes, parse_package, read_package
 from edgewright.core.predictor import Predictor
 from edgewright.device.agent.packages import SETTINGS
@@ -23,6 +26,8 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_folder import Change, Published
 from edgewright.schema.fleet_plan import Plan, Release, Standings
 from edgewright.schema.package import PACKAGE_VERSION
+
+_AGENTS = ("edgewright-", "edgewright_device-")
 
 
 def publish_plan(
@@ -91,17 +96,33 @@ def with_wheels(path: Path, folder: Path, into: Path) -> Path:
         into: folder for the new package.
 
     Raises:
-        InputError: no package, or no wheel of Edgewright.
+        InputError: no package, no wheel of Edgewright, or a damaged wheel.
     """
     wheels = {checked(wheel.name): wheel.read_bytes() for wheel in sorted(folder.glob("*.whl"))}
-    if not any(name.startswith("edgewright-") for name in wheels):
-        raise InputError("a wheel of edgewright", ", ".join(wheels) or "none", str(folder), "Make one: pip wheel .")
+    if not any(name.startswith(_AGENTS) for name in wheels):
+        raise InputError(
+            "a wheel of edgewright or edgewright-device", ", ".join(wheels) or "none", str(folder),
+            "Make one: pip wheel edgewright --no-deps -w DIR",
+        )  # fmt: skip
+    for name, data in wheels.items():
+        if not _whole(data):
+            raise InputError("a whole wheel", "a damaged file", str(folder / name), "Build or download it again")
     package = read_package(path)
     files = {name: data for name, data in package.files.items() if not name.startswith(FOLDER)}
     files |= {f"{FOLDER}{name}": data for name, data in wheels.items()}
     copy = into / path.name
     copy.write_bytes(package_bytes(package.manifest, files))
     return copy
+
+
+def _whole(wheel: bytes) -> bool:
+    """Return whether each file of a wheel can be read, the list of its files among them."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+            listed = any(name.endswith(".dist-info/RECORD") for name in archive.namelist())
+            return listed and archive.testzip() is None
+    except DAMAGED:
+        return False
 
 
 def with_settings(path: Path, settings: Path, into: Path) -> Path:

@@ -36,8 +36,8 @@ def choice(record: RaceRecord) -> str:
     """Return the choice, what the race took, and the ceiling, in sentences."""
     budget = f" of {record.budget_s:.0f}" if record.budget_s else ""
     text = (
-        f"{record.why[0].upper()}{record.why[1:]}. The race took {record.cpu_seconds:.0f}{budget} CPU seconds and ended "
-        f"because {record.ended}."
+        f"{record.why[0].upper()}{record.why[1:]}. The race took {record.cpu_seconds:.0f}{budget} CPU seconds and "
+        f"ended because {record.ended}."
     )
     return f"{text} Without a budget: {record.ceiling}." if record.ceiling else text
 
