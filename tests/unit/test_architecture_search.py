@@ -52,6 +52,7 @@ from edgewright.search.architecture.trial import (
     Shared,
     TrialScore,
     judge,
+    samples_of,
     train_batch,
 )
 from edgewright.trace.blocks.charts import running_axis
@@ -261,6 +262,13 @@ def test_a_fold_that_trains_on_one_class_answers_that_class(small: Path) -> None
     assert [(error.mean, error.samples) for error in errors] == [(1.0, 40), (1.0, 20)]
     (score,) = msgspec.json.decode(judge(shared, batch), type=list[TrialScore | None])
     assert score is not None and score.error == 1.0
+
+
+def test_a_worker_with_other_samples_than_the_client_is_refused(small: Path) -> None:
+    config = parse(small.read_text(encoding="utf-8"), "small")
+    data = str(small.parent / "rows.csv")
+    with pytest.raises(InputError, match=r"the samples of the search, got others - at .*rows\.csv on .*another --out"):
+        samples_of(msgspec.json.encode(Shared(config=config, data=data, folds=2, sha256="0" * 64)))
 
 
 @pytest.mark.slow

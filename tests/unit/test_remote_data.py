@@ -95,7 +95,7 @@ def test_what_a_storage_answers_neither_leaves_the_cache_nor_prints_a_traceback(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     system = fsspec.filesystem("memory")
-    for name, value in (("find", find), ("ukey", _same_key), ("info", _same_key), ("get_file", _write)):
+    for name, value in (("find", find), ("ukey", _same_key), ("info", _folder), ("get_file", _write)):
         monkeypatch.setattr(system, name, value)
     with pytest.raises(InputError, match=reason):
         located("memory://bucket/data")
@@ -104,6 +104,10 @@ def test_what_a_storage_answers_neither_leaves_the_cache_nor_prints_a_traceback(
 
 def _same_key(*_: object) -> str:
     return "key"
+
+
+def _folder(*_: object) -> dict[str, str]:
+    return {"type": "directory"}
 
 
 def _write(_: str, path: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from edgewright.core.csv.formats.arrays import holds_columns
 from edgewright.core.toml_tables import convert_table
 from edgewright.data.audited_labels import LIMIT_KEY, marked
 from edgewright.data.contract import LABELS_FILE, PublicSet, Source, SourceConfig
+from edgewright.data.file_rows import read_by_workers
 from edgewright.data.files import data_files, is_hidden, is_single
 from edgewright.data.public import folder_of, loaders, opened, set_at
 from edgewright.data.remote import located
@@ -34,7 +36,7 @@ _OF_FILES = frozenset({"csv", "folder", "parquet", "wav"})
 
 def load_data(
     table: dict[str, object], *, seed: int, path: str | None = None, where: str = "[data]", spool: Path | None = None,
-    mixed_rates: bool = False,
+    mixed_rates: bool = False, by_workers: bool = False,
 ) -> DataSet:  # fmt: skip
     """Load the data set a table describes.
 
@@ -47,6 +49,7 @@ def load_data(
         spool: folder for values that are too large to be loaded, where their source can read in parts.
         mixed_rates: whether recordings may have different sampling rates, as where each row is a sample; else they
             are averaged to the lowest.
+        by_workers: whether workers of a cluster read the files of a folder, whose values then stay there.
 
     Raises:
         UnknownNameError: for an unknown kind or key.
@@ -71,7 +74,9 @@ def load_data(
             "Use a pipeline, or --kind where the command has it, that reads files",
         )  # fmt: skip
     spool = None if RESAMPLE in table else spool
-    dataset = _loaded(part, kind, convert_table(_without_marks(keys), part.config, where), seed, spool)
+    spread = by_workers and isinstance(part, Source) and RESAMPLE not in table
+    with read_by_workers() if spread else nullcontext():
+        dataset = _loaded(part, kind, convert_table(_without_marks(keys), part.config, where), seed, spool)
     if RESAMPLE in table:
         dataset = resampled(dataset, convert_table({RESAMPLE: table[RESAMPLE]}, _Resample, where).resample)
     elif not mixed_rates:

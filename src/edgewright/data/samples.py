@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.clocks.rates import GAP
 from edgewright.core.input.windows import cut as cut_windows
+from edgewright.data.file_rows import after_another, in_files
 from edgewright.data.resampling import at_one_rate
 from edgewright.data.row_spool import joined
 from edgewright.data.synthetic import is_synthetic
@@ -52,6 +53,7 @@ class _Cut(msgspec.Struct, frozen=True):
     """Windows of one stretch: views of shape (n, channels, samples), their first rows and targets, each (n,).
 
     `begin` is the row that the stretch begins with: windows that begin with copies of it have a first row before it.
+    `end` is the row behind it. Of rows in files, windows are of numbers of rows.
     """
 
     rows: _Rows
@@ -59,6 +61,7 @@ class _Cut(msgspec.Struct, frozen=True):
     first: NDArray[np.int64]
     y: Any
     begin: int
+    end: int
 
     @property
     def own(self) -> NDArray[np.int64]:
@@ -250,7 +253,7 @@ def _windows(recordings: list[_Rows], dataset: DataSet, window: WindowConfig, *,
         for begin, end in _stretches(rows, by_label=window.within == "label"):
             longest = max(longest, end - begin)
             start = max(begin, end - window.samples) if last else begin
-            values = rows.values[start:end]
+            values: Any = np.arange(start, end)[:, None] if in_files(rows.values) else rows.values[start:end]
             filled = start in begins
             if filled and last:
                 values = np.concatenate([np.repeat(values[:1], window.samples - len(values), axis=0), values])
@@ -262,7 +265,9 @@ def _windows(recordings: list[_Rows], dataset: DataSet, window: WindowConfig, *,
                 y, kept = _labels(rows, start + starts, (begin, end), window)
                 if kept.any():
                     whole = bool(kept.all())
-                    cuts.append(_Cut(rows, windows if whole else windows[kept], start + starts[kept], y[kept], begin))
+                    cuts.append(
+                        _Cut(rows, windows if whole else windows[kept], start + starts[kept], y[kept], begin, end)
+                    )
     if not cuts:
         raise InputError(
             f"a stretch of at least {window.samples} labelled rows (window.samples)", f"at most {longest}",
@@ -279,7 +284,9 @@ def _bunches(cuts: list[_Cut], maximum: int) -> Iterator[list[_Cut]]:
         at = 0
         while at < len(whole.first):
             part = slice(at, at + room)
-            bunch.append(_Cut(whole.rows, whole.windows[part], whole.first[part], whole.y[part], whole.begin))
+            bunch.append(
+                _Cut(whole.rows, whole.windows[part], whole.first[part], whole.y[part], whole.begin, whole.end)
+            )
             at, room = at + len(bunch[-1].first), room - len(bunch[-1].first)
             if not room:
                 yield bunch
@@ -290,19 +297,13 @@ def _bunches(cuts: list[_Cut], maximum: int) -> Iterator[list[_Cut]]:
 
 def _filled(cuts: list[_Cut], dataset: DataSet) -> Samples:
     """Return windows as samples."""
-    # One array is filled in place: the views overlap, so that the copy is as large as the windows and no larger.
-    X = np.empty((sum(len(own_cut.first) for own_cut in cuts), *cuts[0].windows.shape[1:]), dtype=np.float32)
-    at = 0
-    for own_cut in cuts:
-        X[at : at + len(own_cut.windows)] = own_cut.windows
-        at += len(own_cut.windows)
     groups = None
     if cuts[0].rows.groups is not None:
         groups = np.concatenate(
             [own_cut.rows.groups[own_cut.own] for own_cut in cuts if own_cut.rows.groups is not None]
         )
     return Samples(
-        X=X,
+        X=_values_of(cuts),
         y=np.concatenate([own_cut.y for own_cut in cuts]),
         groups=groups,
         sessions=np.concatenate([own_cut.rows.sessions[own_cut.own] for own_cut in cuts]),
@@ -311,6 +312,25 @@ def _filled(cuts: list[_Cut], dataset: DataSet) -> Samples:
         rate=dataset.rate,
         seconds=_seconds([(own_cut.rows, own_cut.own) for own_cut in cuts]),
     )
+
+
+def _values_of(cuts: list[_Cut]) -> Any:  # noqa: ANN401 - an array, or windows in files
+    """Return the values of windows; those of files stay there."""
+    samples = cuts[0].windows.shape[2]
+    lazy = [
+        rows.windows(own_cut.first, own_cut.begin, own_cut.end, samples)
+        for own_cut in cuts
+        if (rows := in_files(own_cut.rows.values))
+    ]
+    if len(lazy) == len(cuts):
+        return after_another(lazy)
+    # One array is filled in place: the views overlap, so that the copy is as large as the windows and no larger.
+    X = np.empty((sum(len(own_cut.first) for own_cut in cuts), *cuts[0].windows.shape[1:]), dtype=np.float32)
+    at = 0
+    for own_cut in cuts:
+        X[at : at + len(own_cut.windows)] = own_cut.windows
+        at += len(own_cut.windows)
+    return X
 
 
 def _seconds(parts: list[tuple[_Rows, NDArray[Any]]]) -> NDArray[np.float64] | None:

@@ -17,6 +17,7 @@ from edgewright.core.csv.categories import MARK, column_name, made_columns, one_
 from edgewright.core.units import MISSING_TEXTS, refuse_other_unit, unit_in
 from edgewright.data.clock import Clock, read_clock
 from edgewright.data.contract import SchemaConfig
+from edgewright.data.file_rows import in_files, seen_columns
 from edgewright.data.resampling import one_rate
 from edgewright.data.targets import as_text, labelled, read_target
 from edgewright.schema.data import Column, DataSet, Floats, Labels, Numerals, Recording, TimeUnit
@@ -202,7 +203,8 @@ def to_recording(table: Table, config: TableConfig, clock: Clock | None = None) 
     if not len(table.values):
         raise InputError("rows", "none", table.name)
     order = [table.names.index(name) for name in input_names(config, table.names)]
-    values = table.values if order == list(range(len(order))) else np.ascontiguousarray(table.values[:, order])
+    values = table.values if order == list(range(len(order))) else table.values[:, order]
+    values = values if in_files(values) else np.ascontiguousarray(values)
     target: Any = read_target(table.text[config.target], config.text_labels) if config.target else None
     if target is not None and target.dtype.kind == "f" and np.isinf(target).any():
         bad = int(np.flatnonzero(np.isinf(target))[0])
@@ -258,6 +260,7 @@ def data_set(
     """
     if not recordings:
         raise InputError("at least one recording", "none", name)
+    seen = seen_columns(recordings) if seen is None else seen
     for index, column in enumerate(names):
         if not (_holds(recordings, index) if seen is None else seen[index]):
             raise InputError(

@@ -77,7 +77,7 @@ def plain(text: str, maximum: int = 400) -> str:
 
 @declare(example="calls.csv --out calls.labelling --class 'refund=money back' --encoder DIR", spreads=True)
 def suggest(
-    data: Path = argument(),
+    data: str = argument(),
     out: Path | None = option(metavar="PROJECT", help="New label project, if DATA is not one."),
     classes: tuple[str, ...] = option(
         "--class", metavar="NAME[=LINE]", help="A class with a one-line description; may be repeated."
@@ -134,13 +134,14 @@ def suggest(
     """
     with loading():
         from edgewright.data.audited_labels import LIMIT
+        from edgewright.data.remote import is_remote, located
         from edgewright.language.labelling.items import changed, make, read_items
         from edgewright.language.labelling.project import Project
         from edgewright.language.labelling.suggestion_round import suggest
         from edgewright.language.labelling.vectors import trainable
 
     named = dict(_named(class_text) for class_text in classes)
-    path = data
+    path = source = Path(data if out is None or out.exists() else located(data))
     limit = LIMIT if label_errors is None else label_errors
     _check_students(then, judge, into, label_errors)
     if then and out is not None and out.exists():
@@ -152,10 +153,10 @@ def suggest(
             raise InputError("a new file", "an existing one", str(out), f"Continue it with: label suggest {out}")
         table: dict[str, object] = {"kind": kind, "group": group, "session": session, "time": time, "rate": rate,
                                     "ignore": list(ignore)}  # fmt: skip
-        items = read_items(data, text=text, target=target, window=window or 0, rows=rows, table=table)
+        items = read_items(source, text=text, target=target, window=window or 0, rows=rows, table=table)
         if items.understood:
             click.echo(items.understood, err=True)
-        make(out, data, items, named)
+        make(out, source, items, named, data if is_remote(data) else "")
         path = out
     try:
         with Project(path) as project:
@@ -191,13 +192,14 @@ def _check_students(then: str | None, judge: Path | None, into: Path | None, lab
         raise InputError("a file or a folder", "no such file", f"--judge {judge}", "Check the path")
 
 
-def _continued(out: Path, data: Path) -> Path:
+def _continued(out: Path, data: str) -> Path:
     """Return a project that an earlier call of the same command created."""
+    from edgewright.data.remote import absolute
     from edgewright.language.labelling.project import Project
 
     with Project(out) as project:
         source = str(project.meta("source"))
-    if source != str(data.absolute()):
+    if source != absolute(data):
         raise InputError(f"a project of {data}", f"one of {source}", str(out), "Choose another --out")
     return out
 

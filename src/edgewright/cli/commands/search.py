@@ -80,7 +80,7 @@ def command(options: SearchOptions) -> Result:
         from edgewright.search.architecture.coordinator import Search
         from edgewright.search.architecture.estimates import Estimator
         from edgewright.search.architecture.space import space_of
-        from edgewright.search.architecture.trial import Shared, samples_of
+        from edgewright.search.architecture.trial import Shared, keep_samples, samples_of
 
     if options.trials < 1:
         raise InputError("at least one trial", str(options.trials), "--trials")
@@ -100,11 +100,13 @@ def command(options: SearchOptions) -> Result:
     if options.budget:
         budget = parse_budget(options.budget)
     shared = Shared(config=config, data=options.data, folds=options.folds)
-    samples = samples_of(msgspec.json.encode(shared))  # a worker in this process shares them
+    samples = samples_of(msgspec.json.encode(shared))
     problem = samples.problem(config.window)
     _refuse(problem, config)
+    shared = msgspec.structs.replace(shared, sha256=sha256(problem.samples))
+    keep_samples(msgspec.json.encode(shared), samples)  # for a worker in this process
     own = studies.identity_of(
-        config, profile, sha256(problem.samples), budget=options.budget, sampler=options.sampler,
+        config, profile, shared.sha256, budget=options.budget, sampler=options.sampler,
         folds=options.folds, batch=_BATCH,
     )  # fmt: skip
     estimator = Estimator(profile, samples)

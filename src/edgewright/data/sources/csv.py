@@ -17,9 +17,10 @@ from edgewright.core.csv.number_forms import NumberForm, only_form, plain_cells
 from edgewright.core.csv.rows import iter_csv, open_csv
 from edgewright.core.units import is_date
 from edgewright.data.contract import PARQUET, Source, need_path
+from edgewright.data.file_rows import are_spread, read_spread
 from edgewright.data.files import files_of
 from edgewright.data.labels import LabelUnit, marked, read_marks
-from edgewright.data.table_reader import FileTableConfig, RowStore, read_tables
+from edgewright.data.table_reader import FileTableConfig, RowStore, read_tables, same_columns
 from edgewright.data.tabular import Table, TableConfig, data_set, read_time, text_columns, to_recording
 from edgewright.data.targets import read_target
 from edgewright.schema.data import DataSet, Labels, Numerals, Recording
@@ -155,8 +156,9 @@ def load(config: CsvConfig, seed: int, folder: Path | None = None) -> DataSet:
     if config.labels and config.target:
         raise InputError("target or labels", "both", f"target = {config.target!r}")
     marks = read_marks(Path(config.labels)) if config.labels else None
-    store = RowStore(folder, config.in_parts)
-    tables = _read([(file, file.name) for file in files], config, store)
+    store, named = RowStore(folder, config.in_parts), [(file, file.name) for file in files]
+    spread = are_spread(files)
+    tables = same_columns(read_spread(read_table, named, config)) if spread else _read(named, config, store)
     recordings: list[Recording] = []
     for table in tables:
         clock = read_time(table, config)
@@ -164,9 +166,8 @@ def load(config: CsvConfig, seed: int, folder: Path | None = None) -> DataSet:
         alone, recording = len(files) == 1, to_recording(table, config, clock)
         recordings.append(marked(recording, marks, config.labels_in, alone=alone, rate=rate, origin=origin))
     target = "label" if marks else config.target
-    return data_set(
-        recordings, tables[0].names, config, name=config.path, target_name=target, seen=store.seen, tables=tables
-    )
+    seen = None if spread else store.seen
+    return data_set(recordings, tables[0].names, config, name=config.path, target_name=target, seen=seen, tables=tables)
 
 
 SOURCE = Source(config=CsvConfig, load=load, suffixes=SUFFIXES, in_parts=load)

@@ -12,6 +12,7 @@ from edgewright.core.catalogue import find, listing
 from edgewright.core.clocks.rates import rate_of
 from edgewright.data.clock import common_rate
 from edgewright.data.contract import LABELS_FILE, Source, need_path
+from edgewright.data.file_rows import are_spread, read_spread
 from edgewright.data.files import data_files, files_of, folder_of
 from edgewright.data.labels import LabelUnit, Marks, marked, read_marks, read_name, with_meaning
 from edgewright.data.table_reader import same_columns
@@ -107,12 +108,13 @@ def _load(config: FolderConfig, root: Path) -> DataSet:
     marks = read_marks(labels) if config.labels or (labels.is_file() and not config.target) else None
     if not files:
         raise InputError("at least one CSV, Parquet or WAV file", "none", config.path)
-    tables, rates = [], []
-    for file in files:
-        table, rate = _read(file, config, file.relative_to(root).as_posix())
-        tables.append(table)
-        rates.append((table.name, rate))
-    tables = same_columns(tables)
+    named = [(file, file.relative_to(root).as_posix()) for file in files]
+    if are_spread(files) and Path(config.path).is_dir():
+        read = read_spread(_read, named, config)
+    else:
+        read = [_read(file, config, name) for file, name in named]
+    rates = [(table.name, rate) for table, rate in read]
+    tables = same_columns([table for table, _ in read])
     recordings = [
         _recording(table, config, marks, alone=len(files) == 1, rate=rate)
         for table, (_, rate) in zip(tables, rates, strict=True)

@@ -13,9 +13,10 @@ from edgewright.core.clocks.texts import parts_of
 from edgewright.core.clocks.texts import text_of as joined_text
 from edgewright.core.csv.formats.parquet import text_of
 from edgewright.data.contract import PARQUET, Source, need_path
+from edgewright.data.file_rows import are_spread, read_spread
 from edgewright.data.polars import pl
 from edgewright.data.row_spool import piece_rows
-from edgewright.data.table_reader import FileTableConfig, RowStore, read_tables
+from edgewright.data.table_reader import FileTableConfig, RowStore, read_tables, same_columns
 from edgewright.data.tabular import (
     Table,
     TableConfig,
@@ -128,8 +129,13 @@ def load(config: ParquetConfig, seed: int, folder: Path | None = None) -> DataSe
     files = sorted(p for p in path.iterdir() if p.name.lower().endswith(SUFFIXES)) if path.is_dir() else [path]
     if not files:
         raise InputError("at least one Parquet file", "none", config.path)
+    named = [(file, file.name) for file in files]
+    if are_spread(files):
+        tables = same_columns(read_spread(read_table, named, config))
+        recordings = [to_recording(table, config, read_time(table, config)) for table in tables]
+        return data_set(recordings, tables[0].names, config, name=config.path)
     store = RowStore(folder, config.in_parts, _count(files))
-    tables = read_tables([(file, file.name) for file in files], config, _pieces, store)
+    tables = read_tables(named, config, _pieces, store)
     recordings = [to_recording(table, config, read_time(table, config)) for table in tables]
     if store.on_disk:
         digits = len(str(len(files) - 1))

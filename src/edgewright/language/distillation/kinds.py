@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import cast
 
 from edgewright.language.distillation.contract import Say, Students
@@ -35,4 +34,4 @@ def students_of(project: Project, encoder: Encodes | None, limit: float, seed: i
         return TextStudents(cast("Encoder | None", encoder), unsure, seed, say)
     from edgewright.language.distillation.media import MediaStudents  # noqa: PLC0415 - trains networks
 
-    return MediaStudents(role, Path(str(project.meta("source"))), limit, seed)
+    return MediaStudents(role, project.source, limit, seed)

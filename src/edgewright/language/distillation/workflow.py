@@ -111,7 +111,7 @@ def _sample(project: Project) -> Judges:
     contents = {item.id: item.content for item in project.items()}
     pairs = [(contents[item], truth) for item, (_, truth) in answered_sample(project).items()]
     things, truth = (tuple(part) for part in zip(*pairs, strict=True)) if pairs else ((), ())
-    root = None if project.kind == "text" else Path(str(project.meta("source")))
+    root = None if project.kind == "text" else project.source
     return Judges(AUDIT, things, truth, root)
 
 

@@ -117,7 +117,7 @@ def _table(project: Project, items: list[Item], labels: dict[int, tuple[str, str
     for item in items:
         if item.id in labels:
             if not texts:
-                path = Path(str(project.meta("source"))) / item.content
+                path = project.source / item.content
                 try:
                     same = hashlib.sha256(path.read_bytes()).digest() == project.data(item.id)
                 except OSError as error:

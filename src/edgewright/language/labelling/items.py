@@ -30,7 +30,7 @@ from edgewright.schema.labelling import LABEL_FROM
 from edgewright.schema.language import OUT_OF_SCOPE
 
 
-def make(path: Path, source: Path, read: Read, classes: Mapping[str, str]) -> None:
+def make(path: Path, source: Path, read: Read, classes: Mapping[str, str], address: str = "") -> None:
     """Write a project, whole or not at all.
 
     Args:
@@ -38,6 +38,7 @@ def make(path: Path, source: Path, read: Read, classes: Mapping[str, str]) -> No
         source: of the items.
         read: items.
         classes: names with descriptions, besides those of the labels that the items brought along.
+        address: where `source` was copied from; empty where it was not.
 
     Raises:
         InputError: the file is there.
@@ -49,8 +50,8 @@ def make(path: Path, source: Path, read: Read, classes: Mapping[str, str]) -> No
     try:
         temporary.unlink(missing_ok=True)
         record = {
-            "kind": read.kind, "name": path.name.split(".")[0], "source": str(source.absolute()),
-            "hash": hash_of(source),
+            "kind": read.kind, "name": path.name.split(".")[0], "hash": hash_of(source),
+            "source": address or str(source.absolute()),
             "columns": read.columns, "units": read.units, "rate": read.rate, "window": read.window,
         }  # fmt: skip
         with Project.create(temporary, record) as project:
@@ -89,9 +90,9 @@ def hash_of(source: Path) -> str:
 
 def changed(project: Project) -> str:
     """Return a warning where the data changed since the project was created, else an empty text."""
-    source = Path(str(project.meta("source")))
+    source = str(project.meta("source"))
     try:
-        same = hash_of(source) == project.meta("hash")
+        same = hash_of(project.source) == project.meta("hash")
     except OSError:
         return f"{source} does not exist any more; the project keeps its items"
     return "" if same else f"{source} has changed; the project keeps its original items"

@@ -10,9 +10,11 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from edgewright.data.remote import located
 from edgewright.device.store.database import Connect, Database, connect, trouble
 from edgewright.schema.errors import InputError, OutputError
 
@@ -132,6 +134,15 @@ class Project:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @cached_property
+    def source(self) -> Path:
+        """Path of the data on this machine; what lies at an address is copied.
+
+        Raises:
+            InputError: an address that cannot be read.
+        """
+        return Path(located(str(self.meta("source"))))
 
     def close(self) -> None:
         """Leave one file behind."""

@@ -13,6 +13,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from edgewright.cluster.mapping import each
 from edgewright.core.archive import read_file
+from edgewright.data.remote import address_of, reached
 from edgewright.graph.stage import Context
 from edgewright.language.embedding import load
 from edgewright.language.embedding.contract import unit
@@ -110,7 +111,7 @@ def _computed(project: Project, items: Sequence[Item], encoder: Encodes | None, 
         raise InputError("an encoder of sounds", "none", "--encoder", "Pass its directory, or register it: "
                          "edgewright models add DIR")  # fmt: skip
     if project.kind in ("pictures", "sounds"):
-        return encoded([item.content for item in items], Path(str(project.meta("source"))), encoder)
+        return encoded([item.content for item in items], project.source, encoder)
     if encoder is not None:
         raise InputError("texts or pictures for an encoder", project.kind, "--encoder")
     columns, units = project.meta("columns"), project.meta("units")
@@ -129,7 +130,7 @@ def encoded(things: Sequence[str], root: Path | None, encoder: Encodes | None) -
     if root is None and encoder is not None:
         pieces = (list(things[at : at + _TEXTS]) for at in range(0, len(things), _TEXTS))
         return np.concatenate([np.zeros((0, encoder.dimensions), np.float32), *each(_of_texts, encoder, pieces)])
-    files = ((root or Path()).absolute() / name for name in things)
+    files = (address_of((root or Path()) / name) for name in things)
     return unit(np.stack(list(each(_of_file, encoder, files, chunk=_FILES))))
 
 
@@ -137,9 +138,9 @@ def _of_texts(encoder: Encodes, texts: list[str]) -> Floats:
     return encoder.encode(texts)
 
 
-def _of_file(encoder: Encodes | None, path: Path) -> Floats:
+def _of_file(encoder: Encodes | None, file: tuple[str, str]) -> Floats:
     of_file: Callable[[Path], Floats] = getattr(encoder, "encode_file", _colours)
-    return of_file(path)
+    return of_file(reached(*file))
 
 
 def words(texts: Sequence[str]) -> Floats:

@@ -5,9 +5,10 @@ The network of a point is a candidate of the race; dense ones of different width
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from edgewright.compression.int8 import quantise
 from edgewright.compression.qat import alone
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.pipeline.material import sha256
 from edgewright.pipeline.package.variants import recording_engine
 from edgewright.pipeline.plan import build_model
 from edgewright.race.contract import Candidate, Fitted, Part
@@ -26,7 +28,7 @@ from edgewright.race.pipeline_end import PipelineEnd, fit_candidate
 from edgewright.race.problem import Indices
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
-from edgewright.schema.errors import EdgewrightError
+from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.search.architecture.estimates import Estimate, SearchSamples
 from edgewright.training.loop import Sampled
 from edgewright.training.metrics import SHARE, group_interval
@@ -115,11 +117,13 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
         config: pipeline of the search.
         data: path that overrides the one in `[data]`.
         folds: number of folds during the search.
+        sha256: hash of the samples that the client has; empty where nobody compares.
     """
 
     config: PipelineConfig
     data: str | None
     folds: int
+    sha256: str = ""
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,11 +192,31 @@ class CandidateTrial(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-@lru_cache(maxsize=1)
+# Samples of the last search of this process, by what it shares.
+_SAMPLES: dict[bytes, SearchSamples] = {}
+
+
 def samples_of(shared: bytes) -> SearchSamples:
-    """Return the samples of a search; read once per process."""
-    request = msgspec.json.decode(shared, type=Shared)
-    return SearchSamples(request.config, request.data)
+    """Return the samples of a search; read once per process.
+
+    Raises:
+        InputError: this machine has other data than the client.
+    """
+    if shared not in _SAMPLES:
+        request = msgspec.json.decode(shared, type=Shared)
+        samples = SearchSamples(request.config, request.data)
+        if request.sha256 and sha256(samples.problem(request.config.window).samples) != request.sha256:
+            where = f"{request.data or request.config.data.get('path')} on {socket.gethostname()}"
+            do = "Give every machine the same data; where they changed meanwhile, search into another --out"
+            raise InputError("the samples of the search", "others", where, do)
+        keep_samples(shared, samples)
+    return _SAMPLES[shared]
+
+
+def keep_samples(shared: bytes, samples: SearchSamples) -> None:
+    """Keep the samples of a search for the batches that this process trains."""
+    _SAMPLES.clear()
+    _SAMPLES[shared] = samples
 
 
 def train_batch(shared: bytes, batch: bytes) -> bytes:

@@ -185,7 +185,7 @@ def _picture(request: Request, project: Project) -> Response:
     item = project.item(int(number)) if number.isdecimal() and len(number) < 12 else None
     if item is None or project.kind != "pictures":
         raise HTTPException(404, "Picture not found.")
-    path = (Path(str(project.meta("source"))) / item.content).resolve()
+    path = (project.source / item.content).resolve()
     if not path.is_relative_to(root.resolve()) or path.suffix.lower() not in _TYPES or not path.is_file():
         raise HTTPException(404, "The picture is outside the studio's folder or was deleted.")
     return Response(path.read_bytes(), media_type=_TYPES[path.suffix.lower()])

@@ -17,6 +17,7 @@ from edgewright.core.csv.categories import MARK, text_inputs
 from edgewright.core.input.recordings import columns_of, rate_in_training
 from edgewright.core.prediction.objects import MAPPED
 from edgewright.data import public
+from edgewright.data.file_rows import in_files
 from edgewright.data.files import read_columns
 from edgewright.data.load import find_kind, guess, load_data
 from edgewright.data.matching import check_names, conversion, find_labels, find_name, find_names, renamed
@@ -25,7 +26,7 @@ from edgewright.data.resampling import KEY as RESAMPLE
 from edgewright.data.resampling import at_one_rate, is_at_rate, refuse_other_rates
 from edgewright.data.targets import as_text, written_labels
 from edgewright.schema.config import PipelineConfig
-from edgewright.schema.data import DataSet, Recording
+from edgewright.schema.data import DataSet, Floats, Recording
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.package import Manifest
 
@@ -144,7 +145,7 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, request: Sc
 
 def _loaded(manifest: Manifest, table: dict[str, object], seed: int, location: str | None, spool: Path) -> DataSet:
     """Return rows; those of windows at the package's rate where all have it but for lost rows, else at their lowest."""
-    dataset = load_data(table, seed=seed, path=location, where="--data", spool=spool, mixed_rates=True)
+    dataset = load_data(table, seed=seed, path=location, where="--data", spool=spool, mixed_rates=True, by_workers=True)
     rate = rate_in_training(manifest)
     if dataset.rate is not None or manifest.window is None:
         return dataset
@@ -217,7 +218,7 @@ def as_trained(dataset: DataSet, manifest: Manifest, request: ScoreRequest) -> D
     recordings = tuple(
         msgspec.structs.replace(
             recording,
-            values=recording.values if same else _values(recording, order, factors),
+            values=recording.values if same else _values(recording.values, _Matched(tuple(order), tuple(factors))),
             target=_target(recording, manifest, labels, dataset.name),
         )
         for recording in dataset.recordings
@@ -225,12 +226,24 @@ def as_trained(dataset: DataSet, manifest: Manifest, request: ScoreRequest) -> D
     return msgspec.structs.replace(dataset, columns=manifest.columns, recordings=recordings)
 
 
-def _values(recording: Recording, order: list[int], factors: list[tuple[float, float]]) -> Any:  # noqa: ANN401
-    values = np.array(recording.values[:], np.float32)[:, order]
-    for index, (factor, offset) in enumerate(factors):
-        if (factor, offset) != (1.0, 0.0):
-            values[:, index] = values[:, index].astype(np.float64) * factor + offset
-    return np.ascontiguousarray(values)
+def _values(values: Any, matched: _Matched) -> Any:  # noqa: ANN401 - an array, or rows in a file
+    rows = in_files(values)
+    return matched(values[:]) if rows is None else rows.through(matched, len(matched.order))
+
+
+@dataclass(frozen=True)
+class _Matched:
+    """Puts columns in the order and units of a package."""
+
+    order: tuple[int, ...]
+    factors: tuple[tuple[float, float], ...]
+
+    def __call__(self, rows: Floats) -> Floats:
+        values = np.array(rows, np.float32)[:, list(self.order)]
+        for index, (factor, offset) in enumerate(self.factors):
+            if (factor, offset) != (1.0, 0.0):
+                values[:, index] = values[:, index].astype(np.float64) * factor + offset
+        return np.ascontiguousarray(values)
 
 
 def _labels(dataset: DataSet, manifest: Manifest, request: ScoreRequest) -> dict[str, str]:

@@ -6,8 +6,9 @@ import operator
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from edgewright.core.input.pictures import takes_pictures
 from edgewright.core.package import Package, read_package
 from edgewright.core.prediction.objects import MAPPED, UNIT
 from edgewright.core.predictor import Answers, Predictor, package_path
+from edgewright.data.file_rows import in_files
 from edgewright.data.goods import is_odd
 from edgewright.data.remote import located
 from edgewright.data.samples import cut_in_parts, part_of
@@ -88,6 +90,8 @@ AVERAGE_PRECISION = "average_precision."
 """How the names of the figures begin that say how well confidence ranks the samples of a class before all others."""
 _OWN_PARTS = ("train", "validation", "test")
 _PIECE_ROWS, _PIECE_BYTES = 16_384, 2**20
+# Pieces that begin in one file are a task, so that few workers read it; so many at most.
+_PIECES = 64
 
 
 @dataclass
@@ -231,12 +235,28 @@ def _answered(
     }
     collected = _Answers()
     start = 0
-    for piece, count in each(_piece, forms, pieces):
+    for piece, count in chain.from_iterable(each(_pieces, forms, _by_file(pieces))):
         numbers = piece.numbers.pop() + start
         collected.add(piece)
         collected.numbers.append(numbers if rows is None else rows[numbers])
         start += count
     return collected
+
+
+def _by_file(pieces: Iterable[Samples]) -> Iterator[list[Samples]]:
+    """Yield pieces that begin in one file together, others alone."""
+
+    def task(numbered: tuple[int, Samples]) -> tuple[bytes, int]:
+        number, piece = numbered
+        rows = in_files(piece.X)
+        return (b"", number) if rows is None else (rows.file, number // _PIECES)
+
+    for _, together in groupby(enumerate(pieces), task):
+        yield [piece for _, piece in together]
+
+
+def _pieces(forms: Mapping[str, Predictor], pieces: list[Samples]) -> list[tuple[_Answers, int]]:
+    return [_piece(forms, piece) for piece in pieces]
 
 
 def _piece(forms: Mapping[str, Predictor], samples: Samples) -> tuple[_Answers, int]:

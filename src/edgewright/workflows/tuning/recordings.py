@@ -111,9 +111,9 @@ def tapes_of(
         for part in parts_of(recording)
         if not people or part[0] in people
     ]
-    tasks = ((rows_of(dataset.recordings[number], start, end), group) for number, (group, start, end) in parts)
+    tasks = (_task(dataset.recordings[number], part, rate, alarms) for number, part in parts)
     tapes, reached = [], 0
-    for (number, _), tape in zip(parts, each(_tape, _Answering(predictor, order, rate, alarms), tasks), strict=True):
+    for (number, _), tape in zip(parts, each(_tape, _Answering(predictor, order, rate), tasks), strict=True):
         tapes.append(tape)
         advance(number - reached)
         reached = number
@@ -148,25 +148,42 @@ def rows_of(recording: Recording, start: int, end: int) -> Recording:
 
 @dataclass(frozen=True)
 class _Answering:
-    """What answers recordings: the package, the places of its columns, rows a second, and labels that alarm."""
+    """What answers recordings: the package, the places of its columns, and rows a second."""
 
     predictor: Predictor
     order: list[int]
     rate: float | None
-    alarms: Sequence[str]
 
 
-def _tape(answering: _Answering, part: tuple[Recording, str]) -> Tape:
-    (recording, group), rate, predictor = part, answering.rate, answering.predictor
-    start, end = 0, len(recording.values)
+def _task(
+    recording: Recording, part: tuple[str, int, int], rate: float | None, alarms: Sequence[str]
+) -> tuple[Recording, str, tuple[Labelled, ...]]:
+    """Return some rows of a recording without labels and names, their group, and their events."""
+    group, start, end = part
+    rows = rows_of(recording, start, end)
+    events = stretches(rows, 0, end - start, _times(rows, rate), 1 / rate if rate else 1.0)
+    alarming = tuple(event for event in events if event.label in alarms)
+    return msgspec.structs.replace(rows, target=None, groups=None), group, alarming
+
+
+def _times(recording: Recording, rate: float | None) -> Array:
+    """Return seconds of rows; rows where nobody knows them."""
+    if recording.time is not None and rate is not None:
+        return recording.time
+    return np.arange(len(recording.values)) / (rate or 1.0)
+
+
+def _tape(answering: _Answering, task: tuple[Recording, str, tuple[Labelled, ...]]) -> Tape:
+    (recording, group, events), rate, predictor = task, answering.rate, answering.predictor
+    end = len(recording.values)
     window = predictor.manifest.window
     samples, step = (window.samples, window.step) if window else (1, 1)
     filled = window is not None and window.fill_start
     known = recording.time is not None and rate is not None
-    time = recording.time[start:end] if known and recording.time is not None else np.arange(end - start) / (rate or 1.0)
-    values = recording.values[start:end][:, answering.order]
+    time = _times(recording, rate)
+    values = np.asarray(recording.values)[:, answering.order]
     pieces = []
-    for a, b in _unbroken(recording, start, end, time if known else None):
+    for a, b in _unbroken(recording, 0, end, time if known else None):
         if window is None:
             X, starts = values[a:b], np.arange(b - a)
         else:
@@ -178,7 +195,6 @@ def _tape(answering: _Answering, part: tuple[Recording, str]) -> Tape:
             ]
             pieces.append((np.concatenate(answers), np.asarray(time[a + starts + samples - 1], np.float64)))
     period = 1 / rate if rate else 1.0
-    events = tuple(event for event in stretches(recording, start, end, time, period) if event.label in answering.alarms)
     return Tape(recording.name, group, tuple(pieces), step * period, events)
 
 
@@ -261,7 +277,7 @@ def tune_data(
         if data is None:
             raise InputError("recordings with labels", "a package, which has none", str(file_path), _DO)
         proposed = propose_table(data, {"target": target, "group": group}, kind)
-        dataset = load_data(proposed.table, seed=0)
+        dataset = load_data(proposed.table, seed=0, by_workers=True)
         notes = (proposed.sentence,) if proposed.sentence else ()
         return TuneData(dataset, _known(dataset, people), f"all of {dataset.name}", notes)
     own = remembered(file_path)
@@ -269,7 +285,7 @@ def tune_data(
     table.update({key: value for key, value in (("target", target), ("group", group)) if value})
     if data is not None and not (own.path and Path(data).resolve() == Path(own.path).resolve()):
         try:
-            dataset = load_data(table, seed=config.seed, path=data)
+            dataset = load_data(table, seed=config.seed, path=data, by_workers=True)
         except InputError as error:
             hint = error.do or f"They were read as {table['kind']}, the kind of the run; change it with --kind"
             raise InputError(error.expected, error.got, error.where, hint) from None
@@ -288,7 +304,7 @@ def _config(path: Path) -> PipelineConfig | None:
 def _of_run(config: PipelineConfig, table: dict[str, object], path: str | None, people: tuple[str, ...]) -> TuneData:
     """Return the run's own data, by default of its validation people, and a warning if the model knows them."""
     refuse_objects(config.task, f"edgewright tune {config.name}")
-    dataset = load_data(table, seed=config.seed, path=path)
+    dataset = load_data(table, seed=config.seed, path=path, by_workers=True)
     samples, sides = cut_and_split(data_plan(config), dataset)
     groups = samples.groups
     if groups is None or sides.by != "group":
