@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgewright.data.noises import draw_noise, scaled
 from edgewright.data.sets._beat_peaks import find_peaks
-from edgewright.data.sets.heartbeats import MitdbConfig, _load_mitdb
+from edgewright.data.sets.heartbeats import MitdbConfig, _load_mitdb, _millivolts, _raw
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from support import shared_data
@@ -49,6 +49,26 @@ def test_a_small_beat_is_taken_in_a_pause_and_a_flat_line_has_none() -> None:
     assert len(find_peaks(beats(seconds, heights), RATE)) == 30
     assert len(find_peaks(np.zeros(1000, np.float32), RATE)) == 0
     assert len(find_peaks(np.zeros(0, np.float32), RATE)) == 0
+
+
+def test_wide_beats_between_narrow_ones_are_taken_though_little_of_them_lies_within_the_band() -> None:
+    seconds = 0.5 + 0.8 * np.arange(41)
+    heights = np.where(np.arange(41) % 5 == 4, 0.0, 1.0)
+    signal, time = beats(seconds, heights.tolist()), np.arange(round((seconds[-1] + 1) * RATE)) / RATE
+    for moment in seconds[heights == 0]:
+        signal += np.exp(-(((time - moment) / 0.05) ** 2)).astype(np.float32)
+    peaks = find_peaks(signal, RATE) / RATE
+    assert len(peaks) == len(seconds) and np.abs(peaks - seconds).max() < 0.05
+
+
+@pytest.mark.parametrize("record", ["106", "223"])
+def test_ventricular_beats_of_records_that_did_not_choose_the_shares_are_found(record: str) -> None:
+    signal, at, labels = _raw(shared_data("mitdb") / "raw" / f"{record}.hea")
+    peaks = find_peaks(_millivolts(signal), RATE)
+    distances = np.abs(at[:, None] - peaks) / RATE
+    assert (distances.min(axis=1)[labels == "V"] <= 0.15).mean() > 0.99
+    inside = (peaks > at[0] - 54) & (peaks < at[-1] + 54)
+    assert (distances.min(axis=0)[inside] > 0.15).sum() <= 1
 
 
 def test_beats_of_a_record_are_found_in_its_signal_and_known_by_the_nearest(tmp_path: Path) -> None:

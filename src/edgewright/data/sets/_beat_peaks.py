@@ -12,9 +12,9 @@ Array = NDArray[np.float64]
 _SHORT, _LONG, _ENERGY = 0.03, 0.1, 0.15
 # Seconds: no beat follows another sooner; the peak of a beat lies so near that of its energy.
 _REFRACTORY, _NEAR = 0.25, 0.09
-# A beat's energy is at least this share of the median of the last so many. Where none came for so many of their
-# intervals, a weaker one is taken.
-_SHARE, _MISSING_SHARE, _RECENT, _PAUSE = 0.3, 0.1, 8, 1.66
+# A beat's energy is at least this share of the median of the last so many: a wide ventricular beat has little between 5
+# and 15 Hz. Where none came for so many of their intervals, a weaker one is taken.
+_SHARE, _MISSING_SHARE, _RECENT, _PAUSE = 0.15, 0.05, 8, 1.66
 
 
 def find_peaks(signal: Floats, rate: float) -> NDArray[np.int64]:
