@@ -64,14 +64,16 @@ def curve(folder: Path, _: Path) -> object:
 
 
 def tuning(folder: Path, run: Path) -> object:
-    """Tune a decision on recordings of four people."""
-    draw, lines = np.random.default_rng(4), []
+    """Tune a decision on recordings of four people, a file each."""
+    draw, data = np.random.default_rng(4), folder / "tune"
+    data.mkdir(exist_ok=True)
     for person in range(4):
+        lines = []
         for on, count in ((False, 60), (True, 10)) * 3:
             for _ in range(count):
                 a, b = draw.normal(1.6 if on or draw.random() < 0.05 else -1.2, 0.3, 2)
                 lines.append([f"{a:.4f}", f"{b:.4f}", f"p{person}", "on" if on else "off"])
-    data = write_rows(folder / "tune.csv", lines, header="a,b,person,label")
+        write_rows(data / f"{person}.csv", lines, header="a,b,person,label")
     grid = Grid(smoothing=(1, 3), debounce=(1, 2), thresholds=(0.0, 0.5, 0.9), refractory=(0.0, 10.0))
     request = TuningRequest(cost=Cost(1, 5), alarms=("on",), grid=grid)
     out = folder / "tuned"

@@ -50,7 +50,7 @@ class S3:
 @contextmanager
 def s3_server() -> Iterator[S3]:
     """Start a server that checks signatures and rights."""
-    boto3 = importlib.import_module("boto3")  # in no extra
+    boto3 = importlib.import_module("boto3")  # without types
     port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
     words = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]

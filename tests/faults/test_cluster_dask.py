@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,7 +23,8 @@ import pytest
 pytest.importorskip("distributed")
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
-from benchmarks.dask_machines import Machines, lying_copy, machines, stop  # noqa: E402
+import msgspec  # noqa: E402
+from benchmarks.dask_machines import Machines, kill_at_random, lying_copy, machines, stop  # noqa: E402
 from dask import config  # noqa: E402
 from distributed import Client, LocalCluster  # noqa: E402
 
@@ -32,8 +34,11 @@ from edgewright.cluster import dask  # noqa: E402
 from edgewright.cluster.contract import engine_for  # noqa: E402
 from edgewright.cluster.mapping import Progress, on_engine, outcomes  # noqa: E402
 from edgewright.schema.errors import InputError, OutputError  # noqa: E402
+from edgewright.workflows.scoring.rows import ScoreRequest  # noqa: E402
+from edgewright.workflows.scoring.workflow import score_package  # noqa: E402
 from engine_work import assert_a_death_costs_its_batch  # noqa: E402
 from ladder_problems import table  # noqa: E402
+from storage_servers import http_server  # noqa: E402
 
 TESTS = str(Path(__file__).parents[1])
 
@@ -177,6 +182,61 @@ def test_workers_killed_at_random_moments_cost_no_result_and_none_counts_twice(t
             running.add(PYTHONPATH=TESTS)
         came.extend(results)
     assert came == tasks
+
+
+def test_workers_that_are_killed_while_they_read_files_change_no_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_small_pieces(monkeypatch.setattr)
+    run, seen = package(tmp_path), list[Progress]()
+    here = STORIES["score"](tmp_path, run)
+    with machines(tmp_path, PYTHONPATH=TESTS) as running, on_engine(engine_for(running.address), seen.append):
+        # Long enough apart that a worker that takes another one's place can join.
+        killing = Thread(target=kill_at_random, args=(running, 4, 3, (0.2, 2.0)), kwargs={"PYTHONPATH": TESTS})
+        killing.start()
+        scores = [STORIES["score"](tmp_path, run)]
+        while killing.is_alive():
+            scores.append(STORIES["score"](tmp_path, run))
+        killing.join()
+    assert all(score == here for score in scores)
+    assert seen[-1].done > 3
+
+
+def _without(running: Machines, hidden: Path, **environment: str) -> None:
+    """Start a worker that sees nothing in a folder, as one on another machine does."""
+    words = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(hidden)]
+    dask_words = [sys.executable, "-m", "dask", "worker", f"127.0.0.1:{running.port}", "--nthreads", "1"]
+    settings = {**os.environ, "PYTHONPATH": TESTS, "DASK_CONFIG": running.settings, **environment}
+    with (running.folder / "log").open("ab") as log:
+        more = ["--no-nanny", "--no-dashboard"]
+        worker = subprocess.Popen(
+            [*words, *dask_words, *more], cwd=running.folder, env=settings, stdout=log, stderr=log
+        )
+    running.workers.append(worker)
+    running.wait(1)
+
+
+@pytest.mark.skipif(
+    shutil.which("unshare") is None or subprocess.run(["unshare", "-rm", "true"], check=False).returncode != 0,
+    reason="needs the right to hide a folder from a process",
+)
+def test_a_worker_that_does_not_see_a_file_is_named_and_an_address_serves_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("aiohttp")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "here"))
+    run = package(tmp_path)
+    here = STORIES["score"](tmp_path, run)
+    with machines(tmp_path / "work", 0) as running, http_server(tmp_path) as address:
+        _without(running, tmp_path / "files", XDG_CACHE_HOME=str(tmp_path / "there"))
+        with on_engine(engine_for(running.address)):
+            where = rf"{tmp_path}/files/0\.csv on {socket.gethostname()}"
+            with pytest.raises(InputError, match=f"the file on every worker, got no such file - at {where}.*--cluster"):
+                STORIES["score"](tmp_path, run)
+            there = score_package(run, ScoreRequest(data=f"{address}files/", target="label"))
+    assert msgspec.structs.replace(there, data="files", name="") == msgspec.structs.replace(here, data="files", name="")  # type: ignore[type-var]
+    copies = [sorted(path.name for path in (tmp_path / name).rglob("*.csv")) for name in ("here", "there")]
+    assert copies[0] == copies[1] == [f"{number}.csv" for number in range(6)]
 
 
 def _wait_for(path: Path) -> None:

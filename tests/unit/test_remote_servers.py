@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-# Install them with: pip install s3fs 'moto[s3]' flask-cors
+# Of the extra dev.
 s3fs = pytest.importorskip("s3fs")
 fsspec = pytest.importorskip("fsspec")
 for library in ("moto.server", "flask_cors", "aiohttp"):
