@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from threading import get_ident
 from types import ModuleType
+from typing import Any
 
 _LATE = ("scipy.stats", "scipy.interpolate", "scipy.integrate", "scipy.spatial", "pandas")
 # What each module imports for a function or a type; nearly every estimator needs these modules.
@@ -25,7 +26,13 @@ _IMPORTERS = {
     "scipy.optimize._remove_redundancy": ("scipy.linalg.interpolative",),
     "sklearn.tree": ("sklearn.neighbors",),
     **dict.fromkeys((f"{name}.array_api_compat.numpy" for name in ("scipy._lib", "sklearn.externals")),
-                    ("numpy.f2py", "numpy.testing")),
+                    ("numpy.f2py", "numpy.ma", "numpy.polynomial", "numpy.testing")),
+    **dict.fromkeys((f"sklearn.{name}" for name in (
+        "utils.validation", "utils._indexing", "compose._column_transformer",
+        "ensemble._hist_gradient_boosting.gradient_boosting",
+    )), ("narwhals", "narwhals.stable", "narwhals.stable.v2")),
+    "joblib.memory": ("asyncio",),
+    **dict.fromkeys((f"joblib.externals.loky.{name}" for name in ("backend.utils", "process_executor")), ("psutil",)),
     "scipy._lib._array_api": (),
 }  # fmt: skip
 
@@ -84,11 +91,26 @@ class _Name:
         return getattr(self._module.get(self._name), name)
 
 
+class _Tables:
+    """The questions of narwhals about tables: an array of NumPy is none."""
+
+    def __init__(self, narwhals: _Late) -> None:
+        self._narwhals = narwhals
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - what narwhals has
+        real = _Name(_Late(f"{self._narwhals.__name__}.dependencies"), name)
+        if not name.startswith("is_into_"):
+            return real
+        return lambda value: type(value).__module__ != "numpy" and real(value)
+
+
 @contextmanager
 def _standing_in(names: Sequence[str]) -> Iterator[None]:
-    late = [_Late(name) for name in names if name not in sys.modules]
-    for module in late:
-        module.stand_in()
+    late: list[_Late] = []
+    for name in names:
+        if name not in sys.modules:
+            late.append(_Late(name))
+            late[-1].stand_in()
     try:
         yield
     finally:
@@ -100,6 +122,9 @@ class _Loader(SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
         with _standing_in(_IMPORTERS[module.__name__]):
             super().exec_module(module)
+        narwhals = vars(module).get("nw")
+        if isinstance(narwhals, _Late):
+            vars(narwhals)["dependencies"] = _Tables(narwhals)
         if ScikitLearnFinder.is_command and hasattr(module, "xp_capabilities"):
             # It rewrites the docstring of each function, which nobody reads in a command.
             vars(module)["xp_capabilities"] = lambda **_: lambda function: function

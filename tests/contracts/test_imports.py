@@ -60,7 +60,7 @@ def test_load_needs_the_base_install_only() -> None:
 
 
 LATE = {"jax", "optax", "pandas", "scipy.stats", "scipy.signal", "scipy.integrate", "scipy.spatial",
-        "sklearn.neighbors", "numpy.f2py", "numpy.testing"}  # fmt: skip
+        "sklearn.neighbors", "numpy.f2py", "numpy.testing", "narwhals", "asyncio", "psutil"}  # fmt: skip
 
 
 def test_a_pipeline_and_a_run_of_the_cheapest_models_load_no_library_that_they_do_not_use(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ sys.modules = {name: None for name in before}
 def test_scikit_learn_and_scipy_take_other_late_modules_when_they_call_them() -> None:
     modules = loaded("""
 import edgewright
-import sklearn.tree
+import sklearn.linear_model, sklearn.tree
 before = sorted(sys.modules)
 import numpy as np
 from scipy._lib.array_api_compat import numpy as compatible
@@ -124,6 +124,13 @@ assert linprog([1, 1], A_eq=[[1, 0], [2, 0]], b_eq=[1, 2]).fun == 1
 assert linear_model.LassoLarsCV(cv=3).fit(X, X[:, 0]).alpha_ >= 0
 from sklearn.neighbors import KNeighborsClassifier
 assert KNeighborsClassifier().fit(X, X[:, 0] > 0).score(X, X[:, 0] > 0) > 0.7
+import pandas as pd, polars as pl
+for table in (pd.DataFrame, pl.DataFrame):
+    assert list(linear_model.LogisticRegression().fit(table({"a": [1.0, 2.0]}), [0, 1]).feature_names_in_) == ["a"]
+assert not hasattr(linear_model.LogisticRegression().fit(X, X[:, 0] > 0), "feature_names_in_")
+import joblib, numpy as np
+assert joblib.Parallel(n_jobs=2)(joblib.delayed(abs)(i) for i in (-1, 2)) == [1, 2]
+assert np.ma.masked_array([1]).mean() == 1 and np.polynomial.Polynomial([1, 2])(1) == 3
 from sklearn.neighbors import _quad_tree
 assert _quad_tree is sys.modules["sklearn.neighbors._quad_tree"]
 sys.modules = {name: None for name in before}

@@ -8,8 +8,9 @@ import sys
 from html import unescape
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import jinja2
 import msgspec
 import pytest
 
@@ -18,6 +19,7 @@ import trace_example as example
 from edgewright.core.formatting import fraction
 from edgewright.schema.race import EntrantRecord, RaceRecord
 from edgewright.schema.trace import Interval, Trace
+from edgewright.trace import html
 from edgewright.trace.html import assets, page_html, page_parts
 from edgewright.trace.record import write_trace
 from edgewright.trace.sections import sections
@@ -272,3 +274,27 @@ def test_a_page_is_rendered_without_what_trains(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, str(record)], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_compiled_templates_are_kept_where_nobody_else_may_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    compiled: list[str] = []
+    compile_template: Any = jinja2.Environment.compile
+
+    def counted(environment: jinja2.Environment, source: str, *named: str) -> object:
+        compiled.append(source)
+        return compile_template(environment, source, *named)
+
+    monkeypatch.setattr(jinja2.Environment, "compile", counted)
+    counts, pages = [], []
+    for mode in (0o700, 0o700, 0o777):
+        (tmp_path / "edgewright" / "pages").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "edgewright" / "pages").chmod(mode)
+        html._environment.cache_clear()
+        compiled.clear()
+        pages.append(page_html(example.trace(3)))
+        counts.append(len(compiled))
+    assert counts[0] == counts[2] > 0 == counts[1]
+    assert pages[0] == pages[1] == pages[2]

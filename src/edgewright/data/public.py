@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import http.client
 import importlib
 import os
 import re
@@ -12,7 +11,6 @@ import shutil
 import tarfile
 import tempfile
 import urllib.error
-import urllib.request
 import zipfile
 import zlib
 from collections import Counter
@@ -21,16 +19,23 @@ from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import numpy as np
 
 from edgewright.core import catalogue
 from edgewright.core.files import data_folder
+from edgewright.core.late_module import LateModule
 from edgewright.data.contract import Documented, Public, PublicSet, RemoteFile
 from edgewright.schema.data import DataSet, TextSet
 from edgewright.schema.errors import InputError, OutputError, UnknownNameError
+
+if TYPE_CHECKING:
+    import http.client as http_client
+    import urllib.request as urllib_request
+else:
+    http_client, urllib_request = map(LateModule, ("http.client", "urllib.request"))
 
 Progress = Callable[[int, int | None], None]
 
@@ -107,7 +112,7 @@ def _receive_all(file: RemoteFile, part: Path, progress: Progress | None, timeou
                 ) from None  # fmt: skip
         except urllib.error.URLError as error:
             reason = str(error.reason)
-        except (TimeoutError, ConnectionError, http.client.HTTPException) as error:
+        except (TimeoutError, ConnectionError, http_client.HTTPException) as error:
             reason = str(error) or type(error).__name__
         if (part.stat().st_size if part.is_file() else 0) <= before:
             break
@@ -119,11 +124,11 @@ def _receive_all(file: RemoteFile, part: Path, progress: Progress | None, timeou
 
 def _receive(file: RemoteFile, part: Path, have: int, progress: Progress | None, timeout: float) -> bool:
     """One connection; True when the file is whole afterwards."""
-    request = urllib.request.Request(file.url, headers={"User-Agent": "edgewright"})  # noqa: S310 - scheme is checked
+    request = urllib_request.Request(file.url, headers={"User-Agent": "edgewright"})
     if have:
         request.add_header("Range", f"bytes={have}-")
     try:
-        answer = urllib.request.urlopen(request, timeout=timeout)  # noqa: S310 - scheme is checked
+        answer = urllib_request.urlopen(request, timeout=timeout)
     except urllib.error.HTTPError as error:
         if error.code != 416 or not have:
             raise
@@ -157,7 +162,7 @@ def _range(answer: Any, have: int) -> tuple[int, int | None]:  # noqa: ANN401 - 
         location = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
         if location and int(location.group(1)) == have:
             return have, None if location.group(2) == "*" else int(location.group(2))
-        raise http.client.HTTPException(f"another range than requested: {answer.headers.get('Content-Range')}")
+        raise http_client.HTTPException(f"another range than requested: {answer.headers.get('Content-Range')}")
     length = answer.headers.get("Content-Length")
     return 0, int(length) if length else None
 
@@ -166,7 +171,7 @@ def _read(answer: Any) -> bytes:  # noqa: ANN401 - http.client or a file's answe
     """Return the next block; what a dropping connection brought before it dropped counts as well."""
     try:
         block: bytes = answer.read(_BLOCK)
-    except http.client.IncompleteRead as error:
+    except http_client.IncompleteRead as error:
         return error.partial
     return block
 

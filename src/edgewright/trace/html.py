@@ -12,13 +12,17 @@ from datetime import datetime
 from functools import cache
 from importlib import resources
 from itertools import pairwise
+from pathlib import Path
 
+import jinja2
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from edgewright._version import __version__
 from edgewright.core import formatting
+from edgewright.core.files import cache_folder, read_own, write_own
 from edgewright.schema.graph import Graph
 from edgewright.schema.lesson import Block, Facts, Heading
 from edgewright.schema.trace import PAGE_VERSION, Trace
@@ -287,11 +291,27 @@ def _rendered(template: str, **context: object) -> Markup:
     return Markup(_environment().get_template(template).render(context))  # noqa: S704 - rendered with autoescape
 
 
+class _CompiledTemplates(BytecodeCache):
+    """Templates that an earlier process compiled; another Jinja or other options in this file compile them again."""
+
+    def get_source_checksum(self, source: str) -> str:
+        written = [Path(file).stat().st_mtime_ns for file in (__file__, jinja2.__file__)]
+        return f"{super().get_source_checksum(source)} {written}"
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        data = read_own(cache_folder("pages") / bucket.key)
+        if data is not None:
+            bucket.bytecode_from_string(data)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        write_own(cache_folder("pages") / bucket.key, bucket.bytecode_to_string())
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("edgewright.trace", "templates"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, auto_reload=False,
+        trim_blocks=True, lstrip_blocks=True, auto_reload=False, bytecode_cache=_CompiledTemplates(),
     )  # fmt: skip
     environment.globals["letters"] = LETTERS
     environment.filters.update(
