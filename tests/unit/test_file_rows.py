@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle  # noqa: TID251 - as between a client and its workers
 import shutil
 import warnings
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,8 @@ WINDOWS = {
 TABLES: dict[str, dict[str, object]] = {
     "csv": {"kind": "csv", "target": "label", "group": "who", "time": "t", "session": "s"},
     "parquet": {"kind": "parquet", "target": "label", "group": "who"},
+    "wav": {"kind": "wav", "pattern": "{label}_{person}"},
+    "sounds": {"kind": "folder"},
     "folder": {"kind": "folder", "pattern": "{label}/{person}", "ignore": ["label", "who", "s", "t"]},
 }
 
@@ -58,6 +61,13 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
         names = list(columns) if number % 2 else list(columns)[::-1]
         lines = [",".join(names), *(",".join(row) for row in zip(*(columns[name] for name in names), strict=True))]
         (root / "csv" / f"{number}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        sound = (1000 * values).astype(np.int16)
+        label = "walk" if number % 2 else "stand"
+        (root / "sounds" / label).mkdir(exist_ok=True)
+        for path in (root / "wav" / f"{label}_p{number}.wav", root / "sounds" / label / f"{number}.wav"):
+            with wave.open(str(path), "wb") as file:
+                file.setparams((2, 2, 50, count, "NONE", ""))
+                file.writeframes(sound.tobytes())
         of_label = root / "folder" / ("walk" if number % 2 else "stand")
         of_label.mkdir(exist_ok=True)
         shutil.copy(root / "csv" / f"{number}.csv", of_label / f"p{number}.csv")

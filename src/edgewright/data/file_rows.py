@@ -32,6 +32,8 @@ _BY_WORKERS: ContextVar[bool] = ContextVar("by_workers", default=False)
 # Values of the files that this process read last, by their hash.
 _KEPT: dict[bytes, Floats] = {}
 _MAX_KEPT = 2
+# Of many small files several travel together.
+_MOST_BATCHES = 256
 _DO = "Give every machine the same files at that path, or an address such as s3://bucket/folder; or omit --cluster"
 
 
@@ -62,7 +64,8 @@ def read_spread(read: Read, files: Sequence[tuple[Path, str]], config: SourceCon
         InputError: as `read`, or a worker does not see a file.
     """
     results = []
-    for result, texts, messages in each(_facts, (read, config), ((*address_of(path), name) for path, name in files)):
+    tasks = ((*address_of(path), name) for path, name in files)
+    for result, texts, messages in each(_facts, (read, config), tasks, chunk=1 + len(files) // _MOST_BATCHES):
         table, *more = result
         for message in messages:
             warnings.warn(message, DataWarning, 2)

@@ -160,7 +160,7 @@ def stored_files(path: Path, endings: tuple[str, ...], kind: str) -> Iterator[tu
 
 def _files(path: Path, endings: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
     if path.is_dir():
-        own = [file for file in sorted(path.rglob("*")) if _fits(file.name, endings)]
+        own = files_below(path, endings)
         for file in own:
             yield file.relative_to(path).as_posix(), read_whole(file, str(file))
         zips = [] if own else sorted(path.glob("*.zip"))
@@ -171,6 +171,11 @@ def _files(path: Path, endings: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
         return
     for archive in zips:
         yield from _zipped(archive, endings)
+
+
+def files_below(folder: Path, endings: tuple[str, ...]) -> list[Path]:
+    """Return the files of a folder with one of the endings, in the order of their names."""
+    return [file for file in sorted(folder.rglob("*")) if _fits(file.name, endings)]
 
 
 def _fits(name: str, endings: tuple[str, ...]) -> bool:

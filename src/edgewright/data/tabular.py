@@ -55,6 +55,10 @@ class TableConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields
     text_labels: tuple[str, ...] = ()
 
 
+def _numbered(row: int) -> str:
+    return f"row {row + 1}"
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows as a file gave them.
@@ -64,7 +68,7 @@ class Table:
         names: columns of `values`.
         values: shape (rows, columns), float32, NaN where missing.
         text: the other columns by name, each of shape (rows,).
-        row_name: where a row stands ('rows.csv line 17'), for errors.
+        row_name: where a row stands ('rows.csv line 17'), for errors; it travels from workers.
         units: of the columns whose cells, or a line below the header, say it.
         numerals: of the columns whose numbers are not written as a program reads them.
     """
@@ -73,7 +77,7 @@ class Table:
     names: tuple[str, ...]
     values: Floats
     text: dict[str, Labels] = field(default_factory=dict)
-    row_name: Callable[[int], str] = lambda row: f"row {row + 1}"
+    row_name: Callable[[int], str] = _numbered
     units: Mapping[str, str] = field(default_factory=dict)
     numerals: Mapping[str, Numerals] = field(default_factory=dict)
 

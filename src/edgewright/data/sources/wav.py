@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from edgewright.core.input.riff import channel_names, read_wav
 from edgewright.data.clock import common_rate
 from edgewright.data.contract import Source, SourceConfig, need_path
-from edgewright.data.files import read_whole, stored_files
+from edgewright.data.file_rows import are_spread, read_spread
+from edgewright.data.files import files_below, read_whole, stored_files
 from edgewright.data.labels import LabelUnit, marked, read_marks, read_name, with_meaning
 from edgewright.data.tabular import Table, TableConfig, known_columns, refuse_infinite, text_columns
 from edgewright.schema.data import Column, DataSet, Recording
@@ -57,10 +60,32 @@ def read_table(path: Path, config: TableConfig, name: str) -> tuple[Table, float
         name=name,
         names=names,
         values=sound.values,
-        row_name=lambda row: f"{name} sample {row}",
+        row_name=partial(_row_name, name),
     )
     refuse_infinite(table.values, names, table.row_name)
     return table, float(sound.rate)
+
+
+def _row_name(name: str, row: int) -> str:
+    return f"{name} sample {row}"
+
+
+def _read_sound(path: Path, _: WavConfig, name: str) -> tuple[Table, float]:
+    sound = read_wav(read_whole(path, str(path)), name)
+    return Table(name=name, names=channel_names(sound.values.shape[1]), values=sound.values), float(sound.rate)
+
+
+def _sounds(path: Path) -> Iterator[tuple[str, Any, float]]:
+    """Yield name, samples and rate of each file; workers read those of a folder."""
+    files = files_below(path, (".wav",)) if path.is_dir() else []
+    if are_spread(files):
+        named = [(file, file.relative_to(path).as_posix()) for file in files]
+        for table, rate in read_spread(_read_sound, named, WavConfig()):
+            yield table.name, table.values, rate
+        return
+    for name, data in wav_files(path):
+        sound = read_wav(data, name)
+        yield name, sound.values, float(sound.rate)
 
 
 def load(config: WavConfig, seed: int) -> DataSet:
@@ -70,16 +95,12 @@ def load(config: WavConfig, seed: int) -> DataSet:
     single = path.is_file() and path.suffix.lower() != ".zip"
     recordings: list[Recording] = []
     rates: list[tuple[str, float | None]] = []
-    for name, data in wav_files(path):
-        sound = read_wav(data, name)
-        if recordings and sound.values.shape[1] != recordings[0].values.shape[1]:
+    for name, values, rate in _sounds(path):
+        if recordings and values.shape[1] != recordings[0].values.shape[1]:
             raise InputError(
-                f"{recordings[0].values.shape[1]} channels as in {recordings[0].name}",
-                f"{sound.values.shape[1]}",
-                name,
+                f"{recordings[0].values.shape[1]} channels as in {recordings[0].name}", f"{values.shape[1]}", name
             )
-        recording = with_meaning(Recording(name=name, values=sound.values), read_name(name, config.pattern))
-        rate = float(sound.rate)
+        recording = with_meaning(Recording(name=name, values=values), read_name(name, config.pattern))
         recordings.append(marked(recording, marks, config.labels_in, alone=single, rate=rate, origin=0.0))
         rates.append((name, rate))
     names = channel_names(recordings[0].values.shape[1])
