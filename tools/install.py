@@ -22,11 +22,12 @@ QUIET = ["--quiet", "--disable-pip-version-check"]
 
 def pip_command() -> list[str]:
     """Return the command of a pip that installs into this environment, which gets its own where no other is there."""
-    base = str(Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}"))
+    base = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
     if find_spec("pip") is None:
-        if subprocess.run([base, "-c", "import pip"], capture_output=True, check=False).returncode == 0:
-            return [base, "-m", "pip", "--python", sys.executable]
-        subprocess.run([sys.executable, "-m", "ensurepip"], capture_output=True, check=False)
+        test = [str(base), "-c", "import pip"]
+        if base.exists() and subprocess.run(test, capture_output=True, check=False).returncode == 0:
+            return [str(base), "-m", "pip", "--python", sys.executable]
+        subprocess.run([sys.executable, "-m", "ensurepip", "--default-pip"], capture_output=True, check=False)
     return [sys.executable, "-m", "pip"]
 
 
