@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.toml_tables import convert_table, read_toml
 from edgewright.jobs.simulation.perceptions import Around, perception
-from edgewright.schema.errors import InputError, MissingExtraError
+from edgewright.schema.errors import InputError, MissingExtraError, UnknownNameError
 
 
 class EnvironmentSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,6 +26,7 @@ class EnvironmentSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         perception: file of `jobs/simulation/perceptions`.
         period: seconds between two decisions.
         options: keywords of `gymnasium.make`.
+        conditions: by name, changes of the keyword `config`, such as another traffic.
     """
 
     id: str
@@ -34,6 +35,7 @@ class EnvironmentSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     perception: str = "plain"
     period: Annotated[float, msgspec.Meta(gt=0)]
     options: dict[str, Any] = {}
+    conditions: dict[str, dict[str, Any]] = {}
 
 
 class Environment:
@@ -42,14 +44,24 @@ class Environment:
     Args:
         spec: its table.
         where: the table's file, for messages.
+        condition: one of its conditions; as the options say when empty.
+
+    Attributes:
+        observation: the newest one, as the environment gives it.
 
     Raises:
+        UnknownNameError: no such condition.
         MissingExtraError: Gymnasium or a module is not installed.
         InputError: Gymnasium does not know it, refuses its options, or it has other actions.
     """
 
-    def __init__(self, spec: EnvironmentSpec, where: str) -> None:
+    def __init__(self, spec: EnvironmentSpec, where: str, condition: str = "") -> None:
         self.spec, self._where = spec, where
+        options = dict(spec.options)
+        if condition:
+            if condition not in spec.conditions:
+                raise UnknownNameError("condition", condition, spec.conditions, where)
+            options["config"] = {**options.get("config", {}), **spec.conditions[condition]}
         # Nobody looks at a window.
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
         os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
@@ -60,7 +72,7 @@ class Environment:
         except ModuleNotFoundError as error:
             raise MissingExtraError("driving", error.name or "gymnasium") from None
         try:
-            self.env = gymnasium.make(spec.id, **spec.options)
+            self.env = gymnasium.make(spec.id, **options)
         except (gymnasium.error.Error, TypeError, ValueError, KeyError) as error:
             raise InputError("an environment of Gymnasium", f"{spec.id!r}: {error}", where) from None
         count = getattr(self.env.action_space, "n", None)
@@ -71,16 +83,18 @@ class Environment:
             )
         self._perception = perception(spec.perception, where)
         self._perception.prepare(self.env.unwrapped)
-        self.columns = self._perception.columns(self.env.reset(seed=0)[0])
+        self.observation = self.env.reset(seed=0)[0]
+        self.columns = self._perception.columns(self.observation)
 
     def reset(self, seed: int) -> NDArray[np.float64]:
         """Begin the episode of a seed; return what is perceived."""
-        return self._perception.read(self.env.reset(seed=seed)[0], self.spec.period)
+        self.observation = self.env.reset(seed=seed)[0]
+        return self._perception.read(self.observation, self.spec.period)
 
     def step(self, action: int) -> tuple[NDArray[np.float64], float, bool, bool]:
         """Act; return what is perceived, the reward, whether it ended badly, and whether it ended."""
-        observation, reward, terminated, truncated, _ = self.env.step(action)
-        seen = self._perception.read(observation, self.spec.period)
+        self.observation, reward, terminated, truncated, _ = self.env.step(action)
+        seen = self._perception.read(self.observation, self.spec.period)
         return seen, float(reward), bool(terminated), bool(terminated or truncated)
 
     def around(self) -> Around | None:

@@ -73,7 +73,7 @@ def _intervals(config: Config, work: Work) -> StepRecord:
     # A package carries what all of the groups tell.
     whole = _band(config, tested)
     write_atomic(folder / BAND, msgspec.json.encode(whole))
-    package = _write_package(ran.folder, folder, whole, len(np.unique(groups)))
+    package = write_interval(ran.folder, folder, whole, len(np.unique(groups)))
     covered = (low <= truth) & (truth <= high)
     shares = {name: float(covered[groups == name].mean()) for name in np.unique(groups).tolist()}
     worst = min(shares, key=lambda name: shares[name])
@@ -118,7 +118,7 @@ def _kept(shares: list[float], within: float, group: str) -> JobFigure:
     )
 
 
-def _write_package(run: Path, folder: Path, spec: IntervalSpec, groups: int) -> str:
+def write_interval(run: Path, folder: Path, spec: IntervalSpec, groups: int) -> str:
     """Write the package of a run with its interval into the folder, and return the name of the file."""
     path = package_path(run)
     package = read_package(path)
