@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -12,11 +13,11 @@ from edgewright.jobs.simulation.lidar import BEAMS, LANES, REACH, of_lane, scan
 from edgewright.jobs.steps.scans import ScanTask, look
 from support import left_out
 
-OWN = [1, 500, 4, 25, 0]
-AHEAD = [1, 25, 0, -5, 0]  # its rear is 20 m ahead of the own front
+OWN = [1.0, 500, 4, 25, 0]
+AHEAD = [1.0, 25, 0, -5, 0]  # its rear is 20 m ahead of the own front
 
 
-def turn(*others: list[float], scale: float = 1.0, seed: int = 0) -> np.ndarray:
+def turn(*others: Sequence[float], scale: float = 1.0, seed: int = 0) -> np.ndarray:
     return scan(np.array([OWN, *others], float), np.random.default_rng(seed), scale)
 
 
@@ -50,8 +51,8 @@ def test_a_car_ahead_has_its_gap_and_its_speed() -> None:
     assert ahead[hit].mean() == pytest.approx(20, abs=0.2)
     assert rate[hit].mean() == pytest.approx(-5, abs=0.2)
     # Ranges of a wrong calibration are longer, and the speed is not.
-    told, _, speed = turn(AHEAD, scale=1.1)
-    assert told[hit].mean() == pytest.approx(22, abs=0.2)
+    longer, _, speed = turn(AHEAD, scale=1.1)
+    assert longer[hit].mean() == pytest.approx(22, abs=0.2)
     assert speed[hit].mean() == pytest.approx(-5, abs=0.2)
 
 
@@ -86,7 +87,8 @@ def test_an_episode_is_looked_at_the_same_way_twice() -> None:
         left_out("highway_env (pip install 'edgewright[driving]')")
     task = ScanTask(examples() / "vehicle" / "environment.toml", "aggressive at 1.2", 3)
     one, again = look(task), look(task)
-    assert all(np.array_equal(a, b) for a, b in zip(one, again, strict=True))
+    for name in one._fields:
+        assert np.array_equal(getattr(one, name), getattr(again, name))
     assert one.turns.shape == (len(one.gaps), 3, BEAMS)
     assert ((one.gaps >= 0) & (one.gaps <= REACH)).all()
     assert not one.closings[one.gaps == REACH].any()

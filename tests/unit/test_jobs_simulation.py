@@ -171,9 +171,9 @@ def test_a_small_drive_is_judged_with_and_without_its_shield(tmp_path: Path, cli
     folder = tmp_path / "car"
     folder.mkdir()
     for path in (examples() / "vehicle").glob("*.toml"):
-        (folder / path.name).write_text(path.read_text().replace("epochs = 40", "epochs = 1"))
+        (folder / path.name).write_text(path.read_text())
     job = re.sub(r"episodes = \d+\nahead = \d+", "episodes = 5\nahead = 1", (folder / "job.toml").read_text())
-    job = re.sub(r"episodes = \d+\ncalibrate = \d+", "episodes = 2\ncalibrate = 3", job)
+    job = re.sub(r"episodes = \d+\ncalibrate = \d+", "episodes = 6\ncalibrate = 3", job)
     (folder / "job.toml").write_text(job.replace("episodes = 1000", "episodes = 6\nfaulty = 4\nfaults = 0.2"))
     record = msgspec.convert(cli.json("jobs", "run", folder, "--out", tmp_path / "runs"), JobRecord)
     names = "scans gap closing prove_gap prove_closing calibrate episodes run prove shield drive"
@@ -181,7 +181,7 @@ def test_a_small_drive_is_judged_with_and_without_its_shield(tmp_path: Path, cli
     assert all(step.passed for step in record.steps)
     seen = {figure.name: figure for figure in record.steps[5].figures}
     assert {"gap_inside", "closing_inside", "gap_mae", "closing_below", "lanes"} <= seen.keys()
-    assert all(seen[f"{name}_below"].value <= 1 - seen[f"{name}_inside"].value for name in ("gap", "closing"))
+    assert all(seen[f"{name}_below"].value + seen[f"{name}_inside"].value < 1 + 1e-9 for name in ("gap", "closing"))
     assert len(list((tmp_path / "runs" / "car" / "calibrate").glob("*.edge"))) == 2
     view = record.steps[-1].lane_view
     assert view is not None

@@ -59,8 +59,8 @@ def _calibrate(config: Config, work: Work) -> StepRecord:
         own = slice(None, None, len(LANES))
         band = band_of(_answers(network.predict(further["X"][own]).predictions), further[name][own], tail, tail)
         write_interval(run, folder, band, len(np.unique(further["sessions"])))
-        truth, told = tested[name], _answers(network.predict(tested["X"]).predictions)
-        low, high = around(band, told)
+        truth, answers = tested[name], _answers(network.predict(tested["X"]).predictions)
+        low, high = around(band, answers)
         inside = (low <= truth) & (truth <= high)
         figures += [
             share_of(f"{name}_inside", f"true {name} in the own lane inside its interval", inside[lane],
@@ -68,7 +68,7 @@ def _calibrate(config: Config, work: Work) -> StepRecord:
             share_of(f"{name}_below", f"true {name} in the own lane under its cautious end", (truth < low)[lane],
                      sessions[lane], by="episode"),
             _error(f"{name}_mae", f"mean error of {name}, own lane, somebody within {_NEAR:g} m",
-                   np.abs(truth - told)[lane & near], sessions[lane & near]),
+                   np.abs(truth - answers)[lane & near], sessions[lane & near]),
             JobFigure.of(f"{name}_width", f"mean width of the interval of {name}, the same",
                          float((high - low)[lane & near].mean()), "1"),
         ]  # fmt: skip
@@ -76,7 +76,7 @@ def _calibrate(config: Config, work: Work) -> StepRecord:
         lowest = min(shares, key=lambda group: shares[group])
         worst.append(f"of {name} {percent(shares[lowest])} in {lowest!r}")
         if name == "gap":
-            right = (told < _NEAR) == near
+            right = (answers < _NEAR) == near
             figures.append(
                 share_of("lanes", f"of each lane told rightly whether somebody is within {_NEAR:g} m", right, sessions,
                          by="episode")
