@@ -207,8 +207,10 @@ def to_recording(table: Table, config: TableConfig, clock: Clock | None = None) 
     if not len(table.values):
         raise InputError("rows", "none", table.name)
     order = [table.names.index(name) for name in input_names(config, table.names)]
-    values = table.values if order == list(range(len(order))) else table.values[:, order]
-    values = values if in_files(values) else np.ascontiguousarray(values)
+    values = table.values
+    if order != list(range(len(order))):
+        values = values[:, order]
+        values = values if in_files(values) else np.ascontiguousarray(values)
     target: Any = read_target(table.text[config.target], config.text_labels) if config.target else None
     if target is not None and target.dtype.kind == "f" and np.isinf(target).any():
         bad = int(np.flatnonzero(np.isinf(target))[0])
