@@ -46,6 +46,7 @@ SPECS = {
     "again": DecisionSpec(alarms=("fall",), refractory=0.16),
     "equal": DecisionSpec(threshold=0.5, thresholds={"walk": 0.25, "fall": 0.25}),
     "half": DecisionSpec(threshold=0.5),
+    "full": DecisionSpec(smoothing=3, full_mean=True, thresholds={"fall": 0.4}, alarms=("fall",)),
 }
 WINDOWS = {
     "rows": None,

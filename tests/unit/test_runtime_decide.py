@@ -6,6 +6,7 @@ import math
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -119,8 +120,18 @@ def test_nothing_is_averaged_or_counted_over_a_hole() -> None:
     assert fourth is not None and fourth.alarm
 
 
+def test_a_full_mean_decides_nothing_by_fewer_answers() -> None:
+    nan, spec = (math.nan, 0.5, 0.5), DecisionSpec(smoothing=3, full_mean=True)
+    assert decided(spec, WALK, WALK, WALK, WALK) == ["-", "-", "walk", "-"]
+    assert decided(spec, REST, REST, REST, nan, FALL, FALL, FALL) == ["-", "-", "rest", "-", "-", "-", "fall"]
+    assert decided(DecisionSpec(smoothing=2, debounce=2, full_mean=True), FALL, FALL, FALL) == ["-", "-", "fall"]
+    assert decided(DecisionSpec(full_mean=True), FALL) == ["fall"], "each answer is a mean of one"
+    assert b"full_mean" not in msgspec.json.encode(DecisionSpec()), "other packages keep their bytes"
+
+
 SPECS = st.builds(
-    DecisionSpec, smoothing=st.integers(1, 5), debounce=st.integers(1, 3), threshold=st.sampled_from((0.0, 0.4, 0.6)),
+    DecisionSpec, smoothing=st.integers(1, 5), full_mean=st.booleans(), debounce=st.integers(1, 3),
+    threshold=st.sampled_from((0.0, 0.4, 0.6)),
     thresholds=st.sampled_from(({}, {"fall": 0.3}, {"fall": 0.9, "walk": 0.5})), alarms=st.just(("fall",)),
     refractory=st.sampled_from((0.0, 3.0)),
 )  # fmt: skip

@@ -74,6 +74,8 @@ class DecisionSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         debounce: so many windows in a row must agree before a decision changes.
         alarms: labels whose beginning raises an alarm.
         refractory: seconds after an alarm in which the same label raises no other.
+        full_mean: nothing is decided by a mean of fewer than `smoothing` answers, at the start and behind a gap; left
+            out where it is not set, so that other packages keep their bytes.
     """
 
     smoothing: int = 1
@@ -82,3 +84,4 @@ class DecisionSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     debounce: int = 1
     alarms: tuple[str, ...] = ()
     refractory: float = 0.0
+    full_mean: bool | msgspec.UnsetType = msgspec.UNSET

@@ -46,7 +46,8 @@ class Decider:
     All arithmetic is float32, in this order:
 
     1. Mean. The probabilities of the last `smoothing` windows, of fewer at the beginning, are added from the oldest
-       to the newest, label by label, and the sum is divided once by their number.
+       to the newest, label by label, and the sum is divided once by their number. With `full_mean` a window that
+       has fewer decides nothing.
     2. Choice. Of the labels with a threshold of their own whose mean reaches it, the one with the largest
        mean / threshold: the choice of least expected cost where missing a label costs 1 / threshold. Where there is
        none, the label with the largest mean, if it has no threshold of its own and its mean reaches `threshold`. The
@@ -78,6 +79,7 @@ class Decider:
         self.spec, self.labels = spec, tuple(labels)
         self._own = own_thresholds(spec, labels)
         self._threshold = np.float32(spec.threshold)
+        self._needed = spec.smoothing if spec.full_mean is True else 1
         self._alarms = frozenset(index for index, label in enumerate(labels) if label in spec.alarms)
         self.reset()
 
@@ -116,7 +118,7 @@ class Decider:
         self._last.append(values)
         with np.errstate(all="ignore"):
             self.means = _mean(self._last, np.float32(len(self._last)))
-            label = int(self._chosen(self.means[None])[0])
+            label = int(self._chosen(self.means[None])[0]) if len(self._last) >= self._needed else -1
         return None if self._settled(label, 0, 1) is None else self._decision(label, self.means, time)
 
     def push_all(self, answers: Floats, times: Sequence[float]) -> dict[int, Decision]:
@@ -145,6 +147,7 @@ class Decider:
             with np.errstate(all="ignore"):
                 means = self._means(values[start:end])
                 labels = self._chosen(means)
+            labels[: max(0, self._needed - 1 - len(self._last))] = -1
             for first, after in _runs(labels):
                 at = self._settled(int(labels[first]), first, after)
                 if at is not None:

@@ -6,6 +6,7 @@ void @_adapt_after(const float *window);
 #define $classes 3
 #define $value answer->probabilities[i]
 #define $smoothing 2
+#define $full 1
 #define $debounce 2
 #define $threshold 0.5f
 #define $own 1
@@ -106,6 +107,11 @@ static int @_average(@_stream_context *context, const @_answer *answer) {
 /* The label that counts, from 1; 0 for none. */
 static int @_choose(@_stream_context *context) {
     int best = 0;
+#if $full
+    if (context->many < $smoothing) {
+        return 0;
+    }
+#endif
 #if $own
     float most = 0.0f;
     for (int i = 0; i < $classes; ++i) {

@@ -36,6 +36,7 @@ class Layout:
         own: by class, 0 for none.
         alarms: places of the labels.
         quiet: rows after an alarm without another of the same label.
+        full_mean: a mean of fewer answers than `smoothing` decides nothing.
         grid: frames that are worked out as they come; None where a window is kept.
         fill_start: copies of the first row come before it.
     """
@@ -53,6 +54,7 @@ class Layout:
     alarms: tuple[int, ...]
     quiet: int
     grid: Grid | None = None
+    full_mean: bool = False
     fill_start: bool = False
 
     @property
@@ -94,6 +96,7 @@ def layout_of(name: str, stream: Stream, shape: tuple[int, ...], outputs: int, g
         alarms=tuple(index for index, label in enumerate(labels) if label in spec.alarms),
         quiet=_quiet(stream) if spec.alarms else 0,
         grid=grid if grid is not None and grid.pays(step) else None,
+        full_mean=spec.full_mean is True and spec.smoothing > 1,
         fill_start=window is not None and window.fill_start and samples > 1,
     )
 
@@ -161,8 +164,8 @@ def _sizes(at: Layout, watchers: Watchers) -> dict[str, object]:
     """Return the numbers that header and source are written with."""
     return {
         "channels": at.channels, "samples": at.samples, "step": at.step, "skipped": max(0, at.step - at.samples),
-        "classes": at.classes, "smoothing": at.smoothing, "alarms": len(at.alarms), "quiet": at.quiet,
-        "fill_start": at.fill_start, "frames": at.grid is not None,
+        "classes": at.classes, "smoothing": at.smoothing, "full": at.full_mean, "alarms": len(at.alarms),
+        "quiet": at.quiet, "fill_start": at.fill_start, "frames": at.grid is not None,
         "windows": 0 if at.grid is None else at.grid.windows(at.step), "detectors": len(watchers.all),
         "timed": any(watcher.form.score.season for watcher in watchers.all),
     }  # fmt: skip
@@ -191,6 +194,7 @@ def _how(at: Layout, stream: Stream) -> list[str]:
         return []
     spec, labels = stream.decision, stream.labels
     mean = f"the mean of the last {at.smoothing} answers" if at.smoothing > 1 else "each answer"
+    mean += ", never of fewer" if at.full_mean else ""
     row = (
         f"{at.debounce} windows in a row that choose the same label decide" if at.debounce > 1 else "the choice decides"
     )
