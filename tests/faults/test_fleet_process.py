@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -49,11 +49,8 @@ class Fleet(ServedFleet):
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    fleet = Fleet(tmp_path)
-    try:
+    with closing(Fleet(tmp_path)) as fleet:
         yield fleet
-    finally:
-        fleet.close()
 
 
 def test_a_device_enrols_updates_goes_back_and_is_killed(fleet: Fleet) -> None:

@@ -107,12 +107,7 @@ def with_wheels(path: Path, folder: Path, into: Path) -> Path:
     for name, data in wheels.items():
         if not _whole(data):
             raise InputError("a whole wheel", "a damaged file", str(folder / name), "Build or download it again")
-    package = read_package(path)
-    files = {name: data for name, data in package.files.items() if not name.startswith(FOLDER)}
-    files |= {f"{FOLDER}{name}": data for name, data in wheels.items()}
-    copy = into / path.name
-    copy.write_bytes(package_bytes(package.manifest, files))
-    return copy
+    return _with_folder(path, FOLDER, wheels, into)
 
 
 def _whole(wheel: bytes) -> bool:
@@ -136,11 +131,16 @@ def with_settings(path: Path, settings: Path, into: Path) -> Path:
     Raises:
         InputError: no package, or a file that cannot be read or that no release may carry.
     """
+    return _with_folder(path, SETTINGS, collect_files(settings), into, version=PACKAGE_VERSION)
+
+
+def _with_folder(path: Path, folder: str, contents: Mapping[str, bytes], into: Path, **changes: int) -> Path:
+    """Write a package with a folder's files in place of those that it had there; its path."""
     package = read_package(path)
-    files = {name: data for name, data in package.files.items() if not name.startswith(SETTINGS)}
-    files |= {f"{SETTINGS}{name}": data for name, data in collect_files(settings).items()}
+    files = {name: data for name, data in package.files.items() if not name.startswith(folder)}
+    files |= {f"{folder}{name}": data for name, data in contents.items()}
     copy = into / path.name
-    copy.write_bytes(package_bytes(msgspec.structs.replace(package.manifest, version=PACKAGE_VERSION), files))
+    copy.write_bytes(package_bytes(msgspec.structs.replace(package.manifest, **changes), files))
     return copy
 
 
