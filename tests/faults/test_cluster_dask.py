@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 import shutil
 import signal
@@ -27,6 +29,7 @@ import msgspec  # noqa: E402
 from benchmarks.dask_machines import Machines, kill_at_random, lying_copy, machines, stop  # noqa: E402
 from dask import config  # noqa: E402
 from distributed import Client, LocalCluster  # noqa: E402
+from distributed.client import AllExit  # noqa: E402
 
 import engine_work  # noqa: E402
 from cluster_stories import OWN_PROFILE, STORIES, in_small_pieces, package  # noqa: E402
@@ -82,6 +85,17 @@ def test_a_moment_without_a_ready_worker_loses_no_batch(cluster: Machines, monke
     monkeypatch.setattr(dask.DaskEngine, "_ready", ready)
     with engine_for(cluster.address) as engine:
         assert len(dict(engine.run("engine_work:work", b"x", [b"a"] * 4))) == 4
+
+
+def test_a_fetch_that_dask_gave_up_leaves_no_traceback(cluster: Machines, caplog: pytest.LogCaptureFixture) -> None:
+    with engine_for(cluster.address):
+        for error in (AllExit(), ValueError("of somebody else")):
+            future: Any = asyncio.Future(loop=asyncio.new_event_loop())
+            future.set_exception(error)
+            future.get_loop().close()
+            del future
+            gc.collect()
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ValueError]
 
 
 def test_another_version_on_a_worker_is_refused_by_name(cluster: Machines, monkeypatch: pytest.MonkeyPatch) -> None:

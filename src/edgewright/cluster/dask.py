@@ -20,6 +20,7 @@ from importlib.metadata import version
 from typing import Any, Self
 
 from distributed import Client, get_worker
+from distributed.client import AllExit
 
 from edgewright.cluster._worker import DONE, FAILED, failure
 from edgewright.cluster.contract import BatchError, ClusterLostError, Job, Jobs, work_named
@@ -35,6 +36,11 @@ _FORGOTTEN = b""
 _ONE = threading.Lock()
 # Interval at which a batch looks whether its client still wants it.
 _WANTED_INTERVAL_S = 0.5
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Return whether asyncio reports more than that Dask stopped waiting for a worker that died."""
+    return record.exc_info is None or record.exc_info[0] is not AllExit
 
 
 class _StoppedError(BaseException):
@@ -172,6 +178,8 @@ class DaskEngine:
         self._levels = {name: logging.getLogger(name).level for name in _LOGGERS}
         for name in _LOGGERS:
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        # Stays: asyncio reports such a task when its memory is freed, which may be after the last batch.
+        logging.getLogger("asyncio").addFilter(is_news)
         try:
             self._connect()
         except BaseException:
