@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import polars as pl
 import pytest
 
 from edgewright.core.files import write_atomic
+from edgewright.data.splits import choose
+from edgewright.models.targets import encode
 from edgewright.pipeline import fitting, material
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.material import prepare
@@ -74,6 +77,27 @@ def test_samples_have_one_hash_however_many_targets_are_hashed_at_once(
     monkeypatch.setattr(material, "_TEXTS", 7)
     assert material.sha256(samples) == whole
     assert material.sha256(msgspec.structs.replace(samples, y=samples.y[::-1])) != whole
+
+
+def test_classes_and_sides_of_many_rows_take_little_memory() -> None:
+    rows = 200_000
+    state = np.array(["idle", "warm", "hot"])[np.random.default_rng(0).integers(0, 3, rows)]
+    expected, strata = np.unique(state, return_inverse=True)
+    tracemalloc.start()
+    classes, codes = encode(state, rows)
+    np.testing.assert_array_equal(classes, expected)
+    np.testing.assert_array_equal(codes, strata)
+    of_classes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.reset_peak()
+    before = tracemalloc.get_traced_memory()[0]
+    chosen = choose(np.arange(rows), strata, 0.2, np.random.default_rng(0))
+    of_sides = tracemalloc.get_traced_memory()[1] - before
+    tracemalloc.stop()
+    assert chosen is not None
+    assert np.bincount(strata[chosen]) == pytest.approx(np.bincount(strata) / 5, abs=1)
+    # Sorted texts with their places, and a table of rows by classes, took twice that.
+    assert of_classes <= 24 * rows
+    assert of_sides <= 60 * rows
 
 
 def test_a_race_draws_from_as_many_rows_as_it_can_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

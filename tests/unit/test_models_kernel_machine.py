@@ -13,12 +13,13 @@ from sklearn.svm import SVC, SVR
 
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.export.program import program_of
-from edgewright.models import kernel_machine
+from edgewright.models import _plain, kernel_machine
 from edgewright.models._centres import draw_rows, nearness
 from edgewright.models.kernel_machine import KernelMachine, leave_one_out_errors
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.data import Column
 from edgewright.schema.graph import Graph
+from edgewright.training.rows import ArrayRows
 
 Floats = NDArray[np.float32]
 
@@ -114,6 +115,30 @@ def test_of_more_samples_than_memory_holds_some_of_every_class_are_drawn(monkeyp
     assert 1_000 <= some.fit_rows_ == some.training_.samples <= 1_001
     assert list(some.classes_) == ["other", "rare", "same"]
     assert np.mean(some.predict(X) == y) > np.mean(every.predict(X) == y) - 0.02
+
+
+def test_rows_that_are_made_on_demand_give_the_same_model_and_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_plain, "_ANSWERED", 1_000)
+    rng = np.random.default_rng(0)
+    X, sizes = rng.normal(size=(6_000, 4)).astype(np.float32), []
+    y = np.where(X[:, 0] * X[:, 1] > 0, "yes", "no")
+
+    class Pieces(ArrayRows):
+        def take(self, indices: NDArray[np.int64]) -> Floats:
+            sizes.append(len(indices))
+            return super().take(indices)
+
+    for most_bytes in (2**28, 8 * 300 * 1_500):  # all rows are fitted on, then some that are drawn
+        monkeypatch.setattr(kernel_machine, "_MOST_BYTES", most_bytes)
+        whole, pieces = (KernelMachine().fit(rows, y) for rows in (X, Pieces(X)))
+        assert pieces.fit_rows_ == whole.fit_rows_
+        assert (pieces.fit_rows_ < 2_000) == (most_bytes < 2**28)
+        for name in ("centres_", "weights_", "bias_", "gamma_"):
+            np.testing.assert_array_equal(getattr(pieces, name), getattr(whole, name))
+    assert max(sizes) == 1_000
+    X[5_500, 2] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        KernelMachine().fit(Pieces(X), y)
 
 
 def test_errors_of_samples_left_out_are_those_of_fits_on_the_others() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.synthetic import is_synthetic, measured_only, with_synthetic
-from edgewright.data.targets import coded
+from edgewright.data.targets import coded, counted
 from edgewright.schema.config import SplitConfig
 from edgewright.schema.data import Samples, Split
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -41,32 +41,45 @@ def choose(
     if count < 2:
         return None
     classes = int(strata.max()) + 1
-    table = np.bincount(units * classes + strata, minlength=count * classes).reshape(count, classes).astype(np.float64)
-    total = table.sum(axis=0)
-    usual, sizes = table.argmax(axis=1), table.sum(axis=1)
+    total = np.bincount(strata).astype(np.float64)
+    usual, sizes = _usual_classes(units, strata, classes), np.bincount(units).astype(np.float64)
     best_score, chosen = np.inf, np.zeros(count, dtype=np.bool_)
     for attempt in range(max(2, min(TRIES, _WORK // (count * classes)))):
         # The even deal comes first: for single rows it is the stratified shuffle itself.
         order = rng.permutation(count) if attempt % 2 else _even_deal(usual, rng)
-        last = int(np.abs(sizes[order[:-1]].cumsum() - share * total.sum()).argmin())
-        first_units = order[: last + 1]
-        score = _score(table[first_units].sum(axis=0), total, share)
+        ends = sizes[order[:-1]].cumsum()
+        ends -= share * total.sum()
+        side = np.zeros(count, dtype=np.bool_)
+        side[order[: int(np.abs(ends, out=ends).argmin()) + 1]] = True
+        del order, ends
+        score = _score(np.bincount(strata[side[units]], minlength=classes).astype(np.float64), total, share)
         if score < best_score:
-            best_score, chosen = score, np.zeros(count, dtype=np.bool_)
-            chosen[first_units] = True
+            best_score, chosen = score, side
             if score < 1e-9:
                 break
     return chosen
 
 
-def _even_deal(usual: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+def _usual_classes(units: NDArray[np.int64], strata: NDArray[np.int64], classes: int) -> NDArray[np.int32]:
+    """Return the class that most samples of each unit have, the first of equals."""
+    if bool((units == np.arange(len(units))).all()):  # single rows: a table of millions of them is large
+        return strata.astype(np.int32)
+    count = int(units.max()) + 1
+    table = np.bincount(units * classes + strata, minlength=count * classes).reshape(count, classes)
+    return np.asarray(table.argmax(axis=1), np.int32)
+
+
+def _even_deal(usual: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.int64]:
     """Return an order in which every prefix has nearly the mix of the whole: ranks within a class, spread over 0..1."""
     order = rng.permutation(len(usual))
-    by_class = order[np.argsort(usual[order], kind="stable")]
+    order = order[np.argsort(usual[order], kind="stable")]
     sizes = np.bincount(usual)
-    rank = np.concatenate([np.arange(size) for size in sizes])
-    key = (rank + rng.random(len(sizes))[usual[by_class]]) / sizes[usual[by_class]]
-    return np.asarray(by_class[np.argsort(key, kind="stable")], dtype=np.int64)
+    # Class after class, as they now stand; parts of one array, because units can be millions of rows.
+    key, end = np.empty(len(order)), 0
+    for size, offset in zip(sizes.tolist(), rng.random(len(sizes)), strict=True):
+        start, end = end, end + size
+        key[start:end] = (np.arange(size) + offset) / size
+    return np.asarray(order[np.argsort(key, kind="stable")], dtype=np.int64)
 
 
 def _score(chosen: NDArray[np.float64], total: NDArray[np.float64], share: float) -> float:
@@ -260,9 +273,9 @@ def _require_classes(y: Any, result: Split) -> None:  # noqa: ANN401 - text or f
     values = np.asarray(y)
     if values.dtype.kind != "U":
         return
-    trained = np.unique(values[result.train])
+    trained = counted(values[result.train])[0]
     for side in ("test", "validation"):
-        only = np.setdiff1d(np.unique(values[getattr(result, side)]), trained)
+        only = np.setdiff1d(counted(values[getattr(result, side)])[0], trained)
         if len(only):
             raise InputError(
                 f"every class of the {side} samples also in training",

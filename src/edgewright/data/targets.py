@@ -56,6 +56,18 @@ def coded(text: NDArray[np.str_]) -> tuple[NDArray[np.str_], NDArray[np.int32]]:
     return texts[order], ranks[codes]
 
 
+def counted(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the different values of a target in their order, and how many rows have each.
+
+    Args:
+        y: shape (rows,), text or numbers.
+    """
+    if y.dtype.kind != "U":
+        return np.unique(y, return_counts=True)
+    texts, codes = coded(y)
+    return texts, np.bincount(codes, minlength=len(texts))
+
+
 def written_labels(labels: Sequence[str]) -> dict[str, str]:
     """Return the text of each label that is written as Python text, `'01'` for 01, and how it is written."""
     texts: dict[str, str] = {}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Self
+from collections.abc import Iterator
+from typing import Any, Self, cast
 
 import msgspec
 import numpy as np
@@ -21,8 +22,43 @@ from edgewright.models.outputs import Outputs, finish_outputs, regression_output
 from edgewright.models.targets import TargetError, encode, many_classes, numbers
 from edgewright.schema.trace import LayerRecord, TrainingRecord
 from edgewright.training.losses import LOSSES, temperature
+from edgewright.training.rows import Rows
 
 Floats = NDArray[np.float32]
+
+
+class RowsByIndex:
+    """Rows that are made when they are asked for, with the indexing of an array; the pieces are the same each time.
+
+    Args:
+        rows: as of `training.rows`.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows, self.shape = rows, rows.shape
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, which: NDArray[np.int64]) -> Floats:
+        selected = np.empty((len(which), *self.shape[1:]), np.float32)
+        for start, piece in self.pieces():
+            inside = (which >= start) & (which < start + len(piece))
+            selected[inside] = piece[which[inside] - start]
+        return selected
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Floats:  # noqa: ANN401
+        whole = np.empty(self.shape, np.float32)
+        for start, piece in self.pieces():
+            whole[start : start + len(piece)] = piece
+        return whole
+
+    def pieces(self) -> Iterator[tuple[int, Floats]]:
+        """Yield all rows by their first index, a piece at a time: stages make some copies of what they take."""
+        for start in range(0, len(self), _ANSWERED):
+            yield start, self._rows.take(np.arange(start, min(start + _ANSWERED, len(self))))
+
+
 # A text on a card is read, not studied.
 _MAX_FORMULA = 400
 # So many samples are answered at once: trees walk with several numbers for each tree.
@@ -66,6 +102,8 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
     # One column, or none, answers: scikit-learn's checks ask for no score.
     poor = False
     fewest_classes = 2
+    # A fit takes rows by their indices alone, so that rows which are not drawn need not be in memory.
+    draws = False
     function = ""
     learned: tuple[str, ...] = ()
     temperature_ = 1.0
@@ -174,11 +212,15 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
         return tags
 
     def _rows(self, X: Any, fitting: bool = False) -> Floats:  # noqa: ANN401 - arrays, frames and Rows
-        if not hasattr(X, "__array__") and hasattr(X, "take"):
-            # A piece at a time: stages make some copies of what they take.
-            pieces, X = X, np.empty(X.shape, np.float32)
-            for at in range(0, len(X), _ANSWERED):
-                X[at : at + _ANSWERED] = pieces.take(np.arange(at, min(at + _ANSWERED, len(X))))
+        lazy = RowsByIndex(X) if not hasattr(X, "__array__") and hasattr(X, "take") else None
+        if lazy is not None and len(lazy.shape) == 2 and fitting and self.draws:
+            # No piece is kept: the fit takes those rows that it draws.
+            for start, piece in lazy.pieces():
+                self._checked(piece, fitting=start == 0)
+            return cast("Floats", lazy)
+        return self._checked(X if lazy is None else np.asarray(lazy), fitting)
+
+    def _checked(self, X: Any, fitting: bool) -> Floats:  # noqa: ANN401 - arrays and frames
         if axes_of(X) != 2:
             raise TargetError(
                 "rows of features (n, columns)", f"samples of {axes_of(X)} axes", f"model {self.kind}",

@@ -49,6 +49,7 @@ class KernelMachine(PlainModel):
     """
 
     kind = "kernel_machine"
+    draws = True
     learned = ("centres_", "weights_", "bias_", "gamma_")
 
     centres_: Floats
@@ -77,6 +78,7 @@ class KernelMachine(PlainModel):
         if len(X) > limit:
             rows = draw_shares(target, limit, self.seed)
             X, target, self.fit_rows_ = X[rows], target[rows], len(rows)
+        X = np.asarray(X)
         features = self._features(X, change, self.gamma_)
         level = features.mean(axis=0)
         features -= level

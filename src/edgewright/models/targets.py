@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
+from edgewright.data.targets import coded
 from edgewright.schema.errors import InputError
 
 Floats = NDArray[np.float32]
@@ -47,13 +48,14 @@ def encode(
         InputError: for another number of labels, fewer classes than these, or an unknown label.
     """
     labels = _column(y, samples)
+    is_text = labels.dtype.kind == "U"  # names of classes, whose rows are not copied and sorted to find them
     try:
         with many_classes():
-            check_classification_targets(labels)
+            check_classification_targets(labels[:1] if is_text else labels)
     except ValueError as error:
         raise TargetError("class labels", str(error), "the target", "For numbers set task = 'regression'") from None
     if classes is None:
-        classes, numbered = np.unique(labels, return_inverse=True)
+        classes, numbered = coded(labels) if is_text else np.unique(labels, return_inverse=True)
         if len(classes) < fewest:
             raise TargetError("at least two classes", f"one class, {classes[0]!s}", "the target", "Add others")
         return classes, numbered.astype(np.float32)

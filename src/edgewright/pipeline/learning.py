@@ -14,6 +14,7 @@ from edgewright.core.formatting import plural
 from edgewright.core.prediction.objects import MAPPED
 from edgewright.data.leakage import same_recordings
 from edgewright.data.samples import unit_of
+from edgewright.data.targets import counted
 from edgewright.models._plain import PlainModel
 from edgewright.models.base import Network
 from edgewright.pipeline.cost.duration_estimate import told_by_first
@@ -60,14 +61,14 @@ def learn(job: Job, material: Material, flow: Flow) -> Any:  # noqa: ANN401 - an
     model = job.plan.build_model(material.task)
     # What has no epochs looks at all rows at once.
     streams = flow.streams and isinstance(model, Network)
-    rows = flow.array(sides.train) if flow.streams and not streams else flow.training_rows(sides.train)
+    rows = flow.rows(sides.train) if flow.streams and not streams else flow.training_rows(sides.train)
     if not streams:
-        _refuse_missing(flow, rows)
+        _refuse_missing(flow, sides.train)
     y = material.samples.y[sides.train]
     if material.extra is not None:
         y = np.concatenate([y, material.extra_y])
     validation = (flow.rows(sides.validation), material.samples.y[sides.validation]) if len(sides.validation) else None
-    classes = len(np.unique(material.samples.y)) if material.task == "classification" else 0
+    classes = len(counted(material.samples.y)[0]) if material.task == "classification" else 0
     epochs = 0
     if isinstance(model, Network):
         epochs = config.training.epochs
@@ -93,7 +94,7 @@ def learn(job: Job, material: Material, flow: Flow) -> Any:  # noqa: ANN401 - an
     return model
 
 
-def _refuse_missing(flow: Flow, rows: Floats) -> None:
+def _refuse_missing(flow: Flow, train: NDArray[np.int64]) -> None:
     """Refuse missing values before a model, which cannot compute with them.
 
     Of rows that a network takes in pieces, one that is missing shows as a loss that is no number.
@@ -101,15 +102,19 @@ def _refuse_missing(flow: Flow, rows: Floats) -> None:
     Raises:
         InputError: naming the columns or channels with missing values.
     """
-    X = rows if flow.streams else np.asarray(flow.X)
-    missing: NDArray[np.bool_] = np.asarray(np.isnan(X).any(axis=tuple(axis for axis in range(X.ndim) if axis != 1)))
-    if not missing.any():
+    step = flow.piece()
+    pieces = (flow.array(train[at : at + step]) for at in range(0, len(train), step)) if flow.streams else (flow.X,)
+    counts: Any = 0
+    for piece in pieces:
+        holes = np.isnan(piece)
+        counts = counts + np.count_nonzero(holes, axis=tuple(axis for axis in range(holes.ndim) if axis != 1))
+    if not np.any(counts):
         return
-    names = [name for name, bad in zip(flow.context.names, missing, strict=True) if bad]
+    names = [name for name, count in zip(flow.context.names, counts, strict=True) if count]
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4:,} more" if len(names) > 4 else "")
     raise InputError(
         "samples without missing values",
-        f"{plural(int(np.isnan(X).sum()), 'missing value')} in {shown}",
+        f"{plural(int(np.sum(counts)), 'missing value')} in {shown}",
         "model",
         "Add an impute stage: [[stages]] kind = 'impute'",
     )
@@ -128,7 +133,7 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Evaluated:  #
     groups = None if samples.groups is None else samples.groups[sides.test]
     answers = answers_of(model, flow, sides.test, material.task)
     if material.task == "classification":
-        names, counts = np.unique(samples.y[sides.train], return_counts=True)
+        names, counts = counted(samples.y[sides.train])
         majority = float(np.mean(truth == names[np.argmax(counts)]))
         evaluation = evaluate_classes(
             truth, answers, list(model.classes_), groups, sides.test, split_by=sides.by, majority=majority

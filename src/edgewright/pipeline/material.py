@@ -27,7 +27,7 @@ from edgewright.data.row_spool import SpooledRows, in_file
 from edgewright.data.samples import cut, cut_in_parts
 from edgewright.data.splits import split
 from edgewright.data.synthetic import is_synthetic
-from edgewright.data.targets import class_names, encode_target, task_of
+from edgewright.data.targets import class_names, counted, encode_target, task_of
 from edgewright.pipeline.cost.measure import measured
 from edgewright.pipeline.plan import DataPlan
 from edgewright.pipeline.run_folder.cards import card
@@ -175,7 +175,7 @@ def prepare(
     read = measured(lambda: _read(plan, data, dataset, spool))
     dataset, samples, task, resample = read.value
     _check_objects(plan, dataset, task)
-    if task == "classification" and len(np.unique(samples.y)) < 2:
+    if task == "classification" and len(counted(samples.y)[0]) < 2:
         raise InputError(
             "at least two classes",
             f"only {samples.y[0]!r}",
@@ -292,7 +292,7 @@ class SamplesHash:
 
     def add(self, values: NDArray[Any], targets: Iterable[object]) -> None:
         """Take the next samples and their targets."""
-        self._digest.update(np.ascontiguousarray(values).tobytes())
+        self._digest.update(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
         texts = map(str, targets)
         while some := "\n".join(islice(texts, _TEXTS)):  # all of many rows at once leave holes in the memory
             self._targets.append(some)
@@ -331,7 +331,7 @@ def _target_text(wanted: str, dataset: DataSet, samples: Samples, task: str) -> 
     """Return what is learned: classes with their counts, or the span of an amount; `wanted` is the configured task."""
     head = f"target {dataset.target_name}: " if dataset.target_name else "target: "
     if task == "classification":
-        names, counts = np.unique(samples.y, return_counts=True)
+        names, counts = counted(samples.y)
         count_of = {str(n): int(c) for n, c in zip(names, counts, strict=True)}
         order = class_names(names)
         shown = ", ".join(f"{name} ({count_of[name]:,})" for name in order[:_CLASSES_SHOWN])

@@ -14,7 +14,7 @@ from edgewright.data.audited_labels import records_of
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut, part_of
 from edgewright.data.splits import touching
-from edgewright.data.targets import encode_target, task_of
+from edgewright.data.targets import counted, encode_target, task_of
 from edgewright.pipeline.material import Material
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.data import DataSet, Recording, Samples
@@ -78,7 +78,7 @@ class Problem:
         """Class names in sorted order; empty for a regression."""
         if self.whole:
             return self.whole
-        return tuple(str(name) for name in np.unique(self.y)) if self.task == "classification" else ()
+        return tuple(str(name) for name in counted(self.y)[0]) if self.task == "classification" else ()
 
     def subset(self, rows: Indices) -> Problem:
         """Return the problem with a subset of the samples; it keeps the classes of all samples."""
