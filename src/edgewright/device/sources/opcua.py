@@ -149,12 +149,15 @@ class PolledVariables(Polled):
         self.origin = f"{config.url} {','.join(config.nodes)}"
         self._variables, self._longest = link, config.history
         self._newest: float | None = None
+        # Of the newest row: what holds until the first value of a history whose server gives none from before it.
+        self._latest: Floats = np.full(len(self._places), np.nan, np.float32)
         self._missing, self._failures = False, 0
 
     def position(self) -> dict[str, Any]:
-        """Return the time of the newest row by the clock of the server."""
+        """Return time and values of the newest row, by the clock of the server."""
         self.reached = "its newest row"
-        return {"newest": self._newest, "stamp": self._stamper.state()}
+        values = [value if math.isfinite(value) else None for value in self._latest.tolist()]
+        return {"newest": self._newest, "stamp": self._stamper.state(), "values": values}
 
     def resume(self, position: dict[str, Any]) -> bool:
         """Ask for the rows since then first, where the server keeps them."""
@@ -164,6 +167,10 @@ class PolledVariables(Polled):
             return False
         # How long ago that was, only the server knows: neither clock need be right.
         self._newest, self._missing = float(newest), self._longest > 0.0
+        # Positions of earlier versions have no values; a later one may want other columns.
+        values = position.get("values", [])
+        if len(values) == len(self._latest):
+            self._latest = np.array([math.nan if value is None else value for value in values], np.float32)
         return self._missing and time.time() - newest <= self._longest
 
     def read(self, timeout: float) -> Sequence[Packet]:
@@ -184,6 +191,7 @@ class PolledVariables(Polled):
             # This answer only shows that the server is there: the rows before it come first.
             return [packet for packet in packets if not len(packet.values)]
         self._newest = time.time() + self._variables.ahead
+        self._latest = packets[-1].values[-1]
         return packets
 
     def _history(self) -> Sequence[Packet]:
@@ -208,13 +216,14 @@ class PolledVariables(Polled):
             then = "asked again" if self._missing else "rows while the agent was away are lost"
             return [notice_of(f"{self._where}: {error}; {then}", len(self.columns))]
         self._failures = 0
-        values = np.full((rows, len(columns)), np.nan, np.float32)
-        for index, (times, known) in enumerate(columns):
+        values = np.tile(self._latest, (rows, 1))
+        for index, column in enumerate(self._places):
+            times, known = columns[column]
             at = np.searchsorted(times, due, side="right") - 1
             values[at >= 0, index] = known[at[at >= 0]]
-        self._newest = float(due[-1])
+        self._newest, self._latest = float(due[-1]), values[-1]
         self._stamper.backlog = True
-        packet = self._stamper.packet(Arrived(values[:, self._places]))
+        packet = self._stamper.packet(Arrived(values))
         self._stamper.backlog = False
         return [msgspec.structs.replace(packet, wall=self._newest - self._variables.ahead)]
 
