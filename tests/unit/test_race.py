@@ -210,6 +210,7 @@ def test_the_race_is_shown_on_a_terminal_while_it_goes_on(tmp_path: Path) -> Non
     assert "rules can be read" in last and "into account" not in last
     assert last.index("threshold") < last.index("majority")
     assert "nothing simpler looks at the data" in last
+    assert "of CPU time left" in first and "of CPU time left" not in last
     with shown_race(Console(file=io.StringIO())) as watch:
         assert watch is None
 

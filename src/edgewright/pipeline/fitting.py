@@ -63,6 +63,11 @@ _PIECE = 65_536
 _WINDOWS = 4096
 
 
+def rows_at(values: Any, rows: NDArray[np.int64]) -> Any:  # noqa: ANN401 - an array
+    """Return the values at ascending indices; the array itself, without a copy, where these are all of it."""
+    return values if len(rows) == len(values) else values[rows]
+
+
 def transformed(estimator: Any, X: NDArray[Any]) -> Floats:  # noqa: ANN401 - any transformer
     """Return samples as a fitted stage gives them, float32; on a cluster pieces of many windows are tasks.
 
@@ -289,7 +294,7 @@ def _fit_one(
         if flow.streams:
             _fit_streamed(estimator, flow, y, train)
         else:
-            estimator.fit(flow.X[train], y[train])
+            estimator.fit(rows_at(flow.X, train), rows_at(y, train))
         first = flow.array(np.arange(1, dtype=np.int64))
         return np.asarray(estimator.transform(first))
 

@@ -20,7 +20,7 @@ from edgewright.models.detection import NetworkDetector
 from edgewright.pipeline.cost.duration_estimate import tell_ahead
 from edgewright.pipeline.cost.measure import measured
 from edgewright.pipeline.evaluation.detection import F1, graph_f1
-from edgewright.pipeline.fitting import Flow, fit_stages
+from edgewright.pipeline.fitting import Flow, fit_stages, rows_at
 from edgewright.pipeline.learning import answers_of, fit_rows_of
 from edgewright.pipeline.material import Material, every_row, every_sample, subset_rows
 from edgewright.pipeline.package.int8_repair import Fitted, forms_as_repaired
@@ -163,7 +163,7 @@ def fit_all(job: Job, material: Material, trained: TrainingRecord) -> Fit:
         lambda card: None,
     )  # fmt: skip
     model = job.plan.build_model(whole.task)
-    y = whole.samples.y[whole.sides.train]
+    y = rows_at(whole.samples.y, whole.sides.train)
     if whole.extra is not None:
         y = np.concatenate([y, whole.extra_y])
     with job.listener.doing("Refitting on all samples", trained.best_epoch or None) as advance:

@@ -127,15 +127,17 @@ def perturbed_sums(number: int) -> Callable[..., NDArray[Any]]:
     return move
 
 
-def perturbed_readings(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the samples with all readings `DIGIT_STEP` ulp higher, and with each randomly higher or lower.
+def perturbed_readings(samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """Yield the samples with all readings `DIGIT_STEP` ulp higher, then with each randomly higher or lower.
 
-    The first perturbation shows its effect in means, the second in sums that cancel.
+    The first perturbation shows its effect in means, the second in sums that cancel. One of them exists at a time,
+    because samples can be millions of rows.
     """
-    signs = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), samples.shape)
     with np.errstate(all="ignore"):
         step = np.float32(DIGIT_STEP) * np.spacing(np.abs(samples))
-        return _moved(samples, step), _moved(samples, signs * step)
+    yield _moved(samples, step)
+    step *= np.random.default_rng(0).choice(np.array([-1, 1], np.float32), samples.shape)
+    yield _moved(samples, step)
 
 
 def perturbed_synthetic_readings(
@@ -158,8 +160,9 @@ def perturbed_synthetic_readings(
 
 def _moved(samples: NDArray[np.float32], step: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return samples with moved readings; what was finite stays so."""
-    moved = samples + step
-    return np.asarray(np.where(np.isfinite(samples), np.clip(moved, -EXTREME, EXTREME), moved), np.float32)
+    with np.errstate(all="ignore"):
+        moved = np.asarray(samples + step, np.float32)
+        return np.asarray(np.clip(moved, -EXTREME, EXTREME, out=moved, where=np.isfinite(samples)))
 
 
 def wide_digits(given: Stages, shaken: Sequence[Stages], spread: Stages) -> Stages:

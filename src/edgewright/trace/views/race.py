@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from edgewright.core.formatting import duration_text
 from edgewright.schema.race import EntrantRecord, RaceRecord
 from edgewright.trace.sections.race import HEADERS, cells
 
@@ -18,12 +19,28 @@ _FIGURES = range(2, 5)
 
 @contextmanager
 def shown_race(console: Console) -> Iterator[Callable[[RaceRecord], None] | None]:
-    """Give a function that shows a race as a table, which the next call replaces; None where there is no terminal."""
+    """Give a function that shows a race as a table, which the next call replaces; None where there is no terminal.
+
+    Below the table stands how much time is left, until the race has ended.
+    """
     if not console.is_terminal:
         yield None
         return
     with Live(console=console, auto_refresh=False) as live:
-        yield lambda race: live.update(race_table(race.entrants), refresh=True)
+        table = Table()
+
+        def show(race: RaceRecord) -> None:
+            nonlocal table
+            table = race_table(race.entrants)
+            live.update(Group(table, Text(_time_left(race))), refresh=True)
+
+        yield show
+        live.update(table, refresh=True)
+
+
+def _time_left(race: RaceRecord) -> str:
+    left = duration_text(max(0, round(race.budget_s - race.cpu_seconds)))
+    return f"at most {left} of CPU time left; Ctrl-C takes the best so far"
 
 
 def race_table(entrants: Sequence[EntrantRecord]) -> Table:
