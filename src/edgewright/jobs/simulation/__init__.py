@@ -37,6 +37,16 @@ class EnvironmentSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     options: dict[str, Any] = {}
     conditions: dict[str, dict[str, Any]] = {}
 
+    def changes(self, condition: str, where: str) -> dict[str, Any]:
+        """Return what a condition changes; nothing for an empty name.
+
+        Raises:
+            UnknownNameError: listing the known ones.
+        """
+        if condition and condition not in self.conditions:
+            raise UnknownNameError("condition", condition, self.conditions, where)
+        return self.conditions.get(condition, {})
+
 
 class Environment:
     """An environment at work, its observations as a perception reads them.
@@ -58,10 +68,8 @@ class Environment:
     def __init__(self, spec: EnvironmentSpec, where: str, condition: str = "") -> None:
         self.spec, self._where = spec, where
         options = dict(spec.options)
-        if condition:
-            if condition not in spec.conditions:
-                raise UnknownNameError("condition", condition, spec.conditions, where)
-            options["config"] = {**options.get("config", {}), **spec.conditions[condition]}
+        if changes := spec.changes(condition, where):
+            options["config"] = {**options.get("config", {}), **changes}
         # Nobody looks at a window.
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
         os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
@@ -101,6 +109,21 @@ class Environment:
         """Return who drives around the own car; None where the perception does not know."""
         look = self._perception.around
         return None if look is None else look(self.env.unwrapped)
+
+    def give_to_rule(self) -> None:
+        """Let the environment's own driver have the car until the episode ends; actions do nothing.
+
+        Raises:
+            InputError: the environment has none.
+        """
+        if self._perception.rule is None:
+            raise InputError("a perception whose environment has a driver", self.spec.perception, self._where)
+        self._perception.rule(self.env.unwrapped)
+
+    def cut_in(self) -> bool:
+        """Send somebody close ahead into the own lane; return whether somebody was there."""
+        send = self._perception.cut_in
+        return send is not None and send(self.env.unwrapped)
 
 
 def read_environment(path: Path) -> EnvironmentSpec:

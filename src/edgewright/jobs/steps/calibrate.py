@@ -24,6 +24,7 @@ from edgewright.workflows.intervals import band_of
 Array = NDArray[np.float64]
 # Metres within which somebody counts.
 _NEAR = 60.0
+SEEN = ("gap", "closing")
 
 
 class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,7 +37,7 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         judge: conditions of traffic that judge, one after the other.
     """
 
-    runs: tuple[str, ...] = ("gap", "closing")
+    runs: tuple[str, ...] = SEEN
     scans: str = "scans"
     level: Annotated[float, msgspec.Meta(gt=0.5, lt=1)] = 0.95
     judge: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import cache
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -16,39 +16,54 @@ from edgewright.core.formatting import plural
 from edgewright.core.predictor import Predictor, load, package_path
 from edgewright.core.state_machine.validation import CheckedTable, read_table
 from edgewright.jobs.simulation import Environment, EnvironmentSpec, read_environment
+from edgewright.jobs.simulation.lidar import scan
 from edgewright.jobs.simulation.perceptions import Around
+from edgewright.jobs.simulation.sight import Sight
 from edgewright.jobs.steps import Step, StepConfig, Work, in_processes
+from edgewright.jobs.steps.calibrate import SEEN
 from edgewright.jobs.steps.shield import TABLE, Envelope, Shield, read_envelope
 from edgewright.pipeline.run_folder.folder import judged_of
 from edgewright.schema.errors import InputError
 from edgewright.schema.job import Choice, JobFigure, LaneFrame, LaneView, Mark, StepRecord, Stretch, Timeline
-from edgewright.training.metrics import wilson
+from edgewright.training.metrics import mean_interval, wilson
+
+
+FAULTS = {
+    "dropout": "perception fails for one to four decisions at a time",
+    "latency": "every turn comes a decision late, and nobody says so",
+    "calibration": "every range is told 10 % too long",
+    "cut_in": "somebody 2 to 15 m ahead in another lane is sent into the own one",
+}
+# Share of decisions at which perception drops out, by how much ranges are too long, and the first decision that
+# somebody cuts in at.
+_DROPOUT, _TOO_LONG, _CUT_IN = 0.05, 1.1, 2
+# Decisions that the road is drawn at.
+_FRAMES = 6
 
 
 class DriveTask(NamedTuple):
     """An episode to drive.
 
     Attributes:
-        environment, package: files.
+        environment: its table.
         seed: seed of the episode.
+        policy: package that decides; None for the environment's own driver.
+        sight: packages of the networks that see gaps and closing speeds; None for the simulator's numbers.
         envelope, table: files of the shield; None for none.
-        faults: share of decisions at which perception stops for one to four decisions, or comes too late.
+        fault: one of `FAULTS`; empty for none.
         unsure: confidence below which the policy is not sure.
         watched: whether it is kept who drives around the car.
     """
 
     environment: Path
-    package: Path
     seed: int
+    policy: Path | None = None
+    sight: tuple[Path, Path] | None = None
     envelope: Path | None = None
     table: Path | None = None
-    faults: float = 0.0
+    fault: str = ""
     unsure: float = 0.0
     watched: bool = False
-
-
-# Decisions that the road is drawn at.
-_FRAMES = 6
 
 
 class Drive(NamedTuple):
@@ -63,23 +78,29 @@ class Drive(NamedTuple):
         speed: mean of the first column.
         exposed: decisions without perception in time or without a sure answer whose state was not the safe one.
         lost: decisions without perception in time.
+        doubted: decisions whose perception contradicts what was perceived before.
+        stopped: whether so many of both came that the car stopped for good.
+        cut_in: whether somebody was sent into the own lane.
         around: who drives around the car at each decision; empty where that is not kept.
     """
 
     crashed: bool
-    preventable: bool
-    wanted: tuple[int, ...]
-    done: tuple[int, ...]
-    states: tuple[str, ...]
-    seconds: tuple[float, ...]
-    speed: float
-    exposed: int
-    lost: int
+    preventable: bool = False
+    wanted: tuple[int, ...] = ()
+    done: tuple[int, ...] = ()
+    states: tuple[str, ...] = ()
+    seconds: tuple[float, ...] = ()
+    speed: float = 0.0
+    exposed: int = 0
+    lost: int = 0
+    doubted: int = 0
+    stopped: bool = False
+    cut_in: bool = False
     around: tuple[Around, ...] = ()
 
 
 @cache
-def _policy(package: Path) -> Predictor:
+def _loaded(package: Path) -> Predictor:
     return load(package)
 
 
@@ -95,30 +116,45 @@ def _environment(path: Path) -> Environment:
 
 def drive(task: DriveTask) -> Drive:
     """Drive one episode: perceive, decide, limit, act."""
-    environment, policy = _environment(task.environment), _policy(task.package)
+    environment = _environment(task.environment)
+    if task.policy is None:
+        return _drive_by_rule(environment, task)
+    policy, lidar = _loaded(task.policy), np.random.default_rng([task.seed, 7])
     shield = Shield(*_shield(task.envelope, task.table)) if task.envelope and task.table else None
     safe, free = (shield.machine.table.safe, shield.machine.table.states[-1]) if shield else ("", "")
+    sight = None
+    if task.sight is not None:
+        brake = _shield(task.envelope, task.table)[0].lead_brake if task.envelope and task.table else 0.0
+        sight = Sight(*map(_loaded, task.sight), brake)
     words = {word: index for index, word in enumerate(environment.spec.actions)}
-    draw = np.random.default_rng(task.seed)
-    seen, number, blind, crashed, ended = environment.reset(task.seed), 0, 0, False, False
+    draw, dropout = np.random.default_rng(task.seed), _DROPOUT if task.fault == "dropout" else 0.0
+    seen, blind, crashed, ended, cut = environment.reset(task.seed), 0, False, False, False
+    rows = environment.observation
     wanted: list[int] = []
     actions: list[int] = []
     states: list[str] = []
     seconds: list[float] = []
     speeds: list[float] = []
     around: list[Around] = []
-    exposed = lost = 0
+    exposed = lost = doubted = 0
     while not ended:
-        blind = blind - 1 if blind else int(draw.integers(1, 5)) if draw.random() < task.faults else 0
+        number, speed = len(actions), float(seen[0])
+        now = number * environment.spec.period
+        blind = blind - 1 if blind else int(draw.integers(1, 5)) if draw.random() < dropout else 0
+        names, fits = dict(zip(environment.columns, seen.tolist(), strict=True)), True
+        late, rows = rows, environment.observation
+        turn = scan(late if task.fault == "latency" else rows, lidar,
+                    _TOO_LONG if task.fault == "calibration" else 1.0) if sight is not None else None  # fmt: skip
         began = time.thread_time()
         answer, sure = -1, False
         if not blind:
+            if sight is not None and turn is not None:
+                seen, names, fits = sight.look(turn, speed, now)
             answers = policy.predict(seen.astype(np.float32)[None])
             answer, sure = words.get(str(answers.labels[0]), -1), bool(answers.confidence[0] >= task.unsure)
         action = answer
         if shield is not None:
-            names = None if blind else dict(zip(environment.columns, seen.tolist(), strict=True))
-            limit = shield.limit(number * environment.spec.period, names, sure=sure and answer >= 0)
+            limit = shield.limit(now, None if blind else names, sure=sure and answer >= 0, fits=fits)
             action = min(answer, limit) if answer >= 0 else limit
         elif action < 0:
             # Without a watchdog a program goes on with what it did last.
@@ -126,34 +162,50 @@ def drive(task: DriveTask) -> Drive:
         seconds.append(time.thread_time() - began)
         if shield is not None:
             states.append(shield.state)
-            exposed += int((blind > 0 or not sure) and shield.state != safe)
+            exposed += int((blind > 0 or not (sure and fits)) and shield.state != safe)
         lost += int(blind > 0)
+        doubted += int(not fits)
         wanted.append(answer)
         actions.append(action)
-        speeds.append(float(seen[0]))
+        speeds.append(speed)
         if task.watched and (scene := environment.around()) is not None:
             around.append(scene)
+        cut = cut or (task.fault == "cut_in" and number >= _CUT_IN and environment.cut_in())
         seen, _, crashed, ended = environment.step(action)
-        number += 1
-    preventable = shield is not None and crashed and _avoidable(environment, task.seed, actions, states, free)
+    preventable = shield is not None and crashed and _avoidable(environment, task, actions, states, free)
     return Drive(
         crashed, preventable, tuple(wanted), tuple(actions), tuple(states), tuple(seconds), float(np.mean(speeds)),
-        exposed, lost, tuple(around),
+        exposed, lost, doubted, shield is not None and shield.stopped, cut, tuple(around),
     )  # fmt: skip
 
 
-def _avoidable(environment: Environment, seed: int, actions: list[int], states: list[str], everything: str) -> bool:
+def _drive_by_rule(environment: Environment, task: DriveTask) -> Drive:
+    """Drive one episode as the environment's own driver does."""
+    seen, crashed, ended, cut = environment.reset(task.seed), False, False, False
+    environment.give_to_rule()
+    speeds: list[float] = []
+    while not ended:
+        cut = cut or (task.fault == "cut_in" and len(speeds) >= _CUT_IN and environment.cut_in())
+        speeds.append(float(seen[0]))
+        seen, _, crashed, ended = environment.step(0)
+    return Drive(crashed, speed=float(np.mean(speeds)), cut_in=cut)
+
+
+def _avoidable(
+    environment: Environment, task: DriveTask, actions: list[int], states: list[str], everything: str
+) -> bool:
     """Return whether the same episode ends without a collision when one brakes hardest from the last danger on.
 
     A danger begins with the last decision at which the shield allowed everything before it no longer did; that decision
     is braked, too.
     """
-    number = len(states) - 1
-    while number > 0 and states[number] != everything:
-        number -= 1
-    environment.reset(seed)
-    crashed = ended = False
-    for action in (*actions[:number], *[0] * (len(actions) - number)):
+    start = len(states) - 1
+    while start > 0 and states[start] != everything:
+        start -= 1
+    environment.reset(task.seed)
+    crashed = ended = cut = False
+    for number, action in enumerate((*actions[:start], *[0] * (len(actions) - start))):
+        cut = cut or (task.fault == "cut_in" and number >= _CUT_IN and environment.cut_in())
         _, _, crashed, ended = environment.step(action)
         if ended:
             break
@@ -167,9 +219,12 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         run: step whose package decides; the newest when empty.
         environment, envelope: tables of the job's folder.
         shield: step that wrote the shield's table.
-        episodes: how many, each once without and once with the shield.
-        faulty: how many of them once more with faults of perception, with the shield.
-        faults: share of decisions at which perception stops for one to four decisions.
+        sight: step of kind 'calibrate' whose packages see gaps and closing speeds; the simulator's numbers when empty.
+        episodes: how many with the shield.
+        bare: how many of them once more without the shield.
+        rule: how many of them once more by the environment's own driver.
+        faulty: how many of them once more with each of `faults`.
+        faults: of 'dropout', 'latency', 'calibration' and 'cut_in'.
         unsure: confidence below which the policy is not sure.
         seed: of the first episode; none of them may have been learned from.
     """
@@ -178,9 +233,12 @@ class Config(StepConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     environment: str = "environment.toml"
     envelope: str = "envelope.toml"
     shield: str = "shield"
+    sight: str = ""
     episodes: Annotated[int, msgspec.Meta(ge=1)] = 1000
-    faulty: Annotated[int, msgspec.Meta(ge=0)] = 100
-    faults: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.05
+    bare: Annotated[int, msgspec.Meta(ge=1)] = 200
+    rule: Annotated[int, msgspec.Meta(ge=0)] = 0
+    faulty: Annotated[int, msgspec.Meta(ge=1)] = 100
+    faults: tuple[Literal["dropout", "latency", "calibration", "cut_in"], ...] = ("dropout",)
     unsure: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
     seed: Annotated[int, msgspec.Meta(ge=0)] = 1_000_000
 
@@ -190,19 +248,31 @@ def _drive(config: Config, work: Work) -> StepRecord:
     table = work.file_of(config.shield, "shield", TABLE)
     spec = read_environment(path)
     _fits(spec, path, envelope)
+    sight = None
+    if config.sight:
+        names = (package_path(judged_of(work.run_of(name).folder)).name for name in SEEN)
+        gap, closing = (work.file_of(config.sight, "calibrate", name) for name in names)
+        sight = gap, closing
     package = package_path(judged_of(work.run_of(config.run).folder))
-    bare = [DriveTask(path, package, config.seed + i, unsure=config.unsure) for i in range(config.episodes)]
-    limited = [task._replace(envelope=envelope, table=table) for task in bare]
-    faulty = [task._replace(faults=config.faults) for task in limited[: config.faulty]]
-    tasks = [*bare, *limited, *faulty]
+    limited = [
+        DriveTask(path, config.seed + i, package, sight, envelope, table, unsure=config.unsure)
+        for i in range(config.episodes)
+    ]
+    bare = [task._replace(envelope=None, table=None) for task in limited[: config.bare]]
+    rule = [DriveTask(path, task.seed) for task in limited[: config.rule]]
+    arms = {"with": limited, "without": bare, "rule": rule}
+    arms |= {fault: [task._replace(fault=fault) for task in limited[: config.faulty]] for fault in config.faults}
+    if rule and "cut_in" in config.faults:
+        arms["rule_cut_in"] = [task._replace(fault="cut_in") for task in rule[: config.faulty]]
+    tasks = [task for arm in arms.values() for task in arm]
     driven = list(work.each("Driving", in_processes(drive, tasks), len(tasks)))
-    count = config.episodes
-    last = range(2 * count if faulty else count, len(tasks))
+    iterator = iter(driven)
+    results = {name: list(islice(iterator, len(arm))) for name, arm in arms.items()}
+    last = [index for index, task in enumerate(tasks) if task.table and task.fault in ("", "dropout")]
     weakened = max(last, key=lambda index: (driven[index].lost > 0, _weakened(driven[index])))
     # Who drives around is kept of one episode alone, so it is driven again.
     shown = drive(tasks[weakened]._replace(watched=True))
-    arms = (driven[:count], driven[count : 2 * count], driven[2 * count :])
-    return _record(config, spec, work.folder.name, arms, shown)
+    return _record(config, spec, work.folder.name, results, shown)
 
 
 def _weakened(episode: Drive) -> int:
@@ -222,57 +292,107 @@ def _fits(spec: EnvironmentSpec, path: Path, envelope: Path) -> None:
 
 
 def _record(
-    config: Config,
-    spec: EnvironmentSpec,
-    name: str,
-    arms: tuple[list[Drive], list[Drive], list[Drive]],
-    shown: Drive,
+    config: Config, spec: EnvironmentSpec, name: str, arms: dict[str, list[Drive]], shown: Drive
 ) -> StepRecord:
-    bare, limited, faulty = arms
-    crashes = [sum(episode.crashed for episode in arm) for arm in arms]
-    shares = [wilson(crashed, len(arm)) if arm else None for crashed, arm in zip(crashes, arms, strict=True)]
-    preventable = sum(episode.preventable for episode in limited)
-    seconds = np.array([second for episode in (*limited, *faulty) for second in episode.seconds])
+    limited, bare, rule = (arms[key] for key in ("with", "without", "rule"))
+    shielded = [episode for key in ("with", *config.faults) for episode in arms[key]]
+    seconds = np.array([second for episode in shielded for second in episode.seconds])
     lowered = np.array(
         [action < wanted for episode in limited for wanted, action in zip(episode.wanted, episode.done, strict=True)]
     )
-    speeds = [float(np.mean([episode.speed for episode in arm])) for arm in (bare, limited)]
-    exposed, lost = (sum(getattr(episode, word) for episode in (*limited, *faulty)) for word in ("exposed", "lost"))
+    crashes = {key: _crashes(arm) for key, arm in arms.items()}
+    without, with_shield = _collisions("without", "no shield", bare), _collisions("with", "with the shield", limited)
     figures = [
-        JobFigure(name="without", title="episodes with a collision, no shield", value=crashes[0] / len(bare),
-                  interval=shares[0]),
-        JobFigure(name="with", title="episodes with a collision, with the shield", value=crashes[1] / len(limited),
-                  interval=shares[1]),
+        without, with_shield,
         JobFigure.of("ratio", "collisions with the shield to those without",
-                     crashes[1] / crashes[0] if crashes[0] else 0.0),
-        JobFigure.of("preventable", "collisions that braking in time prevents", preventable, "1"),
+                     with_shield.value / without.value if without.value else 0.0),
+        JobFigure.of("preventable", "collisions that braking in time prevents",
+                     sum(episode.preventable for episode in limited), "1"),
         JobFigure.of("p99", "processor time of a decision, 99 of 100 within",
                      float(np.percentile(seconds, 99)) * 1000, "ms"),
         JobFigure.of("limited", "decisions that the shield weakened", float(lowered.mean())),
-        JobFigure.of("exposed", "decisions without perception outside the safe state", exposed, "1"),
-        JobFigure.of("speed_without", "mean speed, no shield", speeds[0], "m/s"),
-        JobFigure.of("speed_with", "mean speed, with the shield", speeds[1], "m/s"),
+        JobFigure.of("exposed", "decisions whose perception is missing or in doubt, outside the safe state",
+                     sum(episode.exposed for episode in shielded), "1"),
+        _doubts("doubted", "decisions whose perception contradicts the one before", limited),
+        _share("stopped", "episodes that end in a safe stop", [episode.stopped for episode in limited]),
+        _speed("speed_without", "mean speed, no shield", bare),
+        _speed("speed_with", "mean speed, with the shield", limited),
     ]  # fmt: skip
-    if faulty:
-        figures.append(
-            JobFigure(name="faulty", title="episodes with a collision, shield and faults of perception",
-                      value=crashes[2] / len(faulty), interval=shares[2])
-        )  # fmt: skip
-    says = (
-        f"{plural(len(bare), 'episode')}, seeds from {config.seed:,} on, each without and with the shield: "
-        f"{plural(crashes[0], 'collision')} and {crashes[1]}. Each collision with the shield is driven again with the "
-        f"hardest braking from the first sign of its danger on; that prevents {preventable}.",
-        f"In {plural(len(faulty), 'more episode')} perception fails for one to four decisions at a time, "
-        f"{lost:,} of the decisions: {plural(crashes[2], 'collision')}.",
-    )
+    if rule:
+        figures += [
+            _collisions("rule", "the environment's own driver", rule),
+            _speed("speed_rule", "mean speed, the environment's own driver", rule),
+            _mean("speed_gain", "mean speed of the policy with the shield over that driver's",
+                  [mine.speed - other.speed for mine, other in zip(limited, rule, strict=False)], "m/s"),
+            _more("more", "episodes with a collision, more than of that driver", limited, rule),
+        ]  # fmt: skip
+    for fault in config.faults:
+        arm = arms[fault]
+        figures += [
+            _collisions(fault, FAULTS[fault], arm),
+            _share(f"{fault}_stopped", "the same: episodes that end in a safe stop",
+                   [episode.stopped for episode in arm]),
+            _doubts(f"{fault}_doubted", "the same: decisions whose perception contradicts the one before", arm),
+        ]  # fmt: skip
+    if other := arms.get("rule_cut_in"):
+        figures += [
+            _collisions("rule_cut_in", f"{FAULTS['cut_in']}; the environment's own driver", other),
+            _more("cut_in_more", "the same: episodes with a collision, more than of that driver", arms["cut_in"], other),
+        ]
+    prevented = sum(episode.preventable for episode in limited)
+    says = [
+        f"{plural(len(limited), 'episode')} with the shield, seeds from {config.seed:,} on: "
+        f"{plural(crashes['with'], 'collision')}. The first {len(bare):,} of them without it: "
+        f"{plural(crashes['without'], 'collision')}. Each collision with the shield is driven again with the hardest "
+        f"braking from the first sign of its danger on; that prevents {prevented}.",
+    ]
+    if rule:
+        says.append(
+            f"The environment's own driver gets the simulator's numbers and may change lanes: "
+            f"{plural(crashes['rule'], 'collision')} in the first {len(rule):,} episodes."
+        )
+    for fault in config.faults:
+        arm, met = arms[fault], sum(episode.cut_in for episode in arms[fault])
+        where = f"{met} of {plural(len(arm), 'episode')}" if fault == "cut_in" else plural(len(arm), "episode")
+        says.append(f"{FAULTS[fault].capitalize()}, in {where}: {plural(crashes[fault], 'collision')}.")
     return StepRecord(
-        command=f"edgewright jobs run {name}", says=says, figures=tuple(figures), timeline=_timeline(spec, shown),
-        lane_view=_lane_view(spec, shown),
+        command=f"edgewright jobs run {name}", says=tuple(says), figures=tuple(figures),
+        timeline=_timeline(spec, shown), lane_view=_lane_view(spec, shown),
         choice=Choice(
-            question="Does the policy act alone?", options=tuple(figures[:2]), chosen="no, behind the shield",
-            why=f"{plural(crashes[0], 'collision')} without and {crashes[1]} with it in the same episodes",
+            question="Does the policy act alone?", options=(without, with_shield), chosen="no, behind the shield",
+            why=f"{plural(crashes['without'], 'collision')} in {len(bare):,} episodes without it, "
+                f"{crashes['with']} in {len(limited):,} with it",
         ),
     )  # fmt: skip
+
+
+def _crashes(arm: Sequence[Drive]) -> int:
+    return sum(episode.crashed for episode in arm)
+
+
+def _share(name: str, title: str, hits: Sequence[bool]) -> JobFigure:
+    return JobFigure.of_interval(name, title, wilson(sum(hits), len(hits)))
+
+
+def _collisions(name: str, title: str, arm: Sequence[Drive]) -> JobFigure:
+    return _share(name, f"episodes with a collision, {title}", [episode.crashed for episode in arm])
+
+
+def _mean(name: str, title: str, values: Sequence[float], unit: str = "") -> JobFigure:
+    return JobFigure.of_interval(name, title, mean_interval(np.array(values), "episode"), unit)
+
+
+def _speed(name: str, title: str, arm: Sequence[Drive]) -> JobFigure:
+    return _mean(name, title, [episode.speed for episode in arm], "m/s")
+
+
+def _doubts(name: str, title: str, arm: Sequence[Drive]) -> JobFigure:
+    decisions = sum(len(episode.done) for episode in arm)
+    return JobFigure.of(name, title, sum(episode.doubted for episode in arm) / decisions)
+
+
+def _more(name: str, title: str, mine: Sequence[Drive], other: Sequence[Drive]) -> JobFigure:
+    return _mean(name, title, [float(a.crashed) - b.crashed for a, b in zip(mine, other, strict=False)])
 
 
 def _timeline(spec: EnvironmentSpec, episode: Drive) -> Timeline:

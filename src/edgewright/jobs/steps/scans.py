@@ -81,7 +81,7 @@ def _scans(config: Config, work: Work) -> StepRecord:
     spec = read_environment(path)
     for condition in (*config.conditions, *config.judge):
         # A wrong name is one error here, not one of every process.
-        Environment(spec, path.name, condition)
+        spec.changes(condition, path.name)
     folder = work.new_folder(config)
     learn = [name for name in (*config.conditions, *config.judge) for _ in range(config.episodes)]
     further = [name for name in config.conditions for _ in range(config.calibrate)]

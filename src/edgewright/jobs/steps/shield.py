@@ -7,6 +7,7 @@ ahead (Shalev-Shwartz et al., 2017, "On a formal model of safe and scalable self
 
 from __future__ import annotations
 
+from collections import deque
 from itertools import product
 from pathlib import Path
 from typing import Annotated
@@ -50,6 +51,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         sight: gap that is told where nobody is seen.
         safe: state without perception; it allows the first level alone.
         patience: seconds without a sure answer until then; an action may last as long, in place of one period.
+        doubts: answers that are missing or contradict earlier ones, so many `within` so many seconds: a safe stop.
+        within: seconds.
         levels: the actions in their order, hardest braking first.
     """
 
@@ -63,6 +66,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sight: Positive
     safe: str = "blind"
     patience: Positive
+    doubts: Annotated[int, msgspec.Meta(ge=1)] = 4
+    within: Positive = 5.0
     levels: Annotated[tuple[Level, ...], msgspec.Meta(min_length=2)]
 
     @property
@@ -201,9 +206,14 @@ class Shield:
     Args:
         envelope: its assumptions.
         checked: its table.
+
+    Attributes:
+        stopped: whether its assumptions broke so often that only the safe state is left.
     """
 
     def __init__(self, envelope: Envelope, checked: CheckedTable) -> None:
+        self._within, self._doubts = envelope.within, deque[float](maxlen=envelope.doubts)
+        self.stopped = False
         self._allows = {level.state: index for index, level in enumerate(envelope.levels)}
         self._slack = envelope.patience - envelope.period
         self.machine = Machine(checked)
@@ -213,18 +223,23 @@ class Shield:
         """The present one."""
         return self.machine.state
 
-    def limit(self, time: float, names: dict[str, float] | None, *, sure: bool) -> int:
+    def limit(self, time: float, names: dict[str, float] | None, *, sure: bool, fits: bool = True) -> int:
         """Return the strongest action that is allowed now.
 
         Args:
             time: of the decision.
             names: what is perceived; None for nothing in time.
             sure: whether the policy is.
+            fits: whether what is perceived agrees with what was perceived before.
         """
+        if names is None or not fits:
+            self._doubts.append(time)
+            full = len(self._doubts) == self._doubts.maxlen
+            self.stopped |= full and time - self._doubts[0] <= self._within
         if names is None:
             # The decision waits until the watchdog calls.
             self.machine.tick(time + self._slack + 1e-9)
-        elif sure:
+        elif sure and fits and not self.stopped:
             self.machine.sure(time)
             self.machine.push(WINDOW, names, time)
         else:

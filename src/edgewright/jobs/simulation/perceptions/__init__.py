@@ -33,12 +33,16 @@ class Perception:
         read: an observation and the seconds that a decision lasts -> those numbers.
         around: an environment -> its lanes, the own one and others by metres ahead and to the right; None where
             nothing drives.
+        rule: gives the own car of an episode that began to the driver that the environment has; None for none.
+        cut_in: sends whoever is close ahead in another lane into the own one, and returns whether somebody was.
     """
 
     columns: Callable[[NDArray[Any]], tuple[str, ...]]
     read: Callable[[NDArray[Any], float], NDArray[np.float64]]
     prepare: Callable[[Any], None] = lambda _: None
     around: Callable[[Any], Around] | None = None
+    rule: Callable[[Any], None] | None = None
+    cut_in: Callable[[Any], bool] | None = None
 
 
 def perception(name: str, where: str) -> Perception:

@@ -6,6 +6,7 @@ the own vehicle.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,6 +19,8 @@ from edgewright.jobs.simulation.perceptions import Around, Perception
 COLUMNS = ("speed", "gap", "lead", "left_gap", "left_lead", "right_gap", "right_lead")
 # Metres: of a vehicle, of a lane, how close sideways counts as being in the own lane, and a gap where nobody is seen.
 _LENGTH, _LANE, _SAME_LANE, FREE = 5.0, 4.0, 3.0, 200.0
+# Gaps in metres from which somebody cuts in.
+_CUT_IN = (2.0, 15.0)
 
 
 def _columns(observation: NDArray[Any]) -> tuple[str, ...]:
@@ -51,6 +54,8 @@ def _prepare(environment: Any) -> None:  # noqa: ANN401 - of highway-env
 def _define(environment: Any, define: Callable[[], None]) -> None:  # noqa: ANN401 - of highway-env
     """Each reset makes the observation anew."""
     define()
+    # highway-env 1.12 reads the range of speeds of continuous actions alone: others would drive backwards by braking.
+    environment.action_type.speed_range = environment.config["action"].get("speed_range")
     kind = environment.observation_type
     if type(kind).__name__ == "KinematicObservation" and not (kind.normalize or kind.absolute):
         kind.observe = partial(rows_of, kind)
@@ -78,4 +83,22 @@ def _around(environment: Any) -> Around:  # noqa: ANN401 - of highway-env
     )
 
 
-PERCEPTION = Perception(_columns, _read, _prepare, _around)
+def _rule(environment: Any) -> None:  # noqa: ANN401 - of highway-env
+    """Let highway-env's driver have the car: IDM and MOBIL, which wants the limit of the road and may change lanes."""
+    behavior = importlib.import_module("highway_env.vehicle.behavior")
+    own, road = environment.vehicle, environment.road
+    driver = behavior.IDMVehicle(road, own.position, own.heading, own.speed, target_speed=own.lane.speed_limit)
+    road.vehicles[road.vehicles.index(own)] = environment.vehicle = driver
+
+
+def _cut_in(environment: Any) -> bool:  # noqa: ANN401 - of highway-env
+    own = environment.vehicle
+    for other in environment.road.vehicles:
+        gap = other.position[0] - own.position[0] - _LENGTH
+        if other.lane_index != own.lane_index and _CUT_IN[0] <= gap <= _CUT_IN[1]:
+            other.target_lane_index = own.lane_index
+            return True
+    return False
+
+
+PERCEPTION = Perception(_columns, _read, _prepare, _around, _rule, _cut_in)
