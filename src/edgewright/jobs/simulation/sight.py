@@ -74,15 +74,19 @@ class Sight:
 
 
 def _follows(before: _Known, now: _Known, most: float) -> bool:
-    """Return whether intervals meet those that can follow from the earlier ones at assumed accelerations.
+    """Return whether intervals meet those that can follow from earlier ones at accelerations up to `most`.
 
-    What was at the end of the reach may be anywhere behind it.
+    What was at the end of the reach may be anywhere behind it, at any speed.
     """
     seconds = now.time - before.time
     change = most * seconds * np.array([-1.0, 1.0])
-    lead = (before.lead + change).clip(0.0)
     own = (before.speed + now.speed) / 2 * seconds
     gap = before.gap + (before.lead + change / 2).clip(0.0) * seconds - own
+    lead = (before.lead + change).clip(0.0)
     if before.gap[1] >= REACH:
         return bool(now.gap[1] >= min(gap[0], REACH))
-    return bool(now.gap[1] >= gap[0] and now.gap[0] <= gap[1] and now.lead[1] >= lead[0] and now.lead[0] <= lead[1])
+    return _meet(now.gap, gap) and _meet(now.lead, lead)
+
+
+def _meet(first: Array, other: Array) -> bool:
+    return bool(first[0] <= other[1] and other[0] <= first[1])

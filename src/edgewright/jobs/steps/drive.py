@@ -27,7 +27,6 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.job import Choice, JobFigure, LaneFrame, LaneView, Mark, StepRecord, Stretch, Timeline
 from edgewright.training.metrics import mean_interval, wilson
 
-
 FAULTS = {
     "dropout": "perception fails for one to four decisions at a time",
     "latency": "every turn comes a decision late, and nobody says so",
@@ -125,7 +124,8 @@ def drive(task: DriveTask) -> Drive:
     sight = None
     if task.sight is not None:
         brake = _shield(task.envelope, task.table)[0].lead_brake if task.envelope and task.table else 0.0
-        sight = Sight(*map(_loaded, task.sight), brake)
+        gap, closing = map(_loaded, task.sight)
+        sight = Sight(gap, closing, brake)
     words = {word: index for index, word in enumerate(environment.spec.actions)}
     draw, dropout = np.random.default_rng(task.seed), _DROPOUT if task.fault == "dropout" else 0.0
     seen, blind, crashed, ended, cut = environment.reset(task.seed), 0, False, False, False
@@ -291,9 +291,7 @@ def _fits(spec: EnvironmentSpec, path: Path, envelope: Path) -> None:
         raise InputError(expected, ", ".join(columns), path.name, 'Set perception = "lane", or add one')
 
 
-def _record(
-    config: Config, spec: EnvironmentSpec, name: str, arms: dict[str, list[Drive]], shown: Drive
-) -> StepRecord:
+def _record(config: Config, spec: EnvironmentSpec, name: str, arms: dict[str, list[Drive]], shown: Drive) -> StepRecord:
     limited, bare, rule = (arms[key] for key in ("with", "without", "rule"))
     shielded = [episode for key in ("with", *config.faults) for episode in arms[key]]
     seconds = np.array([second for episode in shielded for second in episode.seconds])
@@ -337,7 +335,9 @@ def _record(
     if other := arms.get("rule_cut_in"):
         figures += [
             _collisions("rule_cut_in", f"{FAULTS['cut_in']}; the environment's own driver", other),
-            _more("cut_in_more", "the same: episodes with a collision, more than of that driver", arms["cut_in"], other),
+            _more(
+                "cut_in_more", "the same: episodes with a collision, more than of that driver", arms["cut_in"], other
+            ),
         ]
     prevented = sum(episode.preventable for episode in limited)
     says = [

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import product
+from math import inf
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -121,7 +122,7 @@ def shield_table(envelope: Envelope) -> StateTable:
     states = (envelope.safe, *envelope.states)
     steps = []
     for level in envelope.levels[:0:-1]:
-        for upper, lower in product(edges[1:], edges[::-1]):
+        for upper, lower in product(edges[:0:-1], edges[::-1]):
             gap = needed_gap(envelope, upper, lower, level.acceleration)
             if gap <= envelope.sight:
                 when = f"speed < {upper:g} and lead >= {lower:g} and gap >= {gap:.2f}"
@@ -160,44 +161,62 @@ def check_shield(envelope: Envelope, checked: CheckedTable) -> Checked:
     braking ends in a collision already.
     """
     edges = [index * envelope.step for index in range(round(envelope.fastest / envelope.step) + 1)]
+    changes, lasting = (-envelope.lead_brake, 0.0, envelope.lead_brake), (envelope.period, envelope.patience)
     states = transitions = free = 0
     broken: list[str] = []
     machine = Machine(checked)
-    for speed, lead, gap in product([edge - 1e-6 for edge in edges[1:]], edges, range(int(envelope.sight) + 1)):
-        machine.push(WINDOW, {"speed": speed, "lead": lead, "gap": float(gap)}, 0.0)
-        allowed = envelope.states.index(machine.state)
-        states, free = states + 1, free + (allowed > 0)
-        if allowed == 0 and not _stops(envelope, gap, speed, lead):
-            continue
-        changes, lasting = (-envelope.lead_brake, 0.0, envelope.lead_brake), (envelope.period, envelope.patience)
-        for level, change, seconds in product(range(allowed + 1), changes, lasting):
-            transitions += 1
-            own = envelope.levels[level].acceleration
-            after = _after((float(gap), speed, lead), own, change, round(seconds / envelope.frame), envelope.frame)
-            if after is None or not _stops(envelope, *after):
-                text = f"speed {speed:.3g}, ahead {lead:.3g}, gap {gap}: {envelope.levels[level].state}"
-                broken.append(text)
+    for speed, lead in product([edge - 1e-6 for edge in edges[1:]], edges):
+        lost = _stopping(envelope, speed, lead)
+        ways = [
+            (level, _needed(envelope, speed, lead, own.acceleration, change, round(seconds / envelope.frame)))
+            for (level, own), change, seconds in product(enumerate(envelope.levels), changes, lasting)
+        ]
+        for gap in range(int(envelope.sight) + 1):
+            machine.push(WINDOW, {"speed": speed, "lead": lead, "gap": float(gap)}, 0.0)
+            allowed = envelope.states.index(machine.state)
+            states, free = states + 1, free + (allowed > 0)
+            if allowed == 0 and gap <= lost:
+                continue
+            taken = [(level, needed) for level, needed in ways if level <= allowed]
+            transitions += len(taken)
+            broken += [
+                f"speed {speed:.3g}, ahead {lead:.3g}, gap {gap}: {envelope.levels[level].state}"
+                for level, needed in taken
+                if gap <= needed
+            ]
     return Checked(states=states, transitions=transitions, free=free / states, broken=tuple(broken))
 
 
-def _after(
-    state: tuple[float, float, float], own: float, other: float, frames: int, frame: float
-) -> tuple[float, float, float] | None:
-    """Gap and speeds so many frames later; None for a collision on the way."""
-    gap, speed, lead = state
+class _Way(NamedTuple):
+    """Metres by which a gap shrinks at most and in the end, and both speeds then."""
+
+    most: float
+    end: float
+    speed: float
+    lead: float
+
+
+def _way(speed: float, lead: float, own: float, other: float, frames: int, frame: float) -> _Way:
+    """Drive so many frames with both accelerations."""
+    most, end = -inf, 0.0
     for _ in range(frames):
-        gap += (lead - speed) * frame
-        if gap <= 0:
-            return None
+        end += (speed - lead) * frame
+        most = max(most, end)
         speed, lead = max(0.0, speed + own * frame), max(0.0, lead + other * frame)
-    return gap, speed, lead
+    return _Way(most, end, speed, lead)
 
 
-def _stops(envelope: Envelope, gap: float, speed: float, lead: float) -> bool:
-    """Return whether hardest braking from now on ends before the one ahead, who brakes as hard as assumed."""
+def _stopping(envelope: Envelope, speed: float, lead: float) -> float:
+    """Return the gap up to which hardest braking ends in a collision when the one ahead brakes as hard as assumed."""
     brake = envelope.levels[0].acceleration
     frames = int(speed / -brake / envelope.frame) + 2
-    return _after((gap, speed, lead), brake, -envelope.lead_brake, frames, envelope.frame) is not None
+    return _way(speed, lead, brake, -envelope.lead_brake, frames, envelope.frame).most
+
+
+def _needed(envelope: Envelope, speed: float, lead: float, own: float, other: float, frames: int) -> float:
+    """Return the gap up to which some frames with both accelerations, and braking then, end in a collision."""
+    way = _way(speed, lead, own, other, frames, envelope.frame)
+    return max(way.most, way.end + _stopping(envelope, way.speed, way.lead))
 
 
 class Shield:
