@@ -18,6 +18,7 @@ from edgewright.core.state_machine.validation import check_table
 from edgewright.jobs.catalogue import examples
 from edgewright.jobs.simulation import Environment, EnvironmentSpec, read_environment
 from edgewright.jobs.simulation.perceptions.lane import FREE, PERCEPTION, rows_of
+from edgewright.jobs.simulation.sight import _follows, _Known
 from edgewright.jobs.steps.drive import Drive, _timeline
 from edgewright.jobs.steps.episodes import PlanTask, label
 from edgewright.jobs.steps.shield import (
@@ -102,6 +103,82 @@ def test_late_missing_and_unsure_perception_lead_to_the_safe_state(table: StateT
     assert shield.state == "brake"
 
 
+def test_perception_that_fails_or_contradicts_itself_too_often_is_a_safe_stop(table: StateTable) -> None:
+    shield = Shield(SMALL, check_table(table, "shield"))
+    clear = {"speed": 5.0, "lead": 12.0, "gap": 40.0}
+    contradict, missing = (0.5, 1.5, 2.0, 9.0, 9.5), (8.0, 10.0)
+    stopped = []
+    for time in (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 8.0, 8.5, 9.0, 9.5, 10.0):
+        names, fits = None if time in missing else clear, time not in contradict
+        assert shield.limit(time, names, sure=names is not None, fits=fits) == (2 if names and fits else 0)
+        stopped.append(shield.stopped)
+    # Three of them within five seconds are too few; a turn that is missing counts like them.
+    assert not any(stopped[:-1])
+    assert stopped[-1]
+    assert shield.limit(10.5, clear, sure=True) == 0
+    assert shield.state == "blind"
+
+
+def _known(time: float, gap: tuple[float, float], lead: tuple[float, float], speed: float = 20.0) -> _Known:
+    return _Known(time, speed, np.array(gap), np.array(lead))
+
+
+@pytest.mark.parametrize(
+    ("gap", "lead", "fits"),
+    [
+        # Half a second behind 30 to 40 m at 18 to 22 m/s: 28.25 to 41.75 m, and 15 to 25 m/s.
+        ((28.0, 38.0), (18.0, 22.0), True),
+        ((41.0, 50.0), (18.0, 22.0), True),
+        ((42.0, 52.0), (18.0, 22.0), False),
+        ((18.0, 28.0), (18.0, 22.0), False),
+        ((30.0, 40.0), (25.5, 29.0), False),
+        ((30.0, 40.0), (10.0, 14.5), False),
+    ],
+)
+def test_intervals_follow_from_earlier_ones(gap: tuple[float, float], lead: tuple[float, float], fits: bool) -> None:
+    assert _follows(_known(1.0, (30.0, 40.0), (18.0, 22.0)), _known(1.5, gap, lead), 6.0) is fits
+    # A turn that is missing between them allows more.
+    assert _follows(_known(0.0, (30.0, 40.0), (18.0, 22.0)), _known(1.5, gap, lead), 6.0)
+
+
+def test_whoever_comes_into_reach_contradicts_nothing_but_whoever_is_suddenly_near_does() -> None:
+    free = _known(0.0, (100.0, 125.0), (18.0, 22.0))
+    assert _follows(free, _known(0.5, (90.0, 110.0), (5.0, 9.0)), 6.0)
+    assert not _follows(free, _known(0.5, (20.0, 30.0), (18.0, 22.0)), 6.0)
+
+
+@pytest.mark.slow
+def test_the_environments_own_driver_takes_over_and_somebody_is_sent_into_the_lane() -> None:
+    need("highway_env")
+    environment = Environment(read_environment(examples() / "vehicle" / "environment.toml"), "environment.toml")
+    sent = 0
+    for seed in range(10):
+        environment.reset(seed)
+        environment.give_to_rule()
+        own, ended, cut = environment.env.unwrapped.vehicle, False, False
+        assert type(own).__name__ == "IDMVehicle"
+        while not ended:
+            if not cut and environment.cut_in():
+                cut = True
+                others = environment.env.unwrapped.road.vehicles
+                assert any(other.target_lane_index == own.lane_index != other.lane_index for other in others)
+            *_, ended = environment.step(0)
+            assert own.speed <= 30.5
+        sent += cut
+    assert sent
+
+
+@pytest.mark.slow
+def test_braking_ends_at_a_standstill_and_going_at_the_limit() -> None:
+    need("highway_env")
+    environment = Environment(read_environment(examples() / "vehicle" / "environment.toml"), "environment.toml")
+    for action, low, high in ((0, -2.0, 26.0), (3, 24.0, 31.0)):
+        seen, ended = environment.reset(1), False
+        while not ended:
+            assert low <= seen[0] <= high
+            seen, *_, ended = environment.step(action)
+
+
 def test_a_lane_has_the_nearest_ahead_and_whoever_moves_over() -> None:
     rows = np.array(
         [
@@ -174,7 +251,13 @@ def test_a_small_drive_is_judged_with_and_without_its_shield(tmp_path: Path, cli
         (folder / path.name).write_text(path.read_text())
     job = re.sub(r"episodes = \d+\nahead = \d+", "episodes = 5\nahead = 1", (folder / "job.toml").read_text())
     job = re.sub(r"episodes = \d+\ncalibrate = \d+", "episodes = 6\ncalibrate = 3", job)
-    (folder / "job.toml").write_text(job.replace("episodes = 1000", "episodes = 6\nfaulty = 4\nfaults = 0.2"))
+    few = "episodes = 6\nbare = 4\nrule = 5\nfaulty = 3"
+    job = re.sub(r"episodes = 1000\nbare = \d+\nrule = \d+\nfaulty = \d+", few, job)
+    (folder / "job.toml").write_text(job)
+    for name, long, short in (("envelope", "step = 1.5", "step = 3.0"), ("perception", "epochs = 40", "epochs = 8")):
+        text = (folder / f"{name}.toml").read_text()
+        assert long in text
+        (folder / f"{name}.toml").write_text(text.replace(long, short))
     record = msgspec.convert(cli.json("jobs", "run", folder, "--out", tmp_path / "runs"), JobRecord)
     names = "scans gap closing prove_gap prove_closing calibrate episodes run prove shield drive"
     assert [step.name for step in record.steps] == names.split()
@@ -195,6 +278,12 @@ def test_a_small_drive_is_judged_with_and_without_its_shield(tmp_path: Path, cli
     assert figures["exposed"] == 0
     assert figures["with"] <= figures["without"]
     assert figures["speed_with"] > 1
+    assert figures["speed_rule"] > 1
+    for fault in ("dropout", "latency", "calibration", "cut_in"):
+        assert {fault, f"{fault}_stopped", f"{fault}_doubted"} <= figures.keys()
+    gain = next(figure for figure in record.steps[-1].figures if figure.name == "speed_gain")
+    assert gain.interval is not None
+    assert gain.interval.low <= gain.value <= gain.interval.high
     assert record.steps[-1].timeline is not None
     assert {one.label for one in record.steps[-1].timeline.states} <= {"blind", "brake", "slow", "hold", "go"}
 
