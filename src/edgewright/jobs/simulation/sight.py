@@ -45,11 +45,11 @@ class Sight:
     Args:
         gap: packaged network of gaps, with its interval.
         closing: packaged network of closing speeds, with its interval.
-        most: hardest braking and acceleration of others that is assumed, m/s2.
+        acceleration: hardest braking and acceleration of others that is assumed, m/s2.
     """
 
-    def __init__(self, gap: Predictor, closing: Predictor, most: float) -> None:
-        self._networks, self._most = (gap, closing), most
+    def __init__(self, gap: Predictor, closing: Predictor, acceleration: float) -> None:
+        self._networks, self._acceleration = (gap, closing), acceleration
         self._before: _Known | None = None
 
     def look(self, turn: Array, speed: float, time: float) -> Sighting:
@@ -60,26 +60,26 @@ class Sight:
             speed: own one, m/s.
             time: of the decision, s.
         """
-        asked = np.stack([of_lane(turn, lane) for lane in LANES])
-        answers = [network.predict(asked) for network in self._networks]
+        samples = np.stack([of_lane(turn, lane) for lane in LANES])
+        answers = [network.predict(samples) for network in self._networks]
         gaps, closings = (np.asarray(answer.predictions, np.float64) for answer in answers)
         gap, closing = (np.asarray(answer.interval, np.float64)[0] for answer in answers)
         nobody = gaps > _NOBODY * REACH
         seen = np.stack([np.where(nobody, FREE, gaps.clip(0.0)), speed + np.where(nobody, 0.0, closings)], axis=1)
         now = _Known(time, speed, gap, speed + closing)
-        fits = self._before is None or _follows(self._before, now, self._most)
+        fits = self._before is None or _follows(self._before, now, self._acceleration)
         self._before = now
         names = {"speed": speed, "gap": max(0.0, float(gap[0])), "lead": max(0.0, float(now.lead[0]))}
         return Sighting(np.array([speed, *seen.ravel()]), names, fits)
 
 
-def _follows(before: _Known, now: _Known, most: float) -> bool:
-    """Return whether intervals meet those that can follow from earlier ones at accelerations up to `most`.
+def _follows(before: _Known, now: _Known, acceleration: float) -> bool:
+    """Return whether intervals meet those that can follow from earlier ones at accelerations up to that.
 
     What was at the end of the reach may be anywhere behind it, at any speed.
     """
     seconds = now.time - before.time
-    change = most * seconds * np.array([-1.0, 1.0])
+    change = acceleration * seconds * np.array([-1.0, 1.0])
     own = (before.speed + now.speed) / 2 * seconds
     gap = before.gap + (before.lead + change / 2).clip(0.0) * seconds - own
     lead = (before.lead + change).clip(0.0)

@@ -177,11 +177,11 @@ def check_shield(envelope: Envelope, checked: CheckedTable) -> Checked:
             states, free = states + 1, free + (allowed > 0)
             if allowed == 0 and gap <= lost:
                 continue
-            taken = [(level, needed) for level, needed in ways if level <= allowed]
-            transitions += len(taken)
+            allowed_ways = [(level, needed) for level, needed in ways if level <= allowed]
+            transitions += len(allowed_ways)
             broken += [
                 f"speed {speed:.3g}, ahead {lead:.3g}, gap {gap}: {envelope.levels[level].state}"
-                for level, needed in taken
+                for level, needed in allowed_ways
                 if gap <= needed
             ]
     return Checked(states=states, transitions=transitions, free=free / states, broken=tuple(broken))
@@ -190,7 +190,7 @@ def check_shield(envelope: Envelope, checked: CheckedTable) -> Checked:
 class _Way(NamedTuple):
     """Metres by which a gap shrinks at most and in the end, and both speeds then."""
 
-    most: float
+    closest: float
     end: float
     speed: float
     lead: float
@@ -198,25 +198,25 @@ class _Way(NamedTuple):
 
 def _way(speed: float, lead: float, own: float, other: float, frames: int, frame: float) -> _Way:
     """Drive so many frames with both accelerations."""
-    most, end = -inf, 0.0
+    closest, end = -inf, 0.0
     for _ in range(frames):
         end += (speed - lead) * frame
-        most = max(most, end)
+        closest = max(closest, end)
         speed, lead = max(0.0, speed + own * frame), max(0.0, lead + other * frame)
-    return _Way(most, end, speed, lead)
+    return _Way(closest, end, speed, lead)
 
 
 def _stopping(envelope: Envelope, speed: float, lead: float) -> float:
     """Return the gap up to which hardest braking ends in a collision when the one ahead brakes as hard as assumed."""
     brake = envelope.levels[0].acceleration
     frames = int(speed / -brake / envelope.frame) + 2
-    return _way(speed, lead, brake, -envelope.lead_brake, frames, envelope.frame).most
+    return _way(speed, lead, brake, -envelope.lead_brake, frames, envelope.frame).closest
 
 
 def _needed(envelope: Envelope, speed: float, lead: float, own: float, other: float, frames: int) -> float:
     """Return the gap up to which some frames with both accelerations, and braking then, end in a collision."""
     way = _way(speed, lead, own, other, frames, envelope.frame)
-    return max(way.most, way.end + _stopping(envelope, way.speed, way.lead))
+    return max(way.closest, way.end + _stopping(envelope, way.speed, way.lead))
 
 
 class Shield:
