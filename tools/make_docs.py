@@ -1,4 +1,4 @@
-"""Generate docs/pipeline.md, pages of docs/cli, functions of C, targets of jobs, and the list of decision records.
+"""Generate docs/pipeline.md, pages of docs/cli, functions of C, tables of jobs, and the list of decision records.
 
     python tools/make_docs.py           writes the files
     python tools/make_docs.py --check   exits with 1 when a file differs from what the code says
@@ -24,7 +24,7 @@ import msgspec
 from edgewright.cli.main import cli
 from edgewright.core.catalogue import find, listing
 from edgewright.data.public import SETS, loaders
-from edgewright.jobs.catalogue import TABLE, examples, read_job
+from edgewright.jobs.catalogue import TABLE, examples, read_job, shipped_jobs
 from edgewright.profiles.catalogue import listing as profiles
 from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.config import PipelineConfig
@@ -457,6 +457,17 @@ def job_targets(page: str) -> str:
     return re.sub("<!-- targets -->.*?<!-- /targets -->", lambda _: table, page, flags=re.DOTALL)
 
 
+def job_purposes(page: str) -> str:
+    """Return a page with whom each job is for, what they do today and what an error costs, between its two markers."""
+    head = ["<!-- purposes -->", "| job | for | today | an error |", "|---|---|---|---|"]
+    rows = [
+        f"| [{name}](jobs/{name}.md) | {job.users} | {job.today} | {job.error} |"
+        for name, job in ((name, read_job(examples() / name)) for name in shipped_jobs())
+    ]
+    table = "\n".join([*head, *rows, "<!-- /purposes -->"])
+    return re.sub("<!-- purposes -->.*?<!-- /purposes -->", lambda _: table, page, flags=re.DOTALL)
+
+
 def _bound(target: Target) -> str:
     """Return what a target asks for, in the numbers of its file."""
     bounds = (("at least", target.minimum), ("at most", target.maximum))
@@ -493,7 +504,7 @@ def _declared(path: Path) -> Iterator[str]:
 def documents() -> dict[str, str]:
     """Return the text of every generated file, by its path in docs/."""
     c_page = c_functions((DOCS / C_PAGE).read_text(encoding="utf-8"))
-    jobs_page = job_targets((DOCS / JOBS_PAGE).read_text(encoding="utf-8"))
+    jobs_page = job_purposes(job_targets((DOCS / JOBS_PAGE).read_text(encoding="utf-8")))
     pages = {C_PAGE: c_page, JOBS_PAGE: jobs_page, "pipeline.md": document(), "adr/README.md": decision_list()}
     return pages | cli_pages()
 

@@ -283,6 +283,7 @@ def test_each_shipped_job_is_listed_and_told(cli: Cli) -> None:
         spec = read_job(examples() / name)
         assert spec.title in out
         assert spec.limits, "what the figures do not show"
+        assert spec.users and spec.today and spec.error, "whom it is for, and what an error costs"
         assert spec.answer.endswith(".")
         assert spec.picture in {str(step.get("name", step["kind"])) for step in spec.steps}
         readme = (examples() / name / "README.md").read_text()
@@ -432,7 +433,9 @@ def test_a_page_keeps_names_small_and_bounds_short() -> None:
         says=("intervals/turbofan.edge carries them", "the worst holds 41 %.", "realTweets: 81.0"),
     )  # fmt: skip
     target = Target(step="intervals", figure="coverage", minimum=0.88, maximum=0.92)
-    page = job_page(JobRecord(name="j", title="t", shows="s", limits=(), targets=(target,), steps=(step,)))
+    page = job_page(JobRecord(name="j", title="t", shows="s", limits=(), targets=(target,), steps=(step,), error="No"))
+    assert "<dt>an error</dt><dd>No</dd>" in page
+    assert "<dt>today" not in page
     assert ".880 to .920" in page
     for sentence in ("intervals/turbofan.edge carries them.", "The worst holds 41 %.", "realTweets: 81.0."):
         assert f">{sentence}" in page

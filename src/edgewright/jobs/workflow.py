@@ -208,8 +208,9 @@ def run_job(
         listener.steps(_progress(steps, records))
         targets = tuple(msgspec.structs.replace(target, measured=None) for target in spec.targets)
         whole = JobRecord(
-            name=folder.name, title=spec.title, shows=spec.shows, limits=spec.limits, targets=targets,
-            steps=tuple(records), answer=answered(spec.answer, records), picture=spec.picture,
+            name=folder.name, title=spec.title, users=spec.users, today=spec.today, error=spec.error, shows=spec.shows,
+            limits=spec.limits, targets=targets, steps=tuple(records), answer=answered(spec.answer, records),
+            picture=spec.picture,
         )  # fmt: skip
         write_atomic(run_folder.work / RECORD, encode_record(whole))
         write_atomic(run_folder.work / PAGE, job_page(whole).encode())

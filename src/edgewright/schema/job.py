@@ -36,6 +36,9 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Attributes:
         title: a question that the job answers.
+        users: who has the problem that it solves.
+        today: what they do without it, and what that costs.
+        error: what a wrong answer costs.
         shows: what of the product it uses, in a sentence.
         answer: to the question, with figures as `{step.figure}`; empty for none.
         picture: step whose time line, lane view or first chart comes first on the page; empty for none.
@@ -48,6 +51,9 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     title: Text
     shows: Text
     steps: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(min_length=1)]
+    users: str = ""
+    today: str = ""
+    error: str = ""
     answer: str = ""
     picture: str = ""
     minutes: Annotated[float, msgspec.Meta(ge=0)] = 0.0
@@ -246,6 +252,9 @@ class JobRecord(Part, frozen=True, kw_only=True):
     limits: tuple[str, ...]
     targets: tuple[Target, ...]
     steps: tuple[StepRecord, ...]
+    users: str = ""
+    today: str = ""
+    error: str = ""
     answer: str = ""
     picture: str = ""
 

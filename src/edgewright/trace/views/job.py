@@ -188,7 +188,7 @@ DECISION = "decision.md"
 def job_blocks(record: JobRecord) -> tuple[Block, ...]:
     """Return what is printed."""
     blocks: list[Block] = [Paragraph(text=record.answer)] if record.answer else []
-    blocks += _overview(record)
+    blocks += [*_purpose(record), *_overview(record)]
     for step in record.steps:
         blocks += [Heading(text=step.title), *_step(step)]
     if record.limits:
@@ -203,7 +203,7 @@ def job_page(record: JobRecord) -> str:
     first = next((step for step in record.steps if step.name == record.picture), None)
     picture = Markup("") if first is None else Markup("").join(_pictures(first)[:1])
     shows: list[Block] = [Paragraph(text=record.shows)] if record.answer else []
-    overview = picture + blocks_html([*shows, *_overview(record)], level=3) + link
+    overview = picture + blocks_html([*shows, *_purpose(record), *_overview(record)], level=3) + link
     shown: list[Shown] = [("overview", "Overview", overview)]
     for step in record.steps:
         pictures = _pictures(step)[1 if step is first else 0 :]
@@ -240,6 +240,13 @@ def _chart(chart: JobChart) -> Markup:
     curves = tuple(Curve(curve.name, sampled(curve.points)) for curve in chart.curves)
     shown_chart = Chart(chart.title, chart.x_title, curves, chart.label, unit=chart.unit)
     return figure_html(shown_chart, f"{chart.title}. {chart.label}")
+
+
+def _purpose(record: JobRecord) -> list[Block]:
+    """Return whom the job is for, what they do without it, and what an error costs, as far as its table says so."""
+    rows = (("for", record.users), ("today", record.today), ("an error", record.error))
+    given = tuple((name, text) for name, text in rows if text)
+    return [Facts(rows=given)] if given else []
 
 
 def _overview(record: JobRecord) -> list[Block]:
@@ -340,7 +347,7 @@ def decision_sections(record: JobRecord) -> tuple[tuple[str, tuple[Block, ...]],
     """Return the name and the blocks of each section."""
     choices = [step.choice for step in record.steps if step.choice is not None]
     return (
-        ("Context", (Paragraph(text=record.title), Paragraph(text=record.shows))),
+        ("Context", (Paragraph(text=record.title), *_purpose(record), Paragraph(text=record.shows))),
         ("Options measured", _options(choices)),
         ("Decision", _decision(choices)),
         ("Consequences", _consequences(record)),
