@@ -259,7 +259,7 @@ def _truth(tree: Tree) -> _Truth:
     if kind == "true":
         value = _value(tree[1])
         return lambda names: None if (truth := value(names)) is None or truth != truth else bool(truth)
-    return _comparison(kind, _value(tree[1]), _value(tree[2]))
+    return _comparison(kind, tree[1], tree[2])
 
 
 def _value(tree: Tree) -> _Operand:
@@ -286,8 +286,11 @@ def _joined(left: _Truth, right: _Truth, settles: bool) -> _Truth:
     return truth
 
 
-def _comparison(sign: str, left: _Operand, right: _Operand) -> _Truth:
+def _comparison(sign: str, left_tree: Tree, right_tree: Tree) -> _Truth:
+    if left_tree[0] == "name" and right_tree[0] == "number":
+        return _against_number(sign, left_tree[1], right_tree[1])
     compare, equality = _COMPARE[sign], sign in ("==", "!=")
+    left, right = _value(left_tree), _value(right_tree)
 
     def truth(names: Names) -> bool | None:
         a, b = left(names), right(names)
@@ -297,5 +300,20 @@ def _comparison(sign: str, left: _Operand, right: _Operand) -> _Truth:
             # Words are equal or not; a word and a number are never equal, and neither is smaller.
             return compare(a, b) if equality else None  # type: ignore[arg-type]
         return compare(a, b)
+
+    return truth
+
+
+def _against_number(sign: str, name: str, number: float) -> _Truth:
+    """Return `_comparison` of a name with a number, which most guards are."""
+    compare = _COMPARE[sign]
+
+    def truth(names: Names) -> bool | None:
+        value = names.get(name)
+        if value is None or value != value:
+            return None
+        if isinstance(value, str):
+            return sign == "!=" if sign in ("==", "!=") else None
+        return compare(value, number)
 
     return truth
