@@ -18,7 +18,7 @@ from edgewright.models.architecture import architecture
 from edgewright.pipeline import run as running
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.cost import duration_estimate as estimates
-from edgewright.pipeline.cost.duration_estimate import LONG_S, tell_ahead, told_by_first, training_s
+from edgewright.pipeline.cost.duration_estimate import LONG_S, reading_s, tell_ahead, told_by_first, training_s
 from edgewright.pipeline.learning import learn
 from edgewright.pipeline.plan import resolve
 from edgewright.pipeline.run import run_pipeline
@@ -54,6 +54,14 @@ def test_short_work_says_nothing_and_long_work_how_long() -> None:
     assert listener.sentences == []
     tell_ahead(listener.ahead, "Training", 273.4)
     assert listener.sentences == ["Training takes up to about 4 min 30 s of CPU time (estimated; press Ctrl-C to stop)"]
+
+
+def test_tables_take_time_by_their_bytes(tmp_path: Path) -> None:
+    with (tmp_path / "a.csv").open("wb") as file:
+        file.truncate(79_000_000)
+    (tmp_path / "b.wav").write_bytes(bytes(1_000_000))
+    assert reading_s(str(tmp_path)) == reading_s(str(tmp_path / "a.csv")) == pytest.approx(12.6, rel=0.01)
+    assert reading_s(str(tmp_path / "b.wav")) == reading_s("https://example.org/a.csv") == 0.0
 
 
 def test_scalability_is_estimated_near_what_it_took() -> None:

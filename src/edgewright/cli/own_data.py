@@ -117,6 +117,7 @@ def make_proposal(
         journal: hears of the race, too.
     """
     from edgewright.cli.listeners import Working
+    from edgewright.pipeline.cost.duration_estimate import reading_s, tell_ahead
     from edgewright.pipeline.run_folder.journal import Several
     from edgewright.pipeline.run_folder.listener import Listener
     from edgewright.trace.page import Terminal
@@ -127,6 +128,7 @@ def make_proposal(
     running = journal or Listener()
     listener = Several(running, Working(console))
     running.start(request.pipeline, "", request.device)
+    tell_ahead(listener.ahead, "Reading data", reading_s(request.path))
 
     @contextmanager
     def racing() -> Iterator[Callable[[RaceRecord], None]]:
