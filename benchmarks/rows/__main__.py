@@ -48,8 +48,8 @@ def measured(command: list[str]) -> Cost:
                 break
             lines = status.read_text().splitlines()
             sizes = [int(line.split()[1]) for line in lines if line.startswith(("VmHWM:", "VmRSS:"))]
-            # The largest so far; before the program is there, it is that of this process, whose copy begins it.
-            peak_kb = max(sizes, default=peak_kb)
+            # A run sets its own high-water mark back before each of its stages, to measure them.
+            peak_kb = max([peak_kb, *sizes])
             time.sleep(_STEP_S)
         process.returncode = os.waitstatus_to_exitcode(code)
         if process.returncode:

@@ -27,5 +27,7 @@ def test_memory_and_processor_time_of_a_process_are_measured() -> None:
     assert cost.output.strip() == "4499998500000"
     assert 200 < cost.peak_mb < 1_000
     assert cost.cpu_s > 0.01
+    reset = "import time; b = b'x' * 200_000_000; time.sleep(0.4); del b; open('/proc/self/clear_refs', 'w').write('5')"
+    assert measured([sys.executable, "-c", f"{reset}; time.sleep(0.4)"]).peak_mb > 200
     with pytest.raises(SystemExit, match="ended with 3"):
         measured([sys.executable, "-c", "raise SystemExit(3)"])
