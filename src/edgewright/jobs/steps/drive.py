@@ -27,11 +27,12 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.job import Choice, JobFigure, LaneFrame, LaneView, Mark, StepRecord, Stretch, Timeline
 from edgewright.training.metrics import mean_interval, wilson
 
+# Name of a fault -> in two words, and in a sentence.
 FAULTS = {
-    "dropout": "perception fails for one to four decisions at a time",
-    "latency": "every turn comes a decision late, and nobody says so",
-    "calibration": "every range is told 10 % too long",
-    "cut_in": "somebody 2 to 15 m ahead in another lane is sent into the own one",
+    "dropout": ("sensor drops out", "perception fails for one to four decisions at a time"),
+    "latency": ("sensor is late", "every turn comes a decision late, and nobody says so"),
+    "calibration": ("ranges too long", "every range is told 10 % too long"),
+    "cut_in": ("somebody cuts in", "somebody 2 to 15 m ahead in another lane is sent into the own one"),
 }
 # Share of decisions at which perception drops out, by how much ranges are too long, and the first decision that
 # somebody cuts in at.
@@ -320,24 +321,24 @@ def _record(config: Config, spec: EnvironmentSpec, name: str, arms: dict[str, li
         figures += [
             _collisions("rule", "the environment's own driver", rule),
             _speed("speed_rule", "mean speed, the environment's own driver", rule),
-            _mean("speed_gain", "mean speed of the policy with the shield over that driver's",
+            _mean("speed_gain", "mean speed with the shield, over that of the environment's own driver",
                   [mine.speed - other.speed for mine, other in zip(limited, rule, strict=False)], "m/s"),
-            _more("more", "episodes with a collision, more than of that driver", limited, rule),
+            _more("more", "episodes with a collision, more than of the environment's own driver", limited, rule),
         ]  # fmt: skip
     for fault in config.faults:
-        arm = arms[fault]
+        arm, (words, _) = arms[fault], FAULTS[fault]
         figures += [
-            _collisions(fault, FAULTS[fault], arm),
-            _share(f"{fault}_stopped", "the same: episodes that end in a safe stop",
+            _collisions(fault, words, arm),
+            _share(f"{fault}_stopped", f"{words}: episodes that end in a safe stop",
                    [episode.stopped for episode in arm]),
-            _doubts(f"{fault}_doubted", "the same: decisions whose perception contradicts the one before", arm),
+            _doubts(f"{fault}_doubted", f"{words}: decisions whose perception contradicts the one before", arm),
         ]  # fmt: skip
     if other := arms.get("rule_cut_in"):
+        words = f"{FAULTS['cut_in'][0]}, the environment's own driver"
+        more = f"{FAULTS['cut_in'][0]}: episodes with a collision, more than of that driver"
         figures += [
-            _collisions("rule_cut_in", f"{FAULTS['cut_in']}; the environment's own driver", other),
-            _more(
-                "cut_in_more", "the same: episodes with a collision, more than of that driver", arms["cut_in"], other
-            ),
+            _collisions("rule_cut_in", words, other),
+            _more("cut_in_more", more, arms["cut_in"], other),
         ]
     prevented = sum(episode.preventable for episode in limited)
     says = [
@@ -354,7 +355,7 @@ def _record(config: Config, spec: EnvironmentSpec, name: str, arms: dict[str, li
     for fault in config.faults:
         arm, met = arms[fault], sum(episode.cut_in for episode in arms[fault])
         where = f"{met} of {plural(len(arm), 'episode')}" if fault == "cut_in" else plural(len(arm), "episode")
-        says.append(f"{FAULTS[fault].capitalize()}, in {where}: {plural(crashes[fault], 'collision')}.")
+        says.append(f"{FAULTS[fault][1].capitalize()}, in {where}: {plural(crashes[fault], 'collision')}.")
     return StepRecord(
         command=f"edgewright jobs run {name}", says=tuple(says), figures=tuple(figures),
         timeline=_timeline(spec, shown), lane_view=_lane_view(spec, shown),
