@@ -271,8 +271,8 @@ def test_a_small_drive_is_judged_with_and_without_its_shield(tmp_path: Path, cli
     assert 0 <= view.lane < view.lanes == 2
     assert [frame.time for frame in view.frames] == sorted({frame.time for frame in view.frames})
     assert any(frame.others for frame in view.frames)
-    # Others drive in lanes, so many metres to the side of the own one.
-    assert {round(abs(right)) for frame in view.frames for _, right in frame.others} <= {0, 4}
+    # Others drive in lanes, so many metres to the side of the own one, or between them where they change.
+    assert all(abs(right) < 4.5 for frame in view.frames for _, right in frame.others)
     figures = {figure.name: figure.value for figure in record.steps[-1].figures}
     assert figures["preventable"] == 0
     assert figures["exposed"] == 0
