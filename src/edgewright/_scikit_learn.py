@@ -1,7 +1,8 @@
 """Let scikit-learn and SciPy start without modules that they seldom call.
 
 Theirs import scipy.stats, pandas and others when they are imported: six tenths of the start of scikit-learn. Trees need
-one type of scikit-learn's neighbors, whose package imports most of the library.
+one type of scikit-learn's neighbors, whose package imports most of the library. The library of signed metadata imports
+that of Amazon's cloud where there is one, for a kind of key that no fleet has.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ _IMPORTERS = {
     "joblib.memory": ("asyncio",),
     **dict.fromkeys((f"joblib.externals.loky.{name}" for name in ("backend.utils", "process_executor")), ("psutil",)),
     "scipy._lib._array_api": (),
+    "securesystemslib.signer._aws_signer": ("boto3", "botocore", "botocore.exceptions"),
 }  # fmt: skip
 
 

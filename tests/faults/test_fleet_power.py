@@ -43,7 +43,7 @@ from benchmarks.faults.states import record
 from benchmarks.faults.workload import workloads
 from benchmarks.faults_fleet import load
 
-ask = load._Beside.ask
+ask = load._Companion.ask
 
 
 def careless(self, *arguments):
@@ -55,7 +55,7 @@ def careless(self, *arguments):
     ask(self, *arguments)
 
 
-load._Beside.ask = careless
+load._Companion.ask = careless
 record(workloads("benchmarks.faults_fleet.workloads")["control_plane"].variants()[1])
 """
 
