@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from edgewright._scikit_learn import ScikitLearnFinder
+from edgewright._late_imports import LateImports
 from edgewright._version import __version__
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _PUBLIC = {
     "load": "edgewright.export.answering",
 }
 # First, so that it is asked before the finder of all modules.
-sys.meta_path.insert(0, ScikitLearnFinder)
+sys.meta_path.insert(0, LateImports)
 __all__ = ["Model", "Pipeline", "__version__", "fit", "load"]
 
 

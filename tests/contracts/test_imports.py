@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import edgewright
-from edgewright import _scikit_learn
+from edgewright import _late_imports
 
 HEAVY = {"numpy", "msgspec", "click", "jax", "optax", "sklearn", "scipy", "onnx", "onnxruntime", "polars", "rich",
          "pandas", "sktime", "cbor2"}  # fmt: skip
@@ -35,7 +35,7 @@ def test_import_edgewright_loads_no_library_and_no_room() -> None:
     modules = loaded("import edgewright; edgewright.__version__; dir(edgewright)")
     assert not tops(modules) & HEAVY
     own = {name for name in modules if name.startswith("edgewright")}
-    assert own == {"edgewright", "edgewright._scikit_learn", "edgewright._version"}
+    assert own == {"edgewright", "edgewright._late_imports", "edgewright._version"}
 
 
 def test_the_public_names_are_these() -> None:
@@ -51,7 +51,7 @@ def test_load_needs_the_base_install_only() -> None:
     assert not tops(modules) & DESK
     rooms = {name.split(".")[1] for name in modules if name.startswith("edgewright.")}
     # The writer of C is loaded when there is something to compile, and not to answer.
-    assert rooms == {"_scikit_learn", "_version", "export", "core", "schema"}
+    assert rooms == {"_late_imports", "_version", "export", "core", "schema"}
     assert not {
         name
         for name in modules
@@ -150,7 +150,7 @@ for room in ("device", "monitor", "nlp", "core", "schema"):
     modules = loaded(code)
     assert not tops(modules) & (DESK | {"onnxruntime"})
     assert {name.split(".")[1] for name in modules if name.startswith("edgewright.")} == {
-        "_scikit_learn", "_version", "device", "monitor", "nlp", "core", "schema",
+        "_late_imports", "_version", "device", "monitor", "nlp", "core", "schema",
     }  # fmt: skip
 
 
@@ -167,7 +167,7 @@ def test_names_of_the_public_api_are_told_to_tools() -> None:
 def test_a_thread_that_imports_what_another_stands_in_for_gets_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "wsgiref"]:
         monkeypatch.delitem(sys.modules, name)
-    with ThreadPoolExecutor(1) as other, _scikit_learn._standing_in(["wsgiref"]):
+    with ThreadPoolExecutor(1) as other, _late_imports._standing_in(["wsgiref"]):
         late = importlib.import_module("wsgiref")
         module = other.submit(importlib.import_module, "wsgiref.headers").result()
     assert late.headers is module

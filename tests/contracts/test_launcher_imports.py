@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 IMPORTED = {
-    "edgewright", "edgewright._scikit_learn", "edgewright._version", "edgewright.core", "edgewright.core.files",
+    "edgewright", "edgewright._late_imports", "edgewright._version", "edgewright.core", "edgewright.core.files",
     "edgewright.core.read_only_database", "edgewright.device", "edgewright.device.agent",
     "edgewright.device.agent.systemd", "edgewright.device.store",
     "edgewright.device.store.database", "edgewright.device.store.file_operations",

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
-from edgewright._scikit_learn import ScikitLearnFinder
+from edgewright._late_imports import LateImports
 from edgewright._version import __version__
 from edgewright.cli.folder import FolderOfCommands
 from edgewright.cli.interrupt import MESSAGE, ended_by, signals_end_work
@@ -95,7 +95,7 @@ cli = _commands(
 
 def main() -> NoReturn:
     """Run a command and end the process with its exit code."""
-    ScikitLearnFinder.is_command = True
+    LateImports.is_command = True
     sys.exit(run(sys.argv[1:]))
 
 

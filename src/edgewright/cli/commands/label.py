@@ -134,8 +134,8 @@ def suggest(
     """
     with loading():
         from edgewright.data.audited_labels import LIMIT
-        from edgewright.data.remote import is_remote, located
-        from edgewright.language.labelling.items import changed, make, read_items
+        from edgewright.data.remote import located
+        from edgewright.language.labelling.items import changed
         from edgewright.language.labelling.project import Project
         from edgewright.language.labelling.suggestion_round import suggest
         from edgewright.language.labelling.vectors import trainable
@@ -149,14 +149,9 @@ def suggest(
     if then and path.exists() and out is None and _audit_of(path).state in ("open", "done"):
         return _trained(path, encoder, judge, into, limit, seed)
     if out is not None:
-        if out.exists():
-            raise InputError("a new file", "an existing one", str(out), f"Continue it with: label suggest {out}")
         table: dict[str, object] = {"kind": kind, "group": group, "session": session, "time": time, "rate": rate,
                                     "ignore": list(ignore)}  # fmt: skip
-        items = read_items(source, text=text, target=target, window=window or 0, rows=rows, table=table)
-        if items.understood:
-            click.echo(items.understood, err=True)
-        make(out, source, items, named, data if is_remote(data) else "")
+        _create(out, source, data, named, text=text, target=target, window=window or 0, rows=rows, table=table)
         path = out
     try:
         with Project(path) as project:
@@ -181,6 +176,19 @@ def suggest(
     if then and not suggestions.suggested and suggestions.labelled:
         return _trained(path, encoder, judge, into, limit, seed)  # people labelled everything
     return _with_audit(path, record, lines, limit) if then else Result(record, lines)
+
+
+def _create(out: Path, source: Path, data: str, classes: dict[str, str], **columns: Any) -> None:  # noqa: ANN401
+    """Write a project of the items in `source`; `columns` says how `read_items` takes them."""
+    from edgewright.data.remote import is_remote
+    from edgewright.language.labelling.items import make, read_items
+
+    if out.exists():
+        raise InputError("a new file", "an existing one", str(out), f"Continue it with: label suggest {out}")
+    items = read_items(source, **columns)
+    if items.understood:
+        click.echo(items.understood, err=True)
+    make(out, source, items, classes, data if is_remote(data) else "")
 
 
 def _check_students(then: str | None, judge: Path | None, into: Path | None, label_errors: float | None) -> None:

@@ -1,6 +1,6 @@
-"""Let scikit-learn and SciPy start without modules that they seldom call.
+"""Let libraries start without modules that they seldom call.
 
-Theirs import scipy.stats, pandas and others when they are imported: six tenths of the start of scikit-learn. Trees need
+Modules of scikit-learn and SciPy import scipy.stats, pandas and others: six tenths of their start. Trees need
 one type of scikit-learn's neighbors, whose package imports most of the library. The library of signed metadata imports
 that of Amazon's cloud where there is one, for a kind of key that no fleet has.
 """
@@ -127,12 +127,12 @@ class _Loader(SourceFileLoader):
         narwhals = vars(module).get("nw")
         if isinstance(narwhals, _Late):
             vars(narwhals)["dependencies"] = _Tables(narwhals)
-        if ScikitLearnFinder.is_command and hasattr(module, "xp_capabilities"):
+        if LateImports.is_command and hasattr(module, "xp_capabilities"):
             # It rewrites the docstring of each function, which nobody reads in a command.
             vars(module)["xp_capabilities"] = lambda **_: lambda function: function
 
 
-class ScikitLearnFinder:
+class LateImports:
     """A finder of modules, for `sys.meta_path`: it runs `_IMPORTERS` while others stand in for what these import.
 
     Attributes:
