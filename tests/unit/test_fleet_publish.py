@@ -114,6 +114,12 @@ def test_a_release_that_drops_settings_of_the_one_before_is_named(home: Path, tm
     assert dropped not in cli("fleet", "publish", paths[1], "--fleet", home, "--settings", settings)
     assert dropped.replace("1", "2") in cli("fleet", "publish", paths[2], "--fleet", home)
     assert "warning" not in cli("fleet", "publish", paths[1], "--fleet", home)
+    assert [one["carries"] for one in cli.json("fleet", "releases", "--fleet", home)][:5] == [
+        ["settings"], ["settings"], ["settings"], [], ["settings"],
+    ]  # fmt: skip
+    next(home.glob("public/targets/packages/*.main-1.edge")).unlink()
+    printed = cli("fleet", "releases", "--fleet", home).splitlines()
+    assert "file cannot be read" in printed[0] and "with settings" in printed[1]
 
 
 def test_what_cannot_be_published_changes_nothing(home: Path, tmp_path: Path, cli: Cli) -> None:

@@ -162,6 +162,17 @@ def _has_settings(data: bytes) -> bool:
     return any(name.startswith(SETTINGS) for name in parse_package(data, "a package").files)
 
 
+def carried_parts(fleet: Fleet, release: Release) -> tuple[str, ...] | None:
+    """Return what a release carries beside its model, 'settings' and 'agent'; None where its file cannot be read."""
+    try:
+        with zipfile.ZipFile(fleet.targets / metadata.prefixed(release.target, release.sha256)) as archive:
+            names = archive.namelist()
+    except DAMAGED:
+        return None
+    parts = {"settings": SETTINGS, "agent": FOLDER}
+    return tuple(part for part, folder in parts.items() if any(name.startswith(folder) for name in names))
+
+
 def prepare_release(
     fleet: Fleet, package: Path | Contents, now: float, *, product: str, counter: int | None = None,
     profiles: tuple[str, ...] = (), minimum: str = "", notes: str = "", back: int | None = None,

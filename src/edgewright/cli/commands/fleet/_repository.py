@@ -171,27 +171,33 @@ def releases(
     folder: Path = FLEET,
     product: str | None = option(metavar="NAME", help="Only releases of this product."),
 ) -> Result:
-    """List signed releases, by product and number; each rollback release follows its release."""
+    """List signed releases with what each carries beside its model; each rollback release follows its release."""
     from edgewright.fleet.repository.acceptance import read_held
     from edgewright.fleet.repository.changes import plain
     from edgewright.fleet.repository.folder import open_fleet
+    from edgewright.fleet.repository.publication import carried_parts
     from edgewright.fleet.repository.releases import listed
 
     fleet = open_fleet(folder)
     wanted = None if product is None else fleet.product(product)
     releases = [release for release in listed(read_held(fleet)) if wanted in (None, release.release.product)]
+    carried = [carried_parts(fleet, release.release) for release in releases]
 
     def text() -> Iterator[str]:
-        for release in releases:
+        for release, parts in zip(releases, carried, strict=True):
             way = f"  back to {release.of}" if release.revert else ""
             profiles = f"  for {', '.join(release.release.profiles)}" if release.release.profiles else ""
             notes = f"  {release.notes}" if release.notes and not release.revert else ""
             signed = release.release
-            yield plain(f"{signed.product} {signed.counter:>5}  {signed.package}{way}{profiles}{notes}")
+            more = "  file cannot be read" if parts is None else f"  with {', '.join(parts)}" if parts else ""
+            yield plain(f"{signed.product} {signed.counter:>5}  {signed.package}{way}{more}{profiles}{notes}")
         if not releases:
             yield "no releases yet: edgewright fleet publish PACKAGE"
 
-    return Result(releases, text())
+    records = [
+        {**msgspec.to_builtins(release), "carries": parts} for release, parts in zip(releases, carried, strict=True)
+    ]
+    return Result(records, text())
 
 
 @declare(example="release-7.json --fleet my-fleet")
