@@ -107,9 +107,10 @@ bench-patients: install
 	$(BIN)/python -m benchmarks.patients
 
 # Tables that a generator draws, of 10,000 to 1,000,000 rows, three of each; ten minutes of processor. ROWS names other
-# sizes, KINDS csv, parquet or both: make bench-rows ROWS=5000000 KINDS=csv,parquet
+# sizes, KINDS csv, parquet or both: make bench-rows ROWS=5000000 KINDS=csv,parquet. RECORDINGS=1 draws folders of
+# recordings in their place, KINDS parquet, csv and wav.
 bench-rows: install
-	$(BIN)/python -m benchmarks.rows $(if $(ROWS),--rows $(ROWS)) $(if $(KINDS),--kinds $(KINDS))
+	$(BIN)/python -m benchmarks.rows $(if $(RECORDINGS),--recordings) $(if $(ROWS),--rows $(ROWS)) $(if $(KINDS),--kinds $(KINDS))
 
 # Three public sets beside the repository; every second person is left out, and ten minutes of processor.
 bench-guard: install
