@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgewright.data.findings import Finding, Severity, few, percent
 from edgewright.data.leakage import digests
-from edgewright.data.targets import as_text, coded, labelled, task_of
+from edgewright.data.targets import as_text, coded, counted, labelled, task_of
 from edgewright.schema.data import DataSet, Floats, Recording
 
 OWN_RANGE = "each class has its own range"
@@ -180,7 +180,7 @@ def balance(dataset: DataSet) -> Iterator[Finding]:
         yield Finding("unlabelled", "note", sentence, numbers={"rows": float(absent), "share": absent / len(y)})
     if not known.any() or task_of(y) == "regression":
         return
-    names, counts = np.unique(as_text(y[known]), return_counts=True)
+    names, counts = counted(as_text(y if known.all() else y[known]))
     shares = counts / counts.sum()
     if len(names) == 1:
         sentence = f"every labelled row is of the class {str(names[0])!r}: there is nothing to classify"
@@ -208,30 +208,38 @@ def predictors(dataset: DataSet) -> Iterator[Finding]:
         return
     known = labelled(y)
     classes = task_of(y) == "classification" if known.any() else False
+    names = np.empty(0, np.str_)
+    if classes:
+        names, y = coded(as_text(y))
     for index, column in enumerate(dataset.columns):
         values = column_of(dataset, index)
         rows = known & ~np.isnan(values)
         if rows.sum() < FEWEST_ROWS or rows.sum() < 0.5 * known.sum():
             continue
-        if how := _gives_away(values[rows], y[rows], classes):
+        values, own = (values, y) if rows.all() else (values[rows], y[rows])
+        if how := _of_classes(values, own, names) if classes else _of_amounts(values, own):
             severity: Severity = "error" if how.startswith("equals") else "warning"
             sentence = f"{column.name} {how}: is it known before the target?"
             yield Finding("target-leak", severity, sentence, column.name, {"rows": float(rows.sum())})
 
 
-def _gives_away(values: NDArray[np.float32], y: Any, classes: bool) -> str:  # noqa: ANN401 - text or float64
-    """How a column gives the target away; empty when it does not."""
+def _of_amounts(values: NDArray[np.float32], y: NDArray[np.float64]) -> str:
+    """Return how a column gives amounts away; empty when it does not."""
     if values.min() == values.max():
         return ""
-    if not classes:
-        if np.array_equal(values, y.astype(np.float32)):
-            return "equals the target"
-        if y.min() == y.max():
-            return ""
-        r = float(np.corrcoef(values.astype(np.float64), y)[0, 1])
-        return f"alone determines the target (correlation {r:.6f})" if abs(r) > 0.99999 else ""
-    names, codes = coded(as_text(y))
-    if len(names) < 2 or np.bincount(codes).min() < 2:
+    if np.array_equal(values, y.astype(np.float32)):
+        return "equals the target"
+    if y.min() == y.max():
+        return ""
+    r = float(np.corrcoef(values.astype(np.float64), y)[0, 1])
+    return f"alone determines the target (correlation {r:.6f})" if abs(r) > 0.99999 else ""
+
+
+def _of_classes(values: NDArray[np.float32], codes: NDArray[np.int32], names: NDArray[np.str_]) -> str:
+    """Return how a column gives classes away; empty when it does not."""
+    counts = np.bincount(codes)
+    classes = int((counts > 0).sum())
+    if values.min() == values.max() or classes < 2 or counts[counts > 0].min() < 2:
         return ""
     # What some rows show is true of all of them: few columns are sorted whole.
     for step in (max(1, len(values) // _FIRST_ROWS), 1):
@@ -240,14 +248,14 @@ def _gives_away(values: NDArray[np.float32], y: Any, classes: bool) -> str:  # n
         new, turn = ordered[1:] != ordered[:-1], own[1:] != own[:-1]
         if (turn & ~new).any():
             return ""  # some value belongs to two classes
-        if int(new.sum()) >= max(MOST_VALUES, len(names)) and int(turn.sum()) >= len(names):
+        if int(new.sum()) >= max(MOST_VALUES, classes) and int(turn.sum()) >= classes:
             return ""  # many values, and classes that take turns along them
     values, codes = ordered, own
     firsts = np.concatenate(([0], np.flatnonzero(new) + 1))
-    if len(firsts) == len(names) and np.array_equal(as_text(values[firsts]), names[codes[firsts]]):
+    if len(firsts) == classes and np.array_equal(as_text(values[firsts]), names[codes[firsts]]):
         return "equals the target"
     if len(firsts) <= min(MOST_VALUES, len(values) // 4):
         return "alone determines the class: each of its values belongs to one class"
-    if int(turn.sum()) == len(names) - 1:
+    if int(turn.sum()) == classes - 1:
         return f"alone determines the class: {OWN_RANGE}"
     return ""

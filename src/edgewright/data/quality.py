@@ -26,7 +26,7 @@ from edgewright.data.checks_columns import (
 )
 from edgewright.data.clock import measured_rate
 from edgewright.data.findings import Finding, Quality, Severity, percent, worst_first
-from edgewright.data.targets import as_text, class_names, labelled, task_of
+from edgewright.data.targets import as_text, class_names, counted, labelled, task_of
 from edgewright.schema.data import DataSet, Recording
 
 # Standard gravity: 9.80665 m/s² (3rd CGPM, 1901).
@@ -239,6 +239,17 @@ def _averaged(dataset: DataSet) -> DataSet:
     return msgspec.structs.replace(dataset, recordings=recordings)
 
 
+def _classes(dataset: DataSet) -> tuple[dict[str, int], int]:
+    """Return the rows of each class, none of amounts, and how many rows carry a label."""
+    y = target_of(dataset)
+    classes: dict[str, int] = {}
+    if y is not None and task_of(y) == "classification":
+        names, counts = counted(as_text(y))
+        count_of = {str(n): int(c) for n, c in zip(names, counts, strict=True)}
+        classes = {name: count_of[name] for name in class_names(names)}
+    return classes, 0 if y is None else int(labelled(y).sum())
+
+
 def examine(dataset: DataSet) -> Quality:
     """Examine a data set: missing and constant values, ranges, units, times, stuck sensors, copy, classes.
 
@@ -250,15 +261,10 @@ def examine(dataset: DataSet) -> Quality:
     """
     dataset = _averaged(dataset)
     checks = (missing, constant, out_of_range, units, clocks, stuck, repeated, identifiers, balance, predictors)
-    y = target_of(dataset)
-    classes: dict[str, int] = {}
-    if y is not None and task_of(y) == "classification":
-        names, counts = np.unique(as_text(y), return_counts=True)
-        count_of = {str(n): int(c) for n, c in zip(names, counts, strict=True)}
-        classes = {name: count_of[name] for name in class_names(names)}
+    classes, count = _classes(dataset)
     return Quality(
         rows=sum(len(r.values) for r in dataset.recordings),
-        labelled=0 if y is None else int(labelled(y).sum()),
+        labelled=count,
         recordings=len(dataset.recordings),
         columns=len(dataset.columns),
         groups=len(dataset.groups),

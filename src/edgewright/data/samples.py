@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Container, Iterator
 from itertools import pairwise
@@ -18,6 +19,7 @@ from edgewright.data.resampling import at_one_rate
 from edgewright.data.row_spool import joined
 from edgewright.data.synthetic import is_synthetic
 from edgewright.data.targets import as_text, labelled, task_of
+from edgewright.data.window_views import CUT_BYTES, WindowViews
 from edgewright.schema.config import WindowConfig, WindowTarget
 from edgewright.schema.data import DataSet, Floats, Labels, Recording, Samples
 from edgewright.schema.errors import InputError
@@ -67,6 +69,11 @@ class _Cut(msgspec.Struct, frozen=True):
     def own(self) -> NDArray[np.int64]:
         """The first row of each that is no copy."""
         return np.maximum(self.first, self.begin)
+
+    @property
+    def last(self) -> int:
+        """The row behind the last window, which a padded window has behind its stretch."""
+        return int(self.first[-1]) + int(self.windows.shape[2])
 
 
 class StreamWindows(msgspec.Struct, frozen=True):
@@ -163,8 +170,9 @@ def unit_of(X: Any) -> str:  # noqa: ANN401 - an array or spooled rows
 def part_of(samples: Samples, rows: NDArray[np.int64]) -> Samples:
     """Return some of the samples."""
     names = samples.sessions
+    X: Any = samples.X
     return msgspec.structs.replace(
-        samples, X=samples.X[rows], y=np.asarray(samples.y)[rows],
+        samples, X=X.part(rows) if isinstance(X, WindowViews) else X[rows], y=np.asarray(samples.y)[rows],
         # The name of the only session is not written for every row.
         sessions=names[rows] if any(names.strides) else np.broadcast_to(names[:1], len(rows)),
         starts=samples.starts[rows], groups=None if samples.groups is None else samples.groups[rows],
@@ -315,7 +323,7 @@ def _filled(cuts: list[_Cut], dataset: DataSet) -> Samples:
 
 
 def _values_of(cuts: list[_Cut]) -> Any:  # noqa: ANN401 - an array, or windows in files
-    """Return the values of windows; those of files stay there."""
+    """Return the values of windows; those of files stay there, and many that overlap are cut on demand."""
     samples = cuts[0].windows.shape[2]
     lazy = [
         rows.windows(own_cut.first, own_cut.begin, own_cut.end, samples)
@@ -324,8 +332,16 @@ def _values_of(cuts: list[_Cut]) -> Any:  # noqa: ANN401 - an array, or windows 
     ]
     if len(lazy) == len(cuts):
         return after_another(lazy)
+    shape = (sum(len(own_cut.first) for own_cut in cuts), *cuts[0].windows.shape[1:])
+    recordings = {id(own_cut.rows): own_cut.rows.values for own_cut in cuts}
+    beyond = 4 * math.prod(shape) > max(CUT_BYTES, sum(values.nbytes for values in recordings.values()))
+    if beyond and all(own_cut.begin <= own_cut.first[0] and own_cut.last <= own_cut.end for own_cut in cuts):
+        numbers = {key: number for number, key in enumerate(recordings)}
+        owners = [np.full(len(own_cut.first), numbers[id(own_cut.rows)], np.int32) for own_cut in cuts]
+        first = np.concatenate([own_cut.first for own_cut in cuts])
+        return WindowViews.of(list(recordings.values()), np.concatenate(owners), first, samples)
     # One array is filled in place: the views overlap, so that the copy is as large as the windows and no larger.
-    X = np.empty((sum(len(own_cut.first) for own_cut in cuts), *cuts[0].windows.shape[1:]), dtype=np.float32)
+    X = np.empty(shape, dtype=np.float32)
     at = 0
     for own_cut in cuts:
         X[at : at + len(own_cut.windows)] = own_cut.windows

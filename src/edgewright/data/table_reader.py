@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.row_spool import Spool
 from edgewright.data.tabular import Table, TableConfig, input_names, with_categories
-from edgewright.schema.data import Floats, Labels
+from edgewright.schema.data import Floats, Labels, Recording
 from edgewright.schema.errors import InputError
 
 # Values beyond this many bytes of float32 are read from disk; a run takes some five times as much for those it loads.
@@ -113,15 +114,61 @@ def read_tables(
         OutputError: the disk is full.
     """
     store = store or RowStore()
+    tables = list(_without_values(files, config, pieces, store))
+    return [replace(table, values=rows) for table, rows in zip(tables, _rows_of(tables, store), strict=True)]
+
+
+def read_recordings(
+    files: Iterable[tuple[Path, str]],
+    config: TableConfig,
+    pieces: Pieces,
+    store: RowStore,
+    make: Callable[[Table], tuple[Table, Recording]],
+) -> tuple[list[Table], list[Recording]]:
+    """Read files of the same columns; the recording of a file takes the place of its texts before the next is read.
+
+    Args:
+        files: paths, and their names for messages.
+        config: which column plays which part.
+        pieces: of the source.
+        store: for the values of all of them.
+        make: returns the table of a file as it is meant, and its recording; values are zeros as yet.
+
+    Returns:
+        Tables without texts, and recordings.
+
+    Raises:
+        InputError: as `read_tables` and `make`.
+        OutputError: the disk is full.
+    """
     tables: list[Table] = []
-    ends: list[int] = []
+    recordings: list[Recording] = []
+    for table in _without_values(files, config, pieces, store):
+        table, recording = make(table)
+        recordings.append(recording)
+        tables.append(replace(table, text={}))
+    spans = _rows_of(tables, store)
+    tables = [replace(table, values=rows) for table, rows in zip(tables, spans, strict=True)]
+    return tables, [msgspec.structs.replace(own, values=rows) for own, rows in zip(recordings, spans, strict=True)]
+
+
+def _without_values(
+    files: Iterable[tuple[Path, str]], config: TableConfig, pieces: Pieces, store: RowStore
+) -> Iterator[Table]:
+    """Yield each file's table with zeros, which take no memory, in place of the values that go to the store."""
+    first: Table | None = None
     for path, name in files:
-        tables.append(_read(pieces(path, config, name), config, store, tables[0] if tables else None, name))
-        ends.append(store.count)
-    return [
-        replace(table, values=store.rows(start, end))
-        for table, start, end in zip(tables, [0, *ends], ends, strict=False)
-    ]
+        before = store.count
+        table = _read(pieces(path, config, name), config, store, first, name)
+        table = replace(table, values=np.broadcast_to(np.float32(0.0), (store.count - before, len(table.names))))
+        first = first or replace(table, text={})
+        yield table
+
+
+def _rows_of(tables: Sequence[Table], store: RowStore) -> list[Any]:
+    """Return the values of each table, once all are in the store."""
+    ends = np.cumsum([len(table.values) for table in tables]).tolist()
+    return [store.rows(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def _read(pieces: Iterable[Table], config: TableConfig, store: RowStore, first: Table | None, name: str) -> Table:
@@ -141,8 +188,15 @@ def _read(pieces: Iterable[Table], config: TableConfig, store: RowStore, first: 
         raise InputError("rows", "none", name)
     return replace(
         last, names=names, values=np.empty((0, 0), np.float32), row_name=places.row_name,
-        text={column: np.concatenate(cells) for column, cells in texts.items()},
+        text={column: _joined(cells) for column, cells in texts.items()},
     )  # fmt: skip
+
+
+def _joined(cells: list[Labels]) -> Labels:
+    """Return the cells of a column; one that is the same in all rows is not written for every row."""
+    whole = np.concatenate(cells)
+    same = len(whole) and bool((whole == whole[0]).all())
+    return np.broadcast_to(whole[:1].copy(), len(whole)) if same else whole
 
 
 @dataclass

@@ -320,7 +320,8 @@ def _named(table: Table, column: str) -> Labels | None:
     """Persons or sessions of the rows; every row must have one."""
     if not column:
         return None
-    names = np.char.strip(table.text[column])
+    names = table.text[column]
+    names = np.char.strip(names) if any(names.strides) else np.broadcast_to(np.char.strip(names[:1]), len(names))
     if (names == "").any():
         bad = int(np.flatnonzero(names == "")[0])
         raise InputError("a name in every row", "an empty field", f"{table.row_name(bad)}, column {column}")

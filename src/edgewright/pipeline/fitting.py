@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgewright.cluster.mapping import each
 from edgewright.data.row_spool import SpooledRows, piece_rows
+from edgewright.data.window_views import WindowViews, in_pieces
 from edgewright.graph.stage import Context
 from edgewright.pipeline.cost.measure import Cost, measured, together
 from edgewright.pipeline.plan import Part, build
@@ -76,8 +77,19 @@ def transformed(estimator: Any, X: NDArray[Any]) -> Floats:  # noqa: ANN401 - an
         X: samples.
     """
     if X.ndim < 3 or len(X) <= _WINDOWS:
-        return _through(estimator, X)
+        return _through(estimator, np.asarray(X))
     return np.concatenate(list(each(_through, estimator, (X[at : at + _WINDOWS] for at in range(0, len(X), _WINDOWS)))))
+
+
+def _features(windows: WindowViews, steps: Sequence[Any], size: int) -> Floats:
+    """Return the features of windows that are cut as they are needed, behind fitted stages."""
+    X = np.empty((len(windows), size), np.float32)
+    for at in range(0, len(windows), _WINDOWS):
+        piece: Any = windows[at : at + _WINDOWS]
+        for step in steps:
+            piece = step.transform(piece)
+        X[at : at + _WINDOWS] = piece
+    return X
 
 
 def _through(estimator: Any, X: NDArray[Any]) -> Floats:  # noqa: ANN401 - any transformer
@@ -95,7 +107,7 @@ class StreamedRows:
         shape: (rows, *shape of one transformed sample).
     """
 
-    base: NDArray[Any] | SpooledRows
+    base: NDArray[Any] | SpooledRows | WindowViews
     rows: NDArray[np.int64]
     steps: tuple[Any, ...]
     shape: tuple[int, ...]
@@ -129,7 +141,7 @@ class Flow:
         steps, contexts: what has been fitted, and what for.
     """
 
-    X: NDArray[Any] | SpooledRows
+    X: NDArray[Any] | SpooledRows | WindowViews
     extra: NDArray[Any] | None
     context: Context
     pending: list[Any] = field(default_factory=list)
@@ -139,10 +151,12 @@ class Flow:
     @property
     def streams(self) -> bool:
         """Whether samples behind the stages are made when they are asked for."""
-        return bool(self.pending) or isinstance(self.X, SpooledRows)
+        return bool(self.pending) or in_pieces(self.X) is not None
 
     def piece(self) -> int:
         """How many samples are made at once where they are not kept."""
+        if isinstance(self.X, WindowViews):
+            return _WINDOWS
         if not isinstance(self.X, SpooledRows):
             return _PIECE
         return piece_rows(4 * max(self.X.shape[1], int(np.prod(self.context.shape))))
@@ -185,6 +199,11 @@ class Flow:
         total = len(self.X) * size * 4
         large = total > KEEP_BYTES and size > int(np.prod(self.context.shape))
         many = self.X.ndim == 2 and total > KEEP_ROWS_BYTES
+        if isinstance(self.X, WindowViews) and not large and len(shape) == 1:
+            windows, pending = self.X, tuple(self.pending)
+            applied = measured(lambda: _features(windows, (*pending, estimator), size))
+            self.X, self.pending = applied.value, []
+            return applied.cost
         if self.streams or large or many:
             self.pending.append(estimator)
             return None
@@ -227,7 +246,7 @@ def fit_stages(
     alone = train if taught_on is None else taught_on
     for title, members in groupby(stages, key=lambda part: part.title):
         shape_in = flow.context.shape
-        before = flow.array(first) if isinstance(flow.X, SpooledRows) else flow.X
+        before: Any = flow.X if in_pieces(flow.X) is None else flow.array(first)
         costs, whys, formulas = [], [], []
         settings: dict[str, object] = {}
         dropped: tuple[tuple[str, str], ...] = ()
@@ -267,7 +286,7 @@ def fit_stages(
 def _fit_streamed(estimator: Any, flow: Flow, y: Any, train: NDArray[np.int64]) -> None:  # noqa: ANN401
     """Fit on all training samples where they are few or the stage learns piece by piece, else on some."""
     maximum, step = _STREAM_FIT, flow.piece()
-    if isinstance(flow.X, SpooledRows):
+    if in_pieces(flow.X) is not None:
         maximum = min(maximum, max(_SHOWN, _FIT_BYTES // (4 * int(np.prod(flow.context.shape)))))
     if len(train) <= maximum:
         estimator.fit(flow.array(train), y[train])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -23,11 +24,12 @@ from edgewright.data.goods import is_odd, split_goods
 from edgewright.data.load import load_data
 from edgewright.data.resampling import KEY as RESAMPLE
 from edgewright.data.resampling import at_one_rate, lowest_rate, resampled_text
-from edgewright.data.row_spool import SpooledRows, in_file
+from edgewright.data.row_spool import in_file
 from edgewright.data.samples import cut, cut_in_parts
 from edgewright.data.splits import split
 from edgewright.data.synthetic import is_synthetic
 from edgewright.data.targets import class_names, counted, encode_target, task_of
+from edgewright.data.window_views import WindowViews, in_pieces
 from edgewright.pipeline.cost.measure import measured
 from edgewright.pipeline.plan import DataPlan
 from edgewright.pipeline.run_folder.cards import card
@@ -143,8 +145,8 @@ def with_sides(material: Material, sides: Split) -> Material:
 
 def subset_rows(samples: Samples, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return some of the rows where samples are read in parts, in order; all of them otherwise."""
-    maximum = min(_SAMPLED_ROWS, max(_FEWEST, _SAMPLED_BYTES // (4 * samples.X.shape[1])))
-    if in_file(samples.X) is None or len(rows) <= maximum:
+    maximum = min(_SAMPLED_ROWS, max(_FEWEST, _SAMPLED_BYTES // (4 * math.prod(samples.X.shape[1:]))))
+    if in_pieces(samples.X) is None or len(rows) <= maximum:
         return rows
     return np.sort(np.random.default_rng(0).choice(rows, maximum, replace=False))
 
@@ -193,7 +195,7 @@ def prepare(
         why=f"Raw samples: {counts}{groups}, {missing:,} missing values.",
         before=None,
         after=np.asarray(samples.X[subset_rows(samples, np.arange(len(samples.X)))])
-        if in_file(samples.X) is not None
+        if in_pieces(samples.X) is not None
         else samples.X,
         shape_in=(),
         shape_out=tuple(samples.X.shape),
@@ -248,6 +250,9 @@ def _read(
         dataset, resample = at_one_rate(dataset), lowest
     samples = cut(dataset, plan.window)
     task = task_of(samples.y, plan.task)
+    X: Any = samples.X
+    if isinstance(X, WindowViews) and (copying(plan.augment) or plan.synthetic):
+        samples = msgspec.structs.replace(samples, X=np.asarray(X))
     return dataset, msgspec.structs.replace(samples, y=encode_target(samples.y, task)), task, resample
 
 
@@ -268,14 +273,17 @@ def _check_objects(plan: DataPlan, dataset: DataSet, task: str) -> None:
 
 
 def _pieces(X: Any) -> Iterable[NDArray[Any]]:  # noqa: ANN401 - an array or spooled rows
-    return X.pieces() if isinstance(X, SpooledRows) else (X,)
+    lazy = in_pieces(X)
+    return (X,) if lazy is None else lazy.pieces()
 
 
 def _spooled_text(samples: Samples) -> tuple[str, ...]:
-    if in_file(samples.X) is None:
+    if in_pieces(samples.X) is None:
         return ()
-    size = 4 * len(samples.X) * samples.X.shape[1] / 1e9
     shown = len(subset_rows(samples, np.arange(len(samples.X))))
+    if in_file(samples.X) is None:
+        return (f"cut in parts from the rows in memory; channel statistics come from {shown:,} windows",)
+    size = 4 * len(samples.X) * samples.X.shape[1] / 1e9
     return (f"read in parts: the run uses {size:.2f} GB of disk; column statistics come from {shown:,} rows",)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from edgewright.compression.section import float_layers
 from edgewright.core.input.input_ranges import unanswered
 from edgewright.core.prediction.objects import MAPPED
 from edgewright.data.leakage import shared
-from edgewright.data.row_spool import SpooledRows
+from edgewright.data.window_views import in_pieces
 from edgewright.models.base import Network
 from edgewright.pipeline.cost.duration_estimate import tell_ahead
 from edgewright.pipeline.cost.measure import Cost, measured
@@ -48,7 +49,7 @@ from edgewright.trace.record import leave_page, write_trace
 from edgewright.trace.sentences.insight import trace_insight
 from edgewright.trace.sentences.readiness import verdict
 
-_PIECE = 65_536
+_PIECE, _PIECE_BYTES = 65_536, 32 * 2**20
 
 
 def answerable(job: Job, material: Material, flow: Flow) -> Material:
@@ -76,7 +77,9 @@ def answerable(job: Job, material: Material, flow: Flow) -> Material:
 
 def _unanswered(material: Material, rows: NDArray[np.int64], limit: float) -> NDArray[np.bool_]:
     X: Any = material.samples.X  # an array, or rows in a file
-    step = _PIECE if isinstance(X, SpooledRows) else max(1, len(rows))
+    step = max(1, len(rows))
+    if in_pieces(X) is not None:
+        step = max(1, min(_PIECE, _PIECE_BYTES // (4 * math.prod(X.shape[1:]))))
     masks = [unanswered(np.asarray(X[rows[i : i + step]], np.float32), limit) for i in range(0, len(rows), step)]
     return np.concatenate(masks) if masks else np.zeros(0, np.bool_)
 

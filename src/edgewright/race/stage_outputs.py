@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from sklearn.base import clone
 
+from edgewright.data.window_views import WindowViews
 from edgewright.graph.stage import Context
 from edgewright.pipeline import plan
 from edgewright.pipeline.fitting import first_context, next_context, transformed
@@ -139,8 +140,8 @@ class StageOutputs:
             before = self._first.setdefault((key, own), entry)
             known = self._kept.get(before)
             if before != entry and known is not None:
-                again = transformed(fitted, X)
-                if np.array_equal(again, known, equal_nan=True):
+                again = _given(fitted, X)
+                if not isinstance(again, WindowViews) and np.array_equal(again, known, equal_nan=True):
                     entry = before
                 else:
                     self._keeping(entry, lambda: again)()
@@ -203,4 +204,11 @@ def _once(make: Rows) -> Rows:
 
 
 def _transforming(fitted: Any, rows: Rows) -> Rows:  # noqa: ANN401 - any transformer
-    return lambda: transformed(fitted, rows())
+    return lambda: _given(fitted, rows())
+
+
+def _given(fitted: Any, X: Any) -> Any:  # noqa: ANN401 - any transformer, an array or windows that are cut
+    """Return samples as a fitted stage gives them; windows that it keeps in shape are cut when they are asked for."""
+    if isinstance(X, WindowViews) and np.shape(fitted.transform(X[:1])) == (1, *X.shape[1:]):
+        return X.through(fitted)
+    return transformed(fitted, X)

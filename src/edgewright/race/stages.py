@@ -11,6 +11,7 @@ import numpy as np
 from edgewright.core.catalogue import listing
 from edgewright.data.decision import SOUND
 from edgewright.data.series import ColumnSeries, find_series
+from edgewright.data.window_views import some_in_memory
 from edgewright.preprocessing.series import CHANNEL
 from edgewright.race.contract import FEATURES, WINDOWS, Columns
 from edgewright.race.motion import motion_stages, series_stages
@@ -24,6 +25,8 @@ Table = dict[str, Any]
 COUNTED_SIDE = 32
 # Share of a channel's spread below which the means of windows do not differ.
 _STILL = 1e-3
+# Windows of many that are looked at for it.
+_LOOKED = 2000
 # Missing readings are filled on the device, too, even where the data miss none; of sounds, where they miss some.
 IMPUTE: Table = {"kind": "impute"}
 FILL: Table = {"kind": "fill"}
@@ -123,7 +126,7 @@ def _level(X: Floats, names: Sequence[str]) -> list[str]:
 
     Scaled to a deviation of one, such a mean would be the rounding of float32, which differs between devices.
     """
-    known = np.ma.masked_invalid(np.asarray(X, np.float64))
+    known = np.ma.masked_invalid(np.asarray(some_in_memory(X, _LOOKED), np.float64))
     still = np.ma.filled(known.mean(axis=2).std(axis=0) <= _STILL * known.std(axis=(0, 2)), False)
     return [name for name, level in zip(names, still, strict=True) if level]
 

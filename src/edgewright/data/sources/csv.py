@@ -20,7 +20,7 @@ from edgewright.data.contract import PARQUET, Source, need_path
 from edgewright.data.file_rows import are_spread, read_spread
 from edgewright.data.files import files_of
 from edgewright.data.labels import LabelUnit, marked, read_marks
-from edgewright.data.table_reader import FileTableConfig, RowStore, read_tables, same_columns
+from edgewright.data.table_reader import FileTableConfig, RowStore, read_recordings, read_tables, same_columns
 from edgewright.data.tabular import Table, TableConfig, data_set, read_time, text_columns, to_recording
 from edgewright.data.targets import read_target
 from edgewright.schema.data import DataSet, Labels, Numerals, Recording
@@ -64,19 +64,14 @@ def files_in(path: Path) -> list[Path]:
 
 
 def read_table(path: Path, config: TableConfig, name: str) -> Table:
-    """Return the rows of one file.
+    """Return the rows of one file; a target in numbers as a program writes them.
 
     Raises:
         InputError: with file, line and column.
     """
-    return _read([(path, name)], config)[0]
-
-
-def _read(files: Sequence[tuple[Path, str]], config: TableConfig, store: RowStore | None = None) -> list[Table]:
-    """Return the rows of files of the same columns; a target in numbers as a program writes them."""
     headers: dict[str, Header] = {}
-    tables = read_tables(files, config, partial(_pieces, headers=headers), store)
-    return [_with_target(table, headers[table.name], config) for table in tables]
+    table = read_tables([(path, name)], config, partial(_pieces, headers=headers))[0]
+    return _with_target(table, headers[name], config)
 
 
 def _pieces(path: Path, config: TableConfig, name: str, *, headers: dict[str, Header]) -> Iterator[Table]:
@@ -157,16 +152,23 @@ def load(config: CsvConfig, seed: int, folder: Path | None = None) -> DataSet:
         raise InputError("target or labels", "both", f"target = {config.target!r}")
     marks = read_marks(Path(config.labels)) if config.labels else None
     store, named = RowStore(folder, config.in_parts), [(file, file.name) for file in files]
-    spread = are_spread(files)
-    tables = same_columns(read_spread(read_table, named, config)) if spread else _read(named, config, store)
-    recordings: list[Recording] = []
-    for table in tables:
+
+    headers: dict[str, Header] = {}
+
+    def make(table: Table) -> tuple[Table, Recording]:
+        table = _with_target(table, headers[table.name], config) if table.name in headers else table
         clock = read_time(table, config)
         rate, origin = (config.rate or rate_of(clock.seconds), clock.origin) if clock else (config.rate, 0.0)
         alone, recording = len(files) == 1, to_recording(table, config, clock)
-        recordings.append(marked(recording, marks, config.labels_in, alone=alone, rate=rate, origin=origin))
+        return table, marked(recording, marks, config.labels_in, alone=alone, rate=rate, origin=origin)
+
+    if are_spread(files):
+        tables, seen = same_columns(read_spread(read_table, named, config)), None
+        recordings = [make(table)[1] for table in tables]
+    else:
+        tables, recordings = read_recordings(named, config, partial(_pieces, headers=headers), store, make)
+        seen = store.seen
     target = "label" if marks else config.target
-    seen = None if spread else store.seen
     return data_set(recordings, tables[0].names, config, name=config.path, target_name=target, seen=seen, tables=tables)
 
 

@@ -16,7 +16,7 @@ from edgewright.data.contract import PARQUET, Source, need_path
 from edgewright.data.file_rows import are_spread, read_spread
 from edgewright.data.polars import pl
 from edgewright.data.row_spool import piece_rows
-from edgewright.data.table_reader import FileTableConfig, RowStore, read_tables, same_columns
+from edgewright.data.table_reader import FileTableConfig, RowStore, read_recordings, read_tables, same_columns
 from edgewright.data.tabular import (
     Table,
     TableConfig,
@@ -135,8 +135,9 @@ def load(config: ParquetConfig, seed: int, folder: Path | None = None) -> DataSe
         recordings = [to_recording(table, config, read_time(table, config)) for table in tables]
         return data_set(recordings, tables[0].names, config, name=config.path)
     store = RowStore(folder, config.in_parts, _count(files))
-    tables = read_tables(named, config, _pieces, store)
-    recordings = [to_recording(table, config, read_time(table, config)) for table in tables]
+    tables, recordings = read_recordings(
+        named, config, _pieces, store, lambda table: (table, to_recording(table, config, read_time(table, config)))
+    )
     if store.on_disk:
         digits = len(str(len(files) - 1))
         recordings = [

@@ -37,6 +37,8 @@ _MORE, _POSE_FLOOR = 1.1, 0.003
 _NOTICED = 0.9
 # Pieces of a unit at least: 40 s.
 _FEWEST_PIECES = 20
+# Rows of units as float64 that are held at once; of more units so many are drawn at least.
+_UNIT_BYTES, _FEWEST_DRAWN = 2**27, 40
 
 
 def motion_reference(dataset: DataSet, samples: Samples, rows: NDArray[np.int64]) -> MotionReference | None:
@@ -50,9 +52,9 @@ def motion_reference(dataset: DataSet, samples: Samples, rows: NDArray[np.int64]
     acceleration, rotation = motion_sensors(dataset.columns)
     if not acceleration or dataset.rate is None or not _RATES[0] <= dataset.rate <= _RATES[1]:
         return None
-    names = (samples.groups if samples.groups is not None else samples.sessions)[rows]
+    names = units_of(dataset, samples, rows)
     channels = [*acceleration, *rotation]
-    units = [[part[:, channels] for part in parts_of_unit(dataset, str(name), samples)] for name in np.unique(names)]
+    units = [[part[:, channels] for part in parts_of_unit(dataset, name, samples)] for name in names]
     every = np.concatenate([part for unit in units for part in unit])
     gravity = _gravity(every[:, :3]) if len(units) >= FEWEST_UNITS else None
     if gravity is None:
@@ -184,13 +186,23 @@ FEWEST_UNITS = 8
 """Fewer people, machines or recordings do not show how much they differ."""
 
 
+def units_of(dataset: DataSet, samples: Samples, rows: NDArray[np.int64]) -> list[str]:
+    """Return the people, machines or sessions of samples, by name; of more than memory holds some, drawn by chance."""
+    names = np.unique((samples.groups if samples.groups is not None else samples.sessions)[rows])
+    size = 8 * len(dataset.columns) * sum(len(recording.values) for recording in dataset.recordings)
+    count = max(_FEWEST_DRAWN, len(names) * _UNIT_BYTES // size)
+    if size > _UNIT_BYTES and count < len(names):
+        names = np.sort(np.random.default_rng(0).choice(names, count, replace=False))
+    return [str(name) for name in names]
+
+
 def parts_of_unit(dataset: DataSet, unit: str, samples: Samples) -> list[NDArray[np.float64]]:
     """Return rows of one person, machine or session that miss no value, shape (rows, channels), by recording."""
     parts = []
     for recording in dataset.recordings:
         of = recording.groups if samples.groups is not None else recording.sessions
-        mine = np.full(len(recording.values), recording.name == unit) if of is None else of == unit
+        mine = np.full(1, recording.name == unit) if of is None else of[: None if any(of.strides) else 1] == unit
         if mine.any():
-            values = np.asarray(recording.values[mine], np.float64)
+            values = np.asarray(recording.values[mine] if len(mine) > 1 else recording.values[:], np.float64)
             parts.append(values[np.isfinite(values).all(axis=1)])
     return parts or [np.zeros((0, len(dataset.columns)))]

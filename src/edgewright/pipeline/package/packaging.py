@@ -22,12 +22,13 @@ from edgewright.core.integer.qdq import integer_network
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import model_file, vector_files, write_package
 from edgewright.core.prediction.objects import read_objects
-from edgewright.data.row_spool import SpooledRows, in_file
+from edgewright.data.row_spool import in_file
+from edgewright.data.window_views import in_pieces
 from edgewright.monitor.drift.cross_channel import faults, moved, products
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.package.adaptation import adaptation
 from edgewright.pipeline.package.affine import affine_adaptation
-from edgewright.pipeline.package.motion_reference import FEWEST_UNITS, motion_reference, parts_of_unit
+from edgewright.pipeline.package.motion_reference import FEWEST_UNITS, motion_reference, parts_of_unit, units_of
 from edgewright.pipeline.plan import DataPlan
 from edgewright.schema.adapt import AdaptSpec, AffineSpec
 from edgewright.schema.config import AdaptConfig, WindowConfig
@@ -121,8 +122,8 @@ def joint_reference(dataset: DataSet, samples: Samples, rows: NDArray[np.int64])
     """
     if not 2 <= len(dataset.columns) <= MOST_CHANNELS or dataset.rate is None or in_file(samples.X) is not None:
         return None
-    names = (samples.groups if samples.groups is not None else samples.sessions)[rows]
-    every_unit = (np.concatenate(parts_of_unit(dataset, str(name), samples)) for name in np.unique(names))
+    names = units_of(dataset, samples, rows)
+    every_unit = (np.concatenate(parts_of_unit(dataset, name, samples)) for name in names)
     units = [unit for unit in every_unit if len(unit) >= _SHORTEST]
     if len(units) < FEWEST_UNITS:
         return None
@@ -241,7 +242,7 @@ def reference(samples: Samples, rows: NDArray[np.int64]) -> tuple[ReferenceColum
     """Return what each column or channel looked like in training."""
     references = []
     X: Any = samples.X
-    if isinstance(X, SpooledRows):
+    if in_pieces(X) is not None:
         # Of so many rows the median lies within a quarter of a percent of the ranks of all.
         maximum = min(len(rows), _SAMPLED_ROWS, max(2000, _SAMPLED_BYTES // (4 * len(samples.columns))))
         rows = np.sort(np.random.default_rng(0).choice(rows, maximum, replace=False))

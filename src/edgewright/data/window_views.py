@@ -1,0 +1,110 @@
+"""Windows that are cut when they are asked for: windows that overlap take no more memory than their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from edgewright.core.input.windows import parts
+from edgewright.data.row_spool import SpooledRows
+from edgewright.schema.data import Floats
+
+# Windows beyond this many bytes are cut when they are asked for.
+CUT_BYTES = 2**28
+
+
+@dataclass(frozen=True)
+class WindowViews:
+    """Windows of rows in memory; as much of an array as a pipeline needs.
+
+    Attributes:
+        views: of each recording all windows, shape (windows, channels, samples), without memory of their own.
+        owners: shape (n,), which recording each window is of.
+        first: shape (n,), its first row there.
+        steps: fitted stages that keep the shape, which windows pass through when they are cut.
+    """
+
+    views: tuple[Floats, ...]
+    owners: NDArray[np.int32]
+    first: NDArray[np.int64]
+    steps: tuple[Any, ...] = ()
+
+    dtype = np.dtype(np.float32)
+    ndim = 3
+    nbytes = 0
+
+    @classmethod
+    def of(cls, rows: Sequence[Floats], owners: NDArray[np.int32], first: NDArray[np.int64], samples: int) -> Any:  # noqa: ANN401
+        """Return windows of recordings.
+
+        Args:
+            rows: of each recording, shape (rows, channels).
+            owners: shape (n,), which recording each window is of.
+            first: shape (n,), its first row there; all its rows are.
+            samples: rows in a window.
+        """
+        return cls(tuple(sliding_window_view(values, samples, axis=0) for values in rows), owners, first)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Windows, channels and samples."""
+        return len(self.first), self.views[0].shape[1], self.views[0].shape[2]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def __getitem__(self, which: Any) -> Any:  # noqa: ANN401 - as of an array
+        if isinstance(which, tuple):
+            own, *rest = which
+            whole = isinstance(own, int | np.integer)
+            return self[own][tuple(rest) if whole else (slice(None), *rest)]
+        if isinstance(which, int | np.integer):
+            return self[[int(which)]][0]
+        return self._cut(np.arange(len(self))[which])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: ANN401
+        """All windows in memory, for who cannot do without."""
+        return np.asarray(self[:], dtype)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel as an array: a view of a view would be copied with all that overlaps."""
+        return np.asarray, (np.asarray(self),)
+
+    def part(self, indices: NDArray[np.int64]) -> WindowViews:
+        """Return some of the windows, still to be cut."""
+        return replace(self, owners=self.owners[indices], first=self.first[indices])
+
+    def through(self, fitted: Any) -> WindowViews:  # noqa: ANN401 - any transformer
+        """Return the windows as a fitted stage gives them, which keeps their shape."""
+        return replace(self, steps=(*self.steps, fitted))
+
+    def pieces(self) -> Iterator[Floats]:
+        """All windows in order, a piece at a time."""
+        for piece in parts(self.shape):
+            yield self[piece]
+
+    def _cut(self, places: NDArray[np.int64]) -> Floats:
+        X = np.empty((len(places), *self.shape[1:]), np.float32)
+        owners, first = self.owners[places], self.first[places]
+        order = np.argsort(owners, kind="stable")
+        for group in np.split(order, np.flatnonzero(np.diff(owners[order])) + 1):
+            if len(group):
+                X[group] = self.views[owners[group[0]]][first[group]]
+        for fitted in self.steps:
+            X = np.asarray(fitted.transform(X), np.float32)
+        return X
+
+
+def in_pieces(X: object) -> SpooledRows | WindowViews | None:
+    """Return samples that are made when they are asked for: rows on disk, windows; None for an array."""
+    return X if isinstance(X, SpooledRows | WindowViews) else None
+
+
+def some_in_memory(X: Any, maximum: int) -> Any:  # noqa: ANN401 - samples of any kind
+    """Return samples of an array, all of them; of others so many, at even steps."""
+    return X if in_pieces(X) is None else X[:: max(1, len(X) // maximum)]

@@ -1,0 +1,106 @@
+"""Windows that are cut when they are asked for are those that are cut at once."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgewright.data import samples as cutting
+from edgewright.data.samples import cut, part_of
+from edgewright.data.window_views import WindowViews, in_pieces, some_in_memory
+from edgewright.pipeline.fitting import fit_stages
+from edgewright.pipeline.plan import parts
+from edgewright.schema.config import WindowConfig
+from edgewright.schema.data import Column, DataSet, Floats, Recording, Samples
+
+
+def _recordings() -> DataSet:
+    rng = np.random.default_rng(0)
+    recordings = []
+    for number, rows in enumerate((700, 60, 900)):
+        y = np.repeat(["walk", "run", "rest"], -(-rows // 3))[:rows]
+        recordings.append(
+            Recording(
+                name=f"r{number}", values=rng.normal(size=(rows, 2)).astype(np.float32), target=y,
+                groups=np.broadcast_to(np.array(f"p{number}"), rows), time=np.arange(rows) / 50.0,
+            )
+        )  # fmt: skip
+    return DataSet(
+        name="r", columns=(Column(name="a"), Column(name="b")), recordings=tuple(recordings), rate=50.0, target_name="y"
+    )
+
+
+@pytest.fixture
+def both(monkeypatch: pytest.MonkeyPatch) -> tuple[Samples, Samples]:
+    """Return samples cut at once, and on demand."""
+    window = WindowConfig(samples=40, step=20)
+    whole = cut(_recordings(), window)
+    monkeypatch.setattr(cutting, "CUT_BYTES", 0)
+    return whole, cut(_recordings(), window)
+
+
+def test_windows_on_demand_are_the_same_windows(both: tuple[Samples, Samples]) -> None:
+    whole, lazy = both
+    X: Any = lazy.X
+    assert isinstance(X, WindowViews) and in_pieces(X) is X and in_pieces(whole.X) is None
+    assert X.shape == whole.X.shape and len(X) == len(whole.X)
+    rng = np.random.default_rng(1)
+    order = rng.permutation(len(X))
+    for which in (
+        slice(None),
+        slice(3, 30, 2),
+        order,
+        order[:0],
+        order % 2 == 0,
+        [5],
+        7,
+        (2, 1),
+        (order, 0),
+        (slice(4), 1),
+    ):
+        np.testing.assert_array_equal(X[which], whole.X[which])
+    np.testing.assert_array_equal(np.asarray(X), whole.X)
+    np.testing.assert_array_equal(np.concatenate(list(X.pieces())), whole.X)
+    np.testing.assert_array_equal(copy.deepcopy(X), whole.X)
+    assert len(some_in_memory(X, 10)) in range(10, 21) and some_in_memory(whole.X, 10) is whole.X
+    part = part_of(lazy, order[:20])
+    assert in_pieces(part.X) is not None
+    np.testing.assert_array_equal(np.asarray(part.X), whole.X[order[:20]])
+    assert (lazy.y == whole.y).all() and (lazy.starts == whole.starts).all()
+
+
+@pytest.mark.parametrize("window", [{"fill_start": True, "within": "recording"}, {"pad": True}])
+def test_windows_with_rows_that_are_no_rows_are_cut_at_once(
+    monkeypatch: pytest.MonkeyPatch, window: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(cutting, "CUT_BYTES", 0)
+    assert isinstance(cut(_recordings(), WindowConfig(samples=40, step=20, **window)).X, np.ndarray)
+
+
+def test_stages_make_the_same_features_of_windows_on_demand(both: tuple[Samples, Samples]) -> None:
+    stages: list[dict[str, Any]] = [
+        {"kind": "fill"},
+        {"kind": "statistics", "features": ["mean", "std"]},
+        {"kind": "scale"},
+    ]
+    flows = []
+    for samples in both:
+        train = np.arange(0, len(samples.y), 2)
+        flows.append(fit_stages(samples, train, parts(stages, "test"), "classification", 0, None, lambda _: None))
+    whole, lazy = flows
+    assert isinstance(lazy.X, np.ndarray) and not lazy.streams
+    every = np.arange(len(lazy.X), dtype=np.int64)
+    np.testing.assert_array_equal(lazy.array(every), whole.array(every))
+
+
+def test_a_stage_that_keeps_the_shape_is_applied_when_windows_are_cut(both: tuple[Samples, Samples]) -> None:
+    class Doubled:
+        def transform(self, X: Floats) -> Floats:
+            return 2 * X
+
+    whole, lazy = both
+    X: Any = lazy.X
+    np.testing.assert_array_equal(X.through(Doubled())[3:9], 2 * whole.X[3:9])
