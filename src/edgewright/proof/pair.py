@@ -186,11 +186,11 @@ class _Pair:
     def _reals(self, stage: str, a: NDArray[Any], b: NDArray[Any]) -> None:
         _, words = tolerance.allowed(stage, a[:0], self.tolerance_reference)
         self.last = a, b
-        if same_bits(a, b):
+        difference = distance(a, b)
+        if not difference.any():
             self.exact[:] = True
             self._keep(equal(stage, "float", a, words), a, b)
             return
-        difference = distance(a, b)
         limit, words = tolerance.allowed(stage, a, self.tolerance_reference)
         ends = stage in (PROBABILITIES, PREDICTION)
         compared = self.alive if ends else self.alive & ~self.none
@@ -218,7 +218,7 @@ class _Pair:
             # A constructed row may lie so near a split that a last digit decides.
             self.alive &= exact | self.tolerance_reference.data(len(a))
             compared = compared & self.alive
-        self.exact[:] = ~(difference.reshape(len(a), -1) > 0).any(axis=1)
+        self.exact[:] = ~difference.reshape(len(a), -1).any(axis=1)
         self._keep(judge(stage, "float", difference, limit, compared, words), a, b)
 
     def _shows_splits(self, stage: str) -> bool:

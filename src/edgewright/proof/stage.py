@@ -118,23 +118,26 @@ def judge(
     flat, limit = difference.reshape(n, -1), allowed.reshape(n, -1)
     if not compared.all():
         flat = np.where(compared[:, None], flat, 0.0)
-    off = flat > 0
-    share = np.zeros(flat.shape)
     with np.errstate(all="ignore"):
-        np.divide(flat, limit, out=share, where=off)
-    differing: Mask = np.any(off, axis=1)
-    beyond: Mask = np.any(flat > limit, axis=1)
+        share = flat / limit
+        if np.isnan(share.max(initial=0.0)):
+            # Nothing of no tolerance.
+            share = np.divide(flat, limit, out=np.zeros(flat.shape), where=flat > 0)
+    largest, worst = flat.max(axis=1, initial=0.0), share.max(initial=0.0)
+    differing: Mask = largest > 0
+    # A share below one is a difference below its tolerance.
+    beyond: Mask = np.zeros(n, np.bool_) if worst < 1 else np.any(flat > limit, axis=1)
     verdict = StageVerdict(
         stage=stage,
         numbers=numbers,
         samples=int(compared.sum()),
         differing=int(differing.sum()),
         beyond=int(beyond.sum()),
-        largest=_finite(flat.max(initial=0.0)),
-        share=_finite(share.max(initial=0.0)),
+        largest=_finite(largest.max(initial=0.0)),
+        share=_finite(worst),
         tolerance=words,
         values=int(compared.sum()) * flat.shape[1],
-        off=int(off.sum()),
+        off=int(np.count_nonzero(flat)),
     )
     return StageComparison(verdict, differing, beyond, flat.reshape(difference.shape), allowed)
 

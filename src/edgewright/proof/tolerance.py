@@ -230,7 +230,9 @@ def allowed(
     digits = None if digits is None else _shaped_as(digits, values)
     if digits is not None and digits.shape[1:] == values.shape[1:]:
         limits = limits + digits[: len(values)]
-    return np.broadcast_to(np.nan_to_num(limits, posinf=np.inf), values.shape), words
+    if np.isnan(limits.sum()):
+        limits = np.nan_to_num(limits, posinf=np.inf)
+    return np.broadcast_to(limits, values.shape), words
 
 
 def of_equal_outputs(
@@ -265,14 +267,23 @@ def int8_form_tolerance(
 def _sizes(values: NDArray[np.float64], data: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return the RMS of a layer per sample: over all data; for a synthetic sample, at least its own RMS."""
     sizes = np.full((len(values), *(1,) * (values.ndim - 1)), _size(values[data]))
-    for row in np.flatnonzero(~data):
-        sizes[row] = max(float(sizes[row].max()), _size(values[row]))
+    odd = np.flatnonzero(~data)
+    if len(odd) and values.size:
+        rows = values[odd].reshape(len(odd), -1)
+        with np.errstate(all="ignore"):
+            own = np.sqrt(np.mean(np.square(rows), axis=1))
+        for row in np.flatnonzero(~np.isfinite(own)):
+            own[row] = _size(rows[row])
+        sizes[odd] = np.maximum(sizes[odd], own.reshape(-1, *sizes.shape[1:]))
     return sizes
 
 
 def _size(values: NDArray[np.float64]) -> float:
     """Return the root mean square of the finite values."""
-    finite = values[np.isfinite(values)]
+    finite = values.reshape(-1)
+    with np.errstate(all="ignore"):
+        if not np.isfinite(finite.sum()):
+            finite = finite[np.isfinite(finite)]
     return float(np.sqrt(np.mean(np.square(finite)))) if finite.size else 0.0
 
 

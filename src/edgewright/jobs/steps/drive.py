@@ -36,7 +36,7 @@ FAULTS = {
 }
 # Share of decisions at which perception drops out, by how much ranges are too long, and the first decision that
 # somebody cuts in at.
-_DROPOUT, _TOO_LONG, _CUT_IN = 0.05, 1.1, 2
+_DROPOUT, _TOO_LONG, _CUT_IN_FROM = 0.05, 1.1, 2
 # Decisions that the road is drawn at.
 _FRAMES = 6
 
@@ -171,7 +171,7 @@ def drive(task: DriveTask) -> Drive:
         speeds.append(speed)
         if task.watched and (scene := environment.around()) is not None:
             around.append(scene)
-        cut = cut or (task.fault == "cut_in" and number >= _CUT_IN and environment.cut_in())
+        cut = cut or _cut_in(task, number, environment)
         seen, _, crashed, ended = environment.step(action)
     preventable = shield is not None and crashed and _avoidable(environment, task, actions, states, free)
     return Drive(
@@ -180,13 +180,18 @@ def drive(task: DriveTask) -> Drive:
     )  # fmt: skip
 
 
+def _cut_in(task: DriveTask, number: int, environment: Environment) -> bool:
+    """Send somebody into the own lane where the task has this fault; return whether somebody was sent."""
+    return task.fault == "cut_in" and number >= _CUT_IN_FROM and environment.cut_in()
+
+
 def _drive_by_rule(environment: Environment, task: DriveTask) -> Drive:
     """Drive one episode as the environment's own driver does."""
     seen, crashed, ended, cut = environment.reset(task.seed), False, False, False
     environment.give_to_rule()
     speeds: list[float] = []
     while not ended:
-        cut = cut or (task.fault == "cut_in" and len(speeds) >= _CUT_IN and environment.cut_in())
+        cut = cut or _cut_in(task, len(speeds), environment)
         speeds.append(float(seen[0]))
         seen, _, crashed, ended = environment.step(0)
     return Drive(crashed, speed=float(np.mean(speeds)), cut_in=cut)
@@ -206,7 +211,7 @@ def _avoidable(
     environment.reset(task.seed)
     crashed = ended = cut = False
     for number, action in enumerate((*actions[:start], *[0] * (len(actions) - start))):
-        cut = cut or (task.fault == "cut_in" and number >= _CUT_IN and environment.cut_in())
+        cut = cut or _cut_in(task, number, environment)
         _, _, crashed, ended = environment.step(action)
         if ended:
             break

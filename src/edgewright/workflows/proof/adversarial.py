@@ -266,7 +266,8 @@ def _unsure(subject: Subject, samples: Floats) -> Iterator[Row]:
         # Where the answer changes, two classes are equally likely.
         ties = [row[None] for _, _, row in _either_side(labels, samples, 1)]
         rows = np.concatenate([samples, _mixed(samples), *ties])
-        chances = run(rows)[PROBABILITIES].reshape(len(rows), -1).max(axis=1)
+        probabilities = run(rows)[PROBABILITIES]
+        chances = probabilities.reshape(len(rows), -1).max(axis=1)
         chances = np.where(chances > 0, chances, np.inf)
         yield "the least sure answer", rows[int(np.argmin(chances))]
         # Of integers no answer may lie close to the threshold: the nearest ones stand on either side of it.
@@ -274,7 +275,7 @@ def _unsure(subject: Subject, samples: Floats) -> Iterator[Row]:
         yield "the least sure answer that is sure enough", rows[int(np.argmin(sure))]
         below = np.where(chances < np.float32(threshold), chances, 0)
         yield "the surest answer that is unsure", rows[int(np.argmax(below))]
-        unsure = flags(rows)[:, 0] == UNSURE
+        unsure = flags_of(probabilities, threshold) == UNSURE
         count = min(_PAIRS, int(unsure.sum()), int((~unsure).sum()))
         pairs = np.concatenate([rows[unsure][:count], rows[~unsure][:count]])
         for _, word, row in _either_side(flags, pairs, 1):
