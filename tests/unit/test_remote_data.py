@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -123,6 +126,41 @@ def test_a_changed_file_is_copied_again_where_keys_are_of_addresses_alone(
     for content in (b"a\n1\n", b"a\n1\n2\n"):
         system.pipe_file(address, content)
         assert Path(located(address)).read_bytes() == content
+
+
+def test_the_next_copy_removes_what_a_killed_one_left_and_nothing_of_one_that_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    address, copies = write_rows(tmp_path / "rows.csv").as_uri(), tmp_path / "cache" / "edgewright" / "data"
+    code = (
+        "import sys, time, fsspec; from edgewright.data.remote import located\n"
+        "def stand(source, target):\n"
+        "    open(target, 'wb').close()\n"
+        "    time.sleep(600)\n"
+        "fsspec.filesystem('file').get_file = stand\n"
+        "located(sys.argv[1])\n"
+    )
+    copying = [subprocess.Popen([sys.executable, "-c", code, address]) for _ in range(2)]
+    try:
+        until = time.monotonic() + 60
+        while len(rooms := {path.parents[1] for path in copies.glob("tmp*/whole/rows.csv")}) < 2:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        copying[0].kill()
+        copying[0].wait()
+        copy = Path(located(address))
+        left = set(copies.glob("tmp*"))
+        assert copy.read_bytes() == (tmp_path / "rows.csv").read_bytes()
+        assert len(left) == 1 and left < rooms
+    finally:
+        for process in copying:
+            process.kill()
+            process.wait()
+    assert located(address) == str(copy)
+    (tmp_path / "rows.csv").write_text("x,y,label\n1,2,on\n", encoding="utf-8")
+    assert located(address) != str(copy)
+    assert not set(copies.glob("tmp*"))
 
 
 def test_a_first_pipeline_names_an_address_as_it_is(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from edgewright.core.files import cache_folder
+from edgewright.core.files import cache_folder, lock
 from edgewright.schema.errors import InputError
 
 
@@ -80,9 +83,8 @@ def located(path: str) -> str:
             raise ValueError("a file with '..' in its name")
         folder = copies / hashlib.sha256(repr((path, sorted(files.items()))).encode()).hexdigest()[:32]
         if not folder.is_dir():
-            copies.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=copies) as room:
-                whole = Path(room) / "whole"
+            with _room(copies) as room:
+                whole = room / "whole"
                 for file, inner in inside.items():
                     copy = whole / inner
                     copy.parent.mkdir(parents=True, exist_ok=True)
@@ -101,6 +103,22 @@ def located(path: str) -> str:
         raise InputError("data that can be read", reason or type(error).__name__, path, do) from None
     _COPIES[folder] = path
     return str(folder / name)
+
+
+@contextmanager
+def _room(copies: Path) -> Iterator[Path]:
+    """Provide a folder in the cache to copy to; remove those of processes that were killed while they copied."""
+    copies.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        with (copies / ".lock").open("w") as every:
+            lock(every, wait=True)  # nobody is between a new folder and its lock
+            for left in copies.glob("tmp*") if os.name == "posix" else ():
+                with suppress(OSError), (left / "lock").open("w") as file:
+                    if lock(file):
+                        shutil.rmtree(left)
+            room = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=copies, ignore_cleanup_errors=True)))
+            lock(stack.enter_context((room / "lock").open("w")))
+        yield room
 
 
 def _versions(system: Any, path: str, root_path: str) -> dict[str, str]:  # noqa: ANN401 - of an untyped library
