@@ -17,6 +17,8 @@ import msgspec
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
 
+from benchmarks.cluster_data import rows_sent
+from benchmarks.cluster_lines import lines
 from benchmarks.cluster_model import PIECE, SHAPE, Measured, heartbeats, hours, kinds, table
 from benchmarks.dask_machines import SETTINGS, burn, kill_at_random, length, lying_copy, machines
 from benchmarks.table import ROOT, markdown, verdict
@@ -100,6 +102,19 @@ def lie(folder: Path) -> Row:
 
 def equal(folder: Path) -> Row:
     """Compare the record of a ladder, which is a race of one heat, with that of this process."""
+    record = _ladder(folder)
+    here = record()
+    with machines(folder / "work") as cluster, on_engine(engine_for(cluster.address)):
+        there = record()
+    return "record of a ladder of all rungs", "equal" if here == there else "differs", "bit for bit", here == there
+
+
+def bad_lines(folder: Path) -> Row:
+    """Compare and count results of machines of their own, behind a bad line; needs root."""
+    return lines(folder / "machines", _ladder(folder))
+
+
+def _ladder(folder: Path) -> Callable[[], object]:
     rng, rows = np.random.default_rng(SEED), ["a,b,y"]
     for a, b in rng.uniform(1, 2, (300, 2)):
         rows.append(f"{a:.4f},{b:.4f},{'hot' if a * b > 2.2 else 'fine'}")
@@ -110,10 +125,7 @@ def equal(folder: Path) -> Row:
         problem, config, _ = problem_and_config(str(folder / "rows.csv"), {"target": "y"}, by="row")
         return _untimed(msgspec.to_builtins(Ladder(problem, config, _silent, patience=0).climb()))
 
-    here = record()
-    with machines(folder / "work") as cluster, on_engine(engine_for(cluster.address)):
-        there = record()
-    return "record of a ladder of all rungs", "equal" if here == there else "differs", "bit for bit", here == there
+    return record
 
 
 @contextmanager
@@ -195,7 +207,8 @@ def _contents(tasks: int, size_bytes: int) -> Iterator[bytes]:
 
 
 PARTS: dict[str, Callable[[Path], Row]] = {
-    "overhead": overhead, "kills": kills, "lie": lie, "equal": equal, "model": model,
+    "overhead": overhead, "kills": kills, "lie": lie, "equal": equal, "model": model, "data": rows_sent,
+    "machines": bad_lines,
 }  # fmt: skip
 
 

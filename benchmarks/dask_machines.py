@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,19 +29,22 @@ class Machines:
         folder: they work there, so that nothing relative to the caller's folder is found.
         nanny: whether a worker that dies is started again by a process that watches it.
         settings: file with settings of Dask; empty for its own.
+        host: address of the scheduler.
     """
 
-    def __init__(self, folder: Path, *, nanny: bool = False, settings: str = str(SETTINGS)) -> None:
+    def __init__(
+        self, folder: Path, *, nanny: bool = False, settings: str = str(SETTINGS), host: str = "127.0.0.1"
+    ) -> None:
         self.settings = settings
         self._nanny = [] if nanny else ["--no-nanny"]
         self.folder, self.port = folder, free_port()
         self.address, self.workers = f"dask://127.0.0.1:{self.port}", list[subprocess.Popen[bytes]]()
-        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard")
+        self.scheduler = self._start("scheduler", "--host", host, "--port", str(self.port), "--no-dashboard")
 
-    def add(self, **environment: str) -> subprocess.Popen[bytes]:
-        """Start a worker."""
-        words = ["worker", f"127.0.0.1:{self.port}", "--nthreads", "1", "--no-dashboard", *self._nanny]
-        worker = self._start(*words, **environment)
+    def add(self, *, at: str = "127.0.0.1", prefix: Sequence[str] = (), **environment: str) -> subprocess.Popen[bytes]:
+        """Start a worker; `at` is the scheduler's address for it, `prefix` stands before the command."""
+        words = ["worker", f"{at}:{self.port}", "--nthreads", "1", "--no-dashboard", *self._nanny]
+        worker = self._start(*words, prefix=prefix, **environment)
         self.workers.append(worker)
         return worker
 
@@ -68,10 +71,10 @@ class Machines:
             process.kill()
             process.wait()
 
-    def _start(self, *words: str, **environment: str) -> subprocess.Popen[bytes]:
+    def _start(self, *words: str, prefix: Sequence[str] = (), **environment: str) -> subprocess.Popen[bytes]:
         with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "dask", *words], cwd=self.folder, stdout=log, stderr=log,
+                [*prefix, sys.executable, "-m", "dask", *words], cwd=self.folder, stdout=log, stderr=log,
                 env={
                     **os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "DASK_CONFIG": self.settings,
                     **environment,
@@ -81,11 +84,12 @@ class Machines:
 
 @contextmanager
 def machines(
-    folder: Path, workers: int = 2, *, nanny: bool = False, settings: str = str(SETTINGS), **environment: str
-) -> Iterator[Machines]:
+    folder: Path, workers: int = 2, *, nanny: bool = False, settings: str = str(SETTINGS), host: str = "127.0.0.1",
+    **environment: str,
+) -> Iterator[Machines]:  # fmt: skip
     """Provide a scheduler with workers; all end with the block."""
     folder.mkdir(parents=True, exist_ok=True)
-    cluster = Machines(folder, nanny=nanny, settings=settings)
+    cluster = Machines(folder, nanny=nanny, settings=settings, host=host)
     try:
         for _ in range(workers):
             cluster.add(**environment)

@@ -75,6 +75,22 @@ def test_a_worker_that_forgot_the_shared_bytes_for_other_clients_gets_them_again
     assert all(isinstance(answer, bytes) and answer[:2] == b"xa" for answer in results.values())
 
 
+def test_shared_bytes_are_sent_once_for_all_heats(cluster: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    with engine_for(cluster.address) as engine:
+        assert isinstance(engine, dask.DaskEngine)
+        real, sent = engine.client.run, []
+
+        def run(function: Callable[..., Any], *given: Any, **more: Any) -> Any:  # noqa: ANN401 - as Dask's
+            if function is dask.keep:
+                sent.extend(more["workers"])
+            return real(function, *given, **more)
+
+        monkeypatch.setattr(engine.client, "run", run)
+        for _ in range(3):
+            assert len(dict(engine.run("engine_work:work", b"of all heats", [b"a"] * 4))) == 4
+    assert 1 <= len(sent) == len(set(sent))
+
+
 def test_a_moment_without_a_ready_worker_loses_no_batch(cluster: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     real, calls = dask.DaskEngine._ready, []
 
@@ -142,24 +158,23 @@ def test_a_worker_that_stands_still_costs_time_and_no_result(tmp_path: Path, mon
     assert came == list(range(1, 41))
 
 
-def test_a_worker_that_stands_still_with_a_result_costs_time_and_no_result(
+def test_nobody_waits_for_a_worker_that_stands_still_with_a_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dask, "SLOW_S", 0.5)
-    monkeypatch.setattr(dask, "FETCH_SECONDS", 1.0)
-    real, stopped = dask.DaskEngine._finish, list[str]()
+    real, stopped = dask._Attempt.fetch, list[float]()
 
-    def finish(engine: dask.DaskEngine, attempt: Any, state: Any) -> Any:  # noqa: ANN401 - as the engine
+    def fetch(attempt: Any, done: Any) -> None:  # noqa: ANN401 - as of the engine
         if not stopped and attempt.future.status == "finished":
-            stopped.append(attempt.worker)
-            number = engine.client.run(os.getpid, workers=[attempt.worker])[attempt.worker]
+            stopped.append(time.monotonic())
+            number = attempt.future.client.run(os.getpid, workers=[attempt.worker])[attempt.worker]
             stop(next(worker for worker in running.workers if worker.pid == number))
-        return real(engine, attempt, state)
+        real(attempt, done)
 
-    monkeypatch.setattr(dask.DaskEngine, "_finish", finish)
+    monkeypatch.setattr(dask._Attempt, "fetch", fetch)
     with machines(tmp_path, PYTHONPATH=TESTS) as running, on_engine(engine_for(running.address)):
         assert list(outcomes(engine_work.add, 0, range(1, 21))) == list(range(1, 21))
-    assert stopped
+        assert time.monotonic() - stopped[0] < dask.FETCH_SECONDS
 
 
 def test_a_slow_worker_costs_no_more_time_than_a_task_of_its_own(

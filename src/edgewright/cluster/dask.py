@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Self
 
@@ -115,12 +116,20 @@ _HERE = "Work on this machine with --cluster local:N"
 
 @dataclass(eq=False)
 class _Attempt:
-    """A batch on a worker."""
+    """A batch on a worker; `answer` is None where it has none, or it does not arrive."""
 
     job: Job
     worker: str
     future: Any  # the library has no type annotations
     began: float
+    answer: bytes | None = None
+
+    def fetch(self, done: queue.SimpleQueue[_Attempt]) -> None:
+        """Fetch the answer; its worker may stand still since it finished, or its line be cut."""
+        with suppress(Exception):  # as of a worker that died: the batch is retried
+            if self.future.status == "finished":
+                self.answer = self.future.result(timeout=FETCH_SECONDS)
+        done.put(self)
 
 
 @dataclass
@@ -128,7 +137,7 @@ class _RunState:
     """State of one call of `run`; `has` are the workers that have its shared bytes."""
 
     jobs: Jobs
-    has: set[str] = field(default_factory=set)
+    has: set[str]
     busy: dict[str, _Attempt] = field(default_factory=dict)
     done: queue.SimpleQueue[_Attempt] = field(default_factory=queue.SimpleQueue)
     durations: deque[float] = field(default_factory=lambda: deque(maxlen=100))
@@ -173,6 +182,8 @@ class DaskEngine:
         self._refused: set[str] = set()
         # Workers that gave their versions, and since when they are known.
         self._known: dict[str, float] = {}
+        # Workers that have the shared bytes of a run, by digest; the next heat of a race has the same ones.
+        self._holders: dict[str, set[str]] = {}
 
     def __enter__(self) -> Self:
         self._levels = {name: logging.getLogger(name).level for name in _LOGGERS}
@@ -274,9 +285,10 @@ class DaskEngine:
             ClusterLostError: the scheduler or the last worker is lost; earlier results have been yielded.
         """
         work_named(work)
-        state = _RunState(Jobs(batches))
+        digest = hashlib.sha256(shared).hexdigest()
+        state = _RunState(Jobs(batches), self._holders.setdefault(digest, set()))
         try:
-            yield from self._go(work, shared, state)
+            yield from self._go(work, digest, shared, state)
         except (OSError, TimeoutError):
             raise self._disconnected("the scheduler stopped responding") from None
         finally:
@@ -285,8 +297,9 @@ class DaskEngine:
                 with suppress(Exception):
                     self.client.cancel(left, force=True)
 
-    def _go(self, work: str, shared: bytes, state: _RunState) -> Generator[tuple[int, bytes | BatchError], None, None]:
-        digest = hashlib.sha256(shared).hexdigest()
+    def _go(
+        self, work: str, digest: str, shared: bytes, state: _RunState
+    ) -> Generator[tuple[int, bytes | BatchError], None, None]:
         there = self._ready(digest, shared, state.has)
         requested = time.monotonic()
         while True:
@@ -349,31 +362,29 @@ class DaskEngine:
                 perform, work, digest, job.batch, key, key=key, workers=[address], allow_other_workers=False, pure=False
             )
             attempt = state.busy[address] = _Attempt(job, address, future, time.monotonic())
-            future.add_done_callback(lambda _, attempt=attempt: state.done.put(attempt))
+            # Each in a thread of its own, so that none waits for another.
+            fetch = partial(threading.Thread, target=attempt.fetch, args=(state.done,), daemon=True)
+            future.add_done_callback(lambda _, fetch=fetch: fetch().start())
 
     def _finish(self, attempt: _Attempt, state: _RunState) -> tuple[int, bytes | BatchError] | None:
         """Return the result of a finished batch; None where the batch is retried, or another worker was faster."""
-        if attempt.future.status == "finished":
-            try:
-                answer = attempt.future.result(timeout=FETCH_SECONDS)
-            except TimeoutError:
-                # The worker stands still since it finished, or the scheduler is gone, which the next request says.
-                return self._lost(attempt, state)
-            del state.busy[attempt.worker]
-            if answer == _FORGOTTEN:
-                state.has.discard(attempt.worker)
-            if attempt.job.finished:
-                return None
-            if answer == _FORGOTTEN:
-                if not state.attempts(attempt.job):
-                    state.jobs.put_back(attempt.job)
-                return None
-            attempt.job.finished = True
-            state.durations.append(time.monotonic() - attempt.began)
-            return attempt.job.index, answer[1:] if answer[:1] == DONE else BatchError(answer[1:].decode())
-        if self.client.status != "running":
-            raise OSError("no connection")
-        return self._lost(attempt, state)
+        answer = attempt.answer
+        if answer is None:
+            if self.client.status != "running":
+                raise OSError("no connection")
+            return self._lost(attempt, state)
+        del state.busy[attempt.worker]
+        if answer == _FORGOTTEN:
+            state.has.discard(attempt.worker)
+        if attempt.job.finished:
+            return None
+        if answer == _FORGOTTEN:
+            if not state.attempts(attempt.job):
+                state.jobs.put_back(attempt.job)
+            return None
+        attempt.job.finished = True
+        state.durations.append(time.monotonic() - attempt.began)
+        return attempt.job.index, answer[1:] if answer[:1] == DONE else BatchError(answer[1:].decode())
 
     def _lost(self, attempt: _Attempt, state: _RunState) -> tuple[int, BatchError] | None:
         """Queue a batch whose worker died for a retry and return None; return an error after the last attempt."""

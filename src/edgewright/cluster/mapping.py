@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
 
 from edgewright.cluster.contract import BatchError, Engine, engine_for
+from edgewright.cluster.packing import packed
 from edgewright.schema.errors import EdgewrightError, OutputError
 
 S = TypeVar("S")
@@ -126,9 +127,9 @@ def outcomes(
             if not batch:
                 return
             window.begun.append(len(batch))
-            yield pickle.dumps(batch)
+            yield packed(batch)
 
-    answers = session.engine.run(WORK, pickle.dumps((function, shared)), batches())
+    answers = session.engine.run(WORK, packed((function, shared)), batches())
     with closing(answers):
         for index, answer in answers:
             size = window.begun[index]
