@@ -7,12 +7,13 @@ an output channel. `folded` puts all three into the weights and the bias.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from edgewright.graph.layer import LayerConfig, Normalisation, Parameters
-from edgewright.training.backend import jnp, lax
+from edgewright.training.backend import jax, jnp, lax
 
 _EPSILON = 1e-3
 _PARTS = ("gain", "mean", "variance")
@@ -40,8 +41,8 @@ def started(own: Parameters, axes: Axes) -> Parameters:
     return parameters
 
 
-def normalised(name: str, own: Parameters, y: Any, measured: Parameters | None) -> Any:  # noqa: ANN401 - JAX arrays
-    """Return sums of a convolution, channels last, normalised; as they are where `own` has no gain for them.
+def normalised(name: str, own: Parameters, y: Any, measured: Parameters | None, bias: str = "bias") -> Any:  # noqa: ANN401 - JAX arrays
+    """Return sums of a convolution, channels last, normalised, and the bias; not normalised where `own` has no gain.
 
     Args:
         name: name of the weights.
@@ -49,25 +50,62 @@ def normalised(name: str, own: Parameters, y: Any, measured: Parameters | None) 
         y: shape (..., channels).
         measured: None normalises with the mean and variance in `own`; otherwise those of `y` itself are taken, and
             kept here.
+        bias: name of the bias.
     """
     if f"{name}_gain" not in own:
-        return y
-    mean, variance = (own[f"{name}_mean"], own[f"{name}_variance"]) if measured is None else moments(y)
-    if measured is not None:
-        measured |= {f"{name}_mean": mean, f"{name}_variance": variance}
-    return (y - mean) * (own[f"{name}_gain"] / jnp.sqrt(variance + _EPSILON))
+        return y + own[bias]
+    if measured is None:
+        mean, variance = own[f"{name}_mean"], own[f"{name}_variance"]
+        return (y - mean) * (own[f"{name}_gain"] / jnp.sqrt(variance + _EPSILON)) + own[bias]
+    first, mean, variance = moments(y)
+    measured |= {f"{name}_mean": first + mean, f"{name}_variance": variance}
+    factor = own[f"{name}_gain"] / jnp.sqrt(variance + _EPSILON)
+    return _sums().scaled(y - first, factor, own[bias] - mean * factor)
 
 
-def moments(y: Any) -> tuple[Any, Any]:  # noqa: ANN401 - JAX arrays
-    """Mean and variance of each channel, the last axis.
+def moments(y: Any) -> tuple[Any, Any, Any]:  # noqa: ANN401 - JAX arrays
+    """Return the first values of each channel, the last axis, the mean of what is above them, and the variance.
 
     The first values are subtracted before squares are summed: float32 loses the variance of values far from zero.
     """
-    axes = tuple(range(y.ndim - 1))
-    first = lax.stop_gradient(y[(0,) * len(axes)])
-    rest = y - first
-    mean = jnp.mean(rest, axes)
-    return first + mean, jnp.maximum(jnp.mean(rest * rest, axes) - mean * mean, 0.0)
+    first = lax.stop_gradient(y[(0,) * (y.ndim - 1)])
+    mean, square = _sums().means(y - first)
+    return first, mean, jnp.maximum(square - mean * mean, 0.0)
+
+
+class _Sums(NamedTuple):
+    """Functions whose sums over all places, also those of their gradients, are products with ones.
+
+    On a processor a training step of convolutions takes three quarters of the time that it takes with XLA's own sums.
+    """
+
+    means: Callable[[Any], tuple[Any, Any]]
+    scaled: Callable[[Any, Any, Any], Any]
+
+
+@cache
+def _sums() -> _Sums:
+    def total(y: Any) -> Any:  # noqa: ANN401 - JAX arrays
+        rows = y.reshape(-1, y.shape[-1])
+        return (jnp.ones((1, len(rows)), rows.dtype) @ rows)[0]
+
+    def places(y: Any) -> int:  # noqa: ANN401
+        return max(1, int(y.size // y.shape[-1]))
+
+    @jax.custom_vjp
+    def means(y: Any) -> tuple[Any, Any]:  # noqa: ANN401
+        return total(y) / places(y), total(y * y) / places(y)
+
+    @jax.custom_vjp
+    def scaled(y: Any, factor: Any, offset: Any) -> Any:  # noqa: ANN401
+        return y * factor + offset
+
+    means.defvjp(lambda y: (means(y), y), lambda y, of: ((of[0] + 2 * of[1] * y) / places(y),))
+    scaled.defvjp(
+        lambda y, factor, offset: (scaled(y, factor, offset), (y, factor)),
+        lambda kept, of: (of * kept[1], total(of * kept[0]), total(of)),
+    )
+    return _Sums(means, scaled)
 
 
 def folded(own: Parameters, axes: Axes) -> Parameters:

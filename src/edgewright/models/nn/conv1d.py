@@ -58,7 +58,7 @@ def _run(config: Conv1dConfig, own: Parameters, x: Any, measured: Parameters | N
     shifted = taps(config, jnp.transpose(x, (0, 2, 1)), KIND)
     patches = shifted[0] if len(shifted) == 1 else jnp.concatenate(shifted, axis=2)
     weights = jnp.transpose(own["weights"], (2, 1, 0)).reshape(patches.shape[2], config.filters)
-    y = normalised("weights", own, patches.reshape(-1, patches.shape[2]) @ weights, measured) + own["bias"]
+    y = normalised("weights", own, patches.reshape(-1, patches.shape[2]) @ weights, measured)
     return activate(config.activation, jnp.transpose(y.reshape(*patches.shape[:2], config.filters), (0, 2, 1)))
 
 

@@ -59,7 +59,7 @@ def _run(config: Conv2dConfig, own: Parameters, x: Any, measured: Parameters | N
     sums = lax.conv_general_dilated(
         channels_last(x), weights, (config.stride, config.stride), around, dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
-    y = normalised("weights", own, sums, measured) + own["bias"]
+    y = normalised("weights", own, sums, measured)
     return channels_first(activate(config.activation, y))
 
 

@@ -74,10 +74,10 @@ def between(
     y = 0.0 if config.normalise else own["depthwise_bias"]
     for k, shifted in enumerate(taps(config, jnp.transpose(x, (0, 2, 1)), KIND)):
         y = y + shifted * own["depthwise"][:, k]
-    y = normalised("depthwise", own, y, measured) + own["depthwise_bias"] if config.normalise else y
+    y = normalised("depthwise", own, y, measured, "depthwise_bias") if config.normalise else y
     y = change(activate(config.depthwise_activation, y))
     places, channels = y.shape[1:]
-    y = normalised("pointwise", own, y.reshape(-1, channels) @ own["pointwise"], measured) + own["bias"]
+    y = normalised("pointwise", own, y.reshape(-1, channels) @ own["pointwise"], measured)
     return activate(config.activation, jnp.transpose(y.reshape(-1, places, config.filters), (0, 2, 1)))
 
 

@@ -78,11 +78,11 @@ def _run(config: InvertedResidualConfig, own: Parameters, x: Any, measured: Para
     """
     x = y = channels_last(x)
     if config.expand > 1:
-        y = activate("relu", normalised("expand", own, y @ own["expand"], measured) + own["expand_bias"])
+        y = activate("relu", normalised("expand", own, y @ own["expand"], measured, "expand_bias"))
     kernel = own["depthwise"].reshape(y.shape[3], -1)
     y = sum(tap * kernel[:, index] for index, tap in enumerate(taps(config, y, KIND)))
-    y = activate("relu", normalised("depthwise", own, y, measured) + own["depthwise_bias"])
-    y = normalised("project", own, y @ own["project"], measured) + own["bias"]
+    y = activate("relu", normalised("depthwise", own, y, measured, "depthwise_bias"))
+    y = normalised("project", own, y @ own["project"], measured)
     y = x + y if _added(config, x.shape[3]) else y
     return channels_first(activate(config.activation, y))
 
