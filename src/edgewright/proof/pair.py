@@ -44,6 +44,10 @@ _SHOWN = 3
 # Stages with facts instead of numbers, and their tolerance in words.
 _SAME = {RANGE: "the same declared ranges", CLASSES: "the same names in the same order"}
 _FLAGS = "the same flags of the same answers"
+# Tolerances of so many values at most are kept for a form's next pair.
+_KEPT = 4_000_000
+Limits = dict[tuple[str, int], tuple[NDArray[np.float64], str]]
+"""Stage and number of samples -> tolerances of a form's values, and the tolerance in words."""
 
 
 def compare(
@@ -51,6 +55,7 @@ def compare(
     values: tuple[Stages, Stages],
     tolerance_reference: ToleranceReference,
     reference: Stages | None = None,
+    limits: Limits | None = None,
 ) -> PairRecord:
     """Compare two forms.
 
@@ -59,8 +64,9 @@ def compare(
         values: stages of each form for the same samples.
         tolerance_reference: reference data for tolerances.
         reference: layers of the reference int8 network, for forms that do not show all layers.
+        limits: of the first form, from its pairs before; this one adds to them.
     """
-    return _Pair(forms, values, tolerance_reference, reference or {}).record()
+    return _Pair(forms, values, tolerance_reference, reference or {}, {} if limits is None else limits).record()
 
 
 class _Pair:
@@ -72,12 +78,13 @@ class _Pair:
         values: tuple[Stages, Stages],
         tolerance_reference: ToleranceReference,
         reference: Stages,
+        limits: Limits,
     ) -> None:
         count = min(len(next(iter(stages.values()))) for stages in values)
         self.a, self.b, self.reference = (
             {stage: v[:count] for stage, v in stages.items()} for stages in (*values, reference)
         )
-        self.forms, self.tolerance_reference = forms, tolerance_reference
+        self.forms, self.tolerance_reference, self.limits = forms, tolerance_reference, limits
         self.mixed = forms[0].numbers != forms[1].numbers
         self.ours = forms[0].ours and forms[1].ours
         # Masks of samples: within all tolerances so far; equal bytes at all int8 stages; last stage bit-exact.
@@ -184,14 +191,14 @@ class _Pair:
         return all(form.ours for form, stages in sides if not any(s.startswith("layer ") for s in stages))
 
     def _reals(self, stage: str, a: NDArray[Any], b: NDArray[Any]) -> None:
-        _, words = tolerance.allowed(stage, a[:0], self.tolerance_reference)
+        _, words = self._allowed(stage, a[:0])
         self.last = a, b
         difference = distance(a, b)
         if not difference.any():
             self.exact[:] = True
             self._keep(equal(stage, "float", a, words), a, b)
             return
-        limit, words = tolerance.allowed(stage, a, self.tolerance_reference)
+        limit, words = self._allowed(stage, a)
         ends = stage in (PROBABILITIES, PREDICTION)
         compared = self.alive if ends else self.alive & ~self.none
         if stage in (PROBABILITIES, PREDICTION) and self.unseen:
@@ -220,6 +227,15 @@ class _Pair:
             compared = compared & self.alive
         self.exact[:] = ~difference.reshape(len(a), -1).any(axis=1)
         self._keep(judge(stage, "float", difference, limit, compared, words), a, b)
+
+    def _allowed(self, stage: str, a: NDArray[Any]) -> tuple[NDArray[np.float64], str]:
+        """Return the tolerances of the first form's values, which are those of its other pairs."""
+        known = self.limits.get((stage, len(a)))
+        if known is None:
+            known = tolerance.allowed(stage, a, self.tolerance_reference)
+            if a.size <= _KEPT:
+                self.limits[stage, len(a)] = known
+        return known
 
     def _shows_splits(self, stage: str) -> bool:
         """Return whether both forms show the stage whose values a model of comparisons decides by."""

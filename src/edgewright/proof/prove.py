@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import combinations
 from pathlib import Path
 
 import msgspec
@@ -32,7 +31,7 @@ from edgewright.proof.form import (
     Stages,
     ToleranceReference,
 )
-from edgewright.proof.pair import compare
+from edgewright.proof.pair import Limits, compare
 from edgewright.proof.stage import flags_of, stage_order
 from edgewright.schema.errors import CheckFailedError, InputError, StoppedError
 from edgewright.schema.objects import ObjectMap
@@ -160,18 +159,20 @@ def prove(
             }
         results.append((form, stages))
         records.append(_record(form, stages, seconds, tolerance_reference))
-    wished = [(p, q) for p, q in combinations(results, 2) if is_comparable(p[0], q[0])]
     reference = _reference(results)
+
+    def compared(index: int) -> list[PairRecord]:
+        """Compare a form with each one behind it."""
+        (form, stages), limits = results[index], Limits()
+        return [
+            compare((form, other), (stages, theirs), tolerance_reference, reference, limits)
+            for other, theirs in results[index + 1 :]
+            if is_comparable(form, other)
+        ]
+
     # NumPy releases the GIL for large arrays, so threads help.
     with ThreadPoolExecutor(max_workers=min(_THREADS, os.cpu_count() or 1)) as pool:
-        pairs = tuple(
-            pool.map(
-                lambda pair: compare(
-                    (pair[0][0], pair[1][0]), (pair[0][1], pair[1][1]), tolerance_reference, reference
-                ),
-                wished,
-            )
-        )
+        pairs = tuple(pair for of_form in pool.map(compared, range(len(results))) for pair in of_form)
     odd = common_form(pairs, {form.name: form.source for form in forms})
     return ProofResult(_with_hidden(records), tuple(absent), pairs, tuple(_uncompared(records, pairs)), odd)
 
