@@ -12,7 +12,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 ROOMS = ("core", "device", "monitor", "nlp", "profiles", "schema", "fleet/device", "fleet/protocol")
 COMMANDS = "cli/commands/device"
-MODULES = ("__init__", "__main__", "_scikit_learn", "_version")
+MODULES = ("__init__", "__main__", "_late_imports", "_version")
 
 
 class DeviceFiles(BuildHookInterface):  # type: ignore[type-arg]  # hatchling has no types
