@@ -43,6 +43,12 @@ ALLOWED = {
         "os.posix_spawn(entry.run[0], list(entry.run), _ENVIRONMENT, file_actions=nothing, setpgroup=0, "
         "setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGPIPE))",
     ): "another program, which inherits 0, 1 and 2 alone: Python and SQLite open all else with O_CLOEXEC",
+    ("device/agent/programs.py", "pass_fds=[descriptor for spec in specs for descriptor in spec.descriptors]"): (
+        "files in memory that were made in the line before"
+    ),
+    ("device/agent/programs.py", "/proc/self/fd/"): "the same, as the path of a program",
+    ("device/agent/program_host.py", "pass_fds=spec.descriptors"): "the same; the host has no database",
+    ("device/agent/program_host.py", "preexec_fn=before"): "ties a program to the host, in the child; closes nothing",
     (
         "fleet/device/launched_agent.py",
         "preexec_fn=before",

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from edgewright.cli.commands.device._fleet import fleet_lines, followed
+from edgewright.device.agent.bounded_log import BoundedLog
 from edgewright.device.agent.systemd import Supervisor
 from edgewright.fleet.device import launcher_record
 from edgewright.fleet.device.agent_choice import AgentChoice, verdict
 from edgewright.fleet.device.device_state import Trial
 from edgewright.fleet.device.environments import MARKER, _fingerprint
-from edgewright.fleet.device.launched_agent import AgentProcess, BoundedLog
+from edgewright.fleet.device.launched_agent import AgentProcess
 from edgewright.fleet.device.launcher import Launcher, _TickClock
 from edgewright.fleet.device.launcher_record import FILE, RESERVE, LauncherRecord, RecordFile, Returned
 from edgewright.fleet.device.state_database import State

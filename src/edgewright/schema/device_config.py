@@ -11,9 +11,13 @@ from edgewright.schema.device import DecisionSpec
 from edgewright.schema.store import StoreConfig
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Program = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")]
+Variable = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}\Z")]
 Path = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 Seconds = Annotated[float, msgspec.Meta(gt=0.0, le=1e9)]
 ALL_STREAMS = ("*",)
+KEEP_AGENT_VARIABLE = "EDGEWRIGHT_KEEP_AGENT"
+"""Of the environment of all that `device run --keep-agent` starts: no release brings code."""
 
 
 class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -125,6 +129,20 @@ class CommandEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     seconds: Seconds = 10.0
 
 
+class ProgramEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Table `[programs.NAME]`: a program that runs as long as the model of the release does. No shell reads it.
+
+    Attributes:
+        run: a file, or `python`, `-m` and a module; then arguments. The agent's own Python runs a file that ends in
+            .py.
+        environment: variables of its environment, in which nothing of the agent's is; `secret:NAME` is the path of that
+            secret's file.
+    """
+
+    run: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=64)]
+    environment: dict[Variable, str] = msgspec.field(default_factory=dict)
+
+
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole `device.toml`.
 
@@ -137,6 +155,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         sink: where the outbox is sent: `kind`, a file of `device/sinks`, and its settings; the next is tried where
             one fails.
         commands: that rules may start; none by default.
+        programs: that run beside the model.
+        allow_programs: releases may bring some.
         boards: microcontrollers to which the fleet's agent hands weights; without a fleet nobody asks them.
     """
 
@@ -151,4 +171,6 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     rules: Annotated[tuple[RuleEntry, ...], msgspec.Meta(max_length=1000)] = ()
     sink: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(max_length=16)] = ()
     commands: dict[Name, CommandEntry] = msgspec.field(default_factory=dict)
+    programs: Annotated[dict[Program, ProgramEntry], msgspec.Meta(max_length=16)] = {}
+    allow_programs: bool = False
     boards: tuple[BoardEntry, ...] = ()

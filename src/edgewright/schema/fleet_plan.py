@@ -114,7 +114,8 @@ class TrialLimits(Signed, frozen=True, kw_only=True):
     Attributes:
         seconds: duration of the trial in seconds; only time with arriving rows counts.
         patience: seconds after which a trial without enough rows is reverted; 0 waits without a limit.
-        crashes: ends of the model's process that were not asked for; one more and the device goes back.
+        crashes: ends of the model's process and of its programs that were not asked for; one more and the device goes
+            back.
         boots: starts after a power loss during the trial, counted apart from crashes.
         latency: largest 99th percentile of the time from the last row to the answer, in seconds; 0 turns this limit
             off, as for all limits below.

@@ -189,6 +189,7 @@ class StoreState(msgspec.Struct, frozen=True, kw_only=True):
         written_today: bytes written by this store in the last day that it ran; `written_ever` since it was made.
         refused: packages that the last start of the agent refused, by name, and why; older ones are in their place.
         learned: packages that answer with what the device learned, by name, and since when.
+        programs: that the last start of the agent started, by name, and how each ended last; empty where it has not.
         process_written: bytes that this whole process sent to storage, as the kernel counts; None where it does not.
         source: how far the agent has read its source; None where it has read none.
     """
@@ -212,6 +213,7 @@ class StoreState(msgspec.Struct, frozen=True, kw_only=True):
     damage: tuple[Damage, ...]
     refused: dict[str, str] = {}
     learned: dict[str, float | None] = {}
+    programs: dict[str, str] = {}
     aside: dict[int, int] = {}
     aside_why: str = ""
     source: SourcePlace | None = None

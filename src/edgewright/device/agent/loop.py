@@ -16,6 +16,7 @@ from edgewright.device.agent.learned import LearnedPackage, learned_packages
 from edgewright.device.agent.packages import Answerer
 from edgewright.device.agent.plan import Plan
 from edgewright.device.agent.process_status import Notices, Report, StatusReporter, VitalsReporter
+from edgewright.device.agent.programs import Programs
 from edgewright.device.agent.rules import Commands
 from edgewright.device.agent.settings import Configured
 from edgewright.device.agent.store_writer import RawRows, StoreWriter
@@ -59,6 +60,7 @@ class Agent:
         self._config = configured.settings.agent
         self._live = not recorded
         self._commands = Commands(configured.settings.commands, run=not recorded)
+        self._programs = Programs(configured.settings.programs, configured.files, keeper.store.folder, run=not recorded)
         self._streams: OrderedDict[str, StreamState] = OrderedDict()
         self._unknown: set[str] = set()
         self._notices = Notices(configured.timeline.report)
@@ -91,7 +93,8 @@ class Agent:
             InputError: the source cannot go on; what was measured before is stored.
         """
         self._supervisor.say("READY=1")
-        started = self._reporter.started(self._plan, self._configured.kept)
+        programs = tuple(self._configured.settings.programs) if self._live else ()
+        started = self._reporter.started(self._plan, self._configured.kept, programs)
         self._keep([self._stamped(event, "", None, 0.0) for event in started])
         self._keep([self._stamped(event, "", None, 0.0) for event in self._look_at_learned(time.monotonic())])
         try:
@@ -99,7 +102,11 @@ class Agent:
                 self.turn(_WAIT)
         finally:
             self._supervisor.say("STOPPING=1")
-            self._end()
+            self._programs.end()
+            try:
+                self._end()
+            finally:
+                self._programs.close()
         return self.report
 
     def _resume(self, remembered: Checkpoint, position: SourcePlace) -> None:
@@ -146,7 +153,7 @@ class Agent:
         self._torn = False
         self._keeper.tick()
         self._supervisor.alive()
-        self._pulse.beat(arrived, bool(packets), self.report.windows, self.report.latency)
+        self._pulse.beat(arrived, bool(packets), self.report.windows, self.report.latency, self._programs.crashes)
 
     def _take(self, state: StreamState, packet: Packet, arrived: float, touched: OrderedDict[str, StreamState]) -> None:
         touched[state.name] = self._changed[state.name] = state
@@ -279,6 +286,7 @@ class Agent:
             events += [self._stamped(event, name, None, 0.0) for _, _, event in timed]
         events += [self._stamped(event, "", None, 0.0) for event in self._reporter.look(now, len(self._streams))]
         events += [self._stamped(event, "", None, 0.0) for event in self._look_at_learned(now)]
+        events += [self._stamped(event, "", None, 0.0) for event in self._programs.look()]
         moved = self._now.jumped
         if moved:
             text = f"the clock of this device was set by {moved:+.3g} s"

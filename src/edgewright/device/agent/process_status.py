@@ -121,7 +121,7 @@ class VitalsReporter:
             if event.kind == "drift" and event.label != "confidence" and len(self._drifting) < _CHANNELS:
                 self._drifting.add(event.label)
 
-    def beat(self, now: float, rows: bool, windows: int, latency: Latency) -> None:
+    def beat(self, now: float, rows: bool, windows: int, latency: Latency, crashes: int = 0) -> None:
         """Record one round of the loop.
 
         Args:
@@ -129,6 +129,7 @@ class VitalsReporter:
             rows: whether some came.
             windows: answers so far.
             latency: of them.
+            crashes: of programs so far.
         """
         if not self._every:
             return
@@ -151,7 +152,7 @@ class VitalsReporter:
         amounts = {name: round(amount, 3) for name, amount in self._amounts.items() if math.isfinite(amount)}
         vitals = Vitals(
             seconds=round(self._seconds, 3), windows=windows, unsure=self._unsure, alarms=self._kinds["alarm"],
-            anomalies=self._kinds["anomaly"], latency=(latency.quantile(0.5), latency.quantile(0.99)),
+            anomalies=self._kinds["anomaly"], crashes=crashes, latency=(latency.quantile(0.5), latency.quantile(0.99)),
             memory=int(amounts.pop("memory", 0)), processor=amounts.pop("processor", 0.0),
             drifting=tuple(sorted(self._drifting)), channels=self._channels,
             classes=dict(self._classes.most_common(_LABELS)), measured=amounts or msgspec.UNSET,
@@ -180,11 +181,13 @@ class StatusReporter:
         self._latency = report.latency.copy()
         self._full = self._large = False
 
-    def started(self, plan: Plan, kept: Sequence[str] = ()) -> list[Event]:
+    def started(self, plan: Plan, kept: Sequence[str] = (), programs: Sequence[str] = ()) -> list[Event]:
         """Return what runs from now on, which packages were refused, and keys that differ from the release's."""
         detail: dict[str, Any] = {"package": [answerer.name for answerer in plan.answerers]}
         detail["sha256"] = [answerer.predictor.package.sha256[:16] for answerer in plan.answerers]
         detail["model"] = [f"{a.predictor.form}, {a.predictor.engine.name}" for a in plan.answerers]
+        if programs:
+            detail["programs"] = list(programs)
         events = [Event(kind="health", label=START, detail=detail)]
         for name, why in plan.refused:
             record = {"package": name, "reason": f"package {name} was refused: {INSTEAD}", "notice": why}

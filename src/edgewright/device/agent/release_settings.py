@@ -6,6 +6,8 @@ and need no writes of their own.
 
 from __future__ import annotations
 
+import os
+import shlex
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -20,14 +22,14 @@ from edgewright.core.toml_tables import parse_toml, read_toml
 from edgewright.device.agent.packages import SETTINGS
 from edgewright.device.agent.plan import make_plan
 from edgewright.device.agent.secrets import PREFIX, secret_names
-from edgewright.device.agent.settings import Configured, check_settings
+from edgewright.device.agent.settings import PYTHON, Configured, check_settings
 from edgewright.device.boards.configuration import check_apart
-from edgewright.schema.device_config import CommandEntry, PackageEntry
+from edgewright.schema.device_config import KEEP_AGENT_VARIABLE, CommandEntry, PackageEntry
 from edgewright.schema.errors import InputError, UnknownNameError
 
 FILE = "device.toml"
-KEYS = ("agent", "timeline", "drift", "source", "detectors", "rules", "sink")
-"""What a release may set: names, stores, programs, further packages and boards belong to each device."""
+KEYS = ("agent", "timeline", "drift", "source", "detectors", "rules", "sink", "programs")
+"""What a release may set: names, stores, commands, further packages and boards belong to each device."""
 NAME = "package"
 """Of a package with settings, in events and tables, after its file on a device."""
 _SECRETS = ("password_file", "token_file", "key_file")
@@ -50,6 +52,16 @@ def carried_files(package: Path) -> dict[str, bytes]:
         raise InputError("a package", str(error), str(package)) from None
 
 
+def carried_programs(package: Path) -> tuple[str, ...]:
+    """Return the names of the programs that a package carries.
+
+    Raises:
+        InputError: no package, or no settings in it that can be read.
+    """
+    files = carried_files(package)
+    return tuple(sorted(parse_toml(files[FILE], FILE).get("programs", ()))) if FILE in files else ()
+
+
 def collect_files(path: Path) -> dict[str, bytes]:
     """Return settings for a release and the tables and detectors that they name, as `carried_files` gives them.
 
@@ -61,18 +73,21 @@ def collect_files(path: Path) -> dict[str, bytes]:
     for name in _named_files(table, path.name):
         with os_errors(InputError, f"the file {name!r} that {path.name} names", path.parent / name):
             files[name] = (path.parent / name).read_bytes()
+            if not (path.parent / name).resolve().is_relative_to(path.parent.resolve()):
+                raise InputError("a file below the folder of the settings", "a link out of it", str(path.parent / name))
     return files
 
 
-def settings_with(package: Path, config: Path | None, *, secrets: bool = True) -> Configured:
+def settings_with(package: Path, config: Path | None, *, desk: bool = False) -> Configured:
     """Return the settings of a device, and beneath them those that the package carries.
 
     A key that the device has itself stays. Tables are merged key by key; a list such as `[[rules]]` is one key.
+    Programs of a release that this device does not allow are left out.
 
     Args:
         package: file of the package.
         config: device.toml; None for none.
-        secrets: whether secrets that either names must be there.
+        desk: secrets and the leave for programs are those of any device.
 
     Raises:
         UnknownNameError: for a key that no release may set, and as `check_settings`.
@@ -80,7 +95,7 @@ def settings_with(package: Path, config: Path | None, *, secrets: bool = True) -
     """
     own = {} if config is None else read_toml(config, "a configuration")
     where, folder = ("the settings", Path()) if config is None else (config.name, config.parent)
-    configured = check_settings(own, folder, where, secrets=secrets)
+    configured = check_settings(own, folder, where, secrets=not desk)
     files = carried_files(package)
     if not files:
         return configured
@@ -95,8 +110,15 @@ def settings_with(package: Path, config: Path | None, *, secrets: bool = True) -
     for key in ("detectors", "rules"):
         for entry in carried.get(key, ()):
             entry["path"] = str(inside / entry["path"])
+    for name, entry in carried.get("programs", {}).items():
+        if _is_file(entry["run"][0]):
+            _check_executable(entry["run"][0], files[entry["run"][0]], f"{title} programs.{name}.run")
+            entry["run"][0] = str(inside / entry["run"][0])
+    left_out = not desk and bool(carried.get("programs")) and bool(_refusal(configured, where))
+    if left_out:
+        del carried["programs"]
     merged, kept = _merge(carried, own)
-    configured = check_settings(merged, folder, f"{where} with {title}" if own else title, secrets=secrets)
+    configured = check_settings(merged, folder, f"{where} with {title}" if own else title, secrets=not desk)
     source = merged.get("source", {})
     if source.get("kind") == "serial":
         check_apart(configured.settings.boards, str(source.get("port", "")), title)
@@ -104,6 +126,7 @@ def settings_with(package: Path, config: Path | None, *, secrets: bool = True) -
     # An older package, or this one without them, does not stand in for a model with its settings.
     strict = msgspec.structs.replace(settings, agent=msgspec.structs.replace(settings.agent, keep_old=False))
     contents = {str(inside / name): files[name] for name in names}
+    kept = (*kept, *(["programs"] if left_out else []))
     return msgspec.structs.replace(configured, settings=strict, files=contents, kept=kept)
 
 
@@ -119,8 +142,9 @@ def check_carried(package: Path, config: Path | None = None, *, desk: bool = Fal
         CheckFailedError: the test vectors of a package fail.
         UnknownNameError, InputError: as `settings_with`, or its tables and detectors do not fit the package.
     """
-    configured = settings_with(package, config, secrets=not desk)
-    settings = configured.settings
+    configured = settings_with(package, config, desk=desk)
+    carried = parse_toml(carried_files(package)[FILE], FILE)
+    settings, programs = configured.settings, carried.get("programs", {})
     commands = dict(settings.commands)
     if desk:
         tables = [read_table(Path(rule.path), configured.files.get(rule.path)) for rule in settings.rules]
@@ -129,11 +153,48 @@ def check_carried(package: Path, config: Path | None = None, *, desk: bool = Fal
     packages = (PackageEntry(path=str(package), name=NAME), *settings.packages)
     make_plan(msgspec.structs.replace(settings, packages=packages, commands=commands), Path(), configured.files)
     if not desk:
+        if programs and (why := _refusal(configured, "the settings" if config is None else config.name)):
+            raise why
+        _check_programs(configured, programs)
         for way in configured.ways:
             way.open().close()  # waits for nothing
         return ()
-    secrets = sorted(set(secret_names(parse_toml(carried_files(package)[FILE], FILE))))
-    return (*(f"command {name}" for name in commands), *(f"secret {name}" for name in secrets))
+    allowed = (f"allow_programs, for {name} ({shlex.join(entry['run'])})" for name, entry in programs.items())
+    secrets = (f"secret {name}" for name in sorted(set(secret_names(carried))))
+    return (*(f"command {name}" for name in commands), *allowed, *secrets)
+
+
+def _refusal(configured: Configured, where: str) -> InputError | None:
+    """Return why this device takes no programs from a release; None where it does."""
+    if os.environ.get(KEEP_AGENT_VARIABLE):
+        return InputError(
+            "a release without programs", "some", "device run --keep-agent", "It refuses code of releases"
+        )
+    if configured.settings.allow_programs:
+        return None
+    do = "This device takes no programs from a release without it"
+    return InputError("allow_programs = true", "false", where, do)
+
+
+def _is_file(word: str) -> bool:
+    """Return whether the first word of a release's program is a file that the release carries."""
+    return word != PYTHON and not word.startswith("/")
+
+
+def _check_executable(name: str, content: bytes, where: str) -> None:
+    if not name.endswith(".py") and not content.startswith((b"#!", b"\x7fELF")):
+        do = "Begin a script with #!, such as #!/usr/bin/env python3, or name it .py"
+        raise InputError("a program", f"{name!r} that this system cannot run", where, do)
+
+
+def _check_programs(configured: Configured, carried: Mapping[str, Any]) -> None:
+    """Check that this device has the programs of its own that a release names."""
+    for name, entry in configured.settings.programs.items():
+        path = entry.run[0]
+        if path == PYTHON or name not in carried or carried[name]["run"][0] != path:
+            continue
+        if not (os.path.isfile(path) and os.access(path, os.X_OK)):  # noqa: PTH113 - false for what nobody may enter
+            raise InputError("a program of this device", f"{path!r}, which is none", f"{FILE} programs.{name}.run")
 
 
 def _named_files(table: Mapping[str, Any], where: str) -> list[str]:
@@ -148,6 +209,7 @@ def _named_files(table: Mapping[str, Any], where: str) -> list[str]:
             if not str(entry.get(key) or PREFIX).startswith(PREFIX):
                 raise InputError("a secret by name, such as secret:NAME", repr(entry[key]), f"{where} {name} {key}")
     names = [str(entry["path"]) for key in ("detectors", "rules") for entry in table.get(key, ())]
+    names += [entry["run"][0] for entry in table.get("programs", {}).values() if _is_file(entry["run"][0])]
     for name in names:
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or name in (FILE, ".") or name != str(path):
@@ -160,7 +222,7 @@ def _merge(carried: dict[str, Any], own: dict[str, Any]) -> tuple[dict[str, Any]
     merged, kept = {**carried, **own}, []
     for key in sorted(carried.keys() & own.keys()):
         given, mine = carried[key], own[key]
-        if isinstance(mine, dict) and mine.get("kind") == given.get("kind"):
+        if isinstance(mine, dict) and (key != "source" or mine.get("kind") == given.get("kind")):
             merged[key] = {**given, **mine}
             kept += [f"{key}.{name}" for name in sorted(given.keys() & mine.keys()) if given[name] != mine[name]]
         elif given != mine:

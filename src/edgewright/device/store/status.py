@@ -14,11 +14,13 @@ from edgewright.schema.store import ASIDE, Lost, StoreState, TableState
 
 START, REFUSED = "start", "refused"
 """Labels of health events with which an agent begins."""
+PROGRAM = "program"
+"""Label of health events about programs that run beside the model."""
 INSTEAD = "the last verified one is in use"
 """What is said of a package that was refused."""
 LEARNED, FACTORY = "learned", "factory"
 """Labels of health events: whether a package answers with what its device learned, or as it was made."""
-_MOST_PACKAGES = 1000
+_MOST_PACKAGES = _MOST_ENDS = 1000
 
 
 def of(store: Store) -> StoreState:
@@ -80,6 +82,7 @@ def _state(
         damage=recovery.history(folder),
         refused=_refused(database),
         learned=_learned(database),
+        programs=_programs(database),
         source=stream_state.source_place(database),
     )
 
@@ -95,6 +98,21 @@ def _refused(database: Database) -> dict[str, str]:
             break
         reasons[str(stored.event.detail.get("package"))] = str(stored.event.detail.get("notice"))
     return dict(reversed(reasons.items()))
+
+
+def _programs(database: Database) -> dict[str, str]:
+    """Return the programs of the agent's last start, and how each ended last."""
+    start = next(reader.events(database, kind="health", label=START, limit=1), None)
+    if start is None:
+        return {}
+    ends = dict.fromkeys(map(str, start.event.detail.get("programs", ())), "")
+    for stored in reader.events(database, kind="health", label=PROGRAM, limit=_MOST_ENDS):
+        if (stored.boot, stored.sequence) < (start.boot, start.sequence):
+            break
+        name = str(stored.event.detail.get("program"))
+        if name in ends:
+            ends[name] = ends[name] or str(stored.event.detail.get("reason"))
+    return dict(sorted(ends.items()))
 
 
 def _learned(database: Database) -> dict[str, float | None]:

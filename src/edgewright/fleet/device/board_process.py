@@ -16,10 +16,10 @@ from pathlib import Path
 import msgspec
 
 from edgewright.core.package import Package, read_package
+from edgewright.device.agent.parent_process import end_with
 from edgewright.device.boards.link import BoardLine, open_link
 from edgewright.device.boards.reconciliation import BoardCheck, look, unreachable
 from edgewright.device.boards.weights import keep, only_for_boards
-from edgewright.fleet.device.parent_process import end_with
 from edgewright.schema.boards import BoardAsk, BoardRound, BoardSeen, BoardState
 from edgewright.schema.errors import EdgewrightError
 

@@ -16,6 +16,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         seconds: seconds with arriving rows.
         windows, unsure, alarms, anomalies: counts.
+        crashes: of programs that run beside the model.
     """
 
     seconds: float = 0.0
@@ -23,6 +24,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     unsure: int = 0
     alarms: int = 0
     anomalies: int = 0
+    crashes: int = 0
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,8 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from edgewright.core.files import private_folder, sync, write_atomic
+from edgewright.device.agent.parent_process import output_of
 from edgewright.device.store import file_operations
-from edgewright.fleet.device.parent_process import output_of
 from edgewright.fleet.protocol.wheel_set import digest, wheels_of
 from edgewright.schema.errors import InputError, OutputError
 

@@ -15,11 +15,11 @@ from edgewright.core.adaptation.predictor import factory_of
 from edgewright.core.adaptation.slots import Files, Slots
 from edgewright.core.package import read_package
 from edgewright.device.agent.learned import learned_folder
+from edgewright.device.agent.parent_process import end_with
 from edgewright.fleet.device.control_client import HttpControl
 from edgewright.fleet.device.enrollment import device_key
 from edgewright.fleet.device.federation import take_part
 from edgewright.fleet.device.package_slots import FolderSlots
-from edgewright.fleet.device.parent_process import end_with
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.protocol.wire.transport import HttpTransport
 from edgewright.schema.errors import EdgewrightError

@@ -13,14 +13,14 @@ import socket
 import struct
 import subprocess
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, cast
 
+from edgewright.device.agent.bounded_log import BoundedLog
+from edgewright.device.agent.parent_process import end_descendants, end_with
 from edgewright.fleet.device.launcher_record import EndKind
-from edgewright.fleet.device.parent_process import end_descendants, end_with
 
 _CREDENTIALS = struct.Struct("iII")
 _LARGEST = 65_536
@@ -29,70 +29,6 @@ _TURN = 64
 _KILL_S = 10.0
 _OOM_SCORE = 300
 """By how much rather the kernel takes the agent than the launcher when memory is short."""
-
-
-class BoundedLog:
-    """Passes whole lines on to a file descriptor and leaves lines out beyond a budget; it never blocks.
-
-    Args:
-        target: descriptor.
-        clock: monotonic seconds.
-        burst: bytes that may pass at once.
-        rate: bytes a second that may pass in the long run.
-    """
-
-    LINE, WAITING, PIECE = 8192, 1 << 18, 4096  # a pipe with room takes 4096 bytes at once (PIPE_BUF)
-
-    def __init__(
-        self, target: int, clock: Callable[[], float] = time.monotonic, burst: int = 1 << 20, rate: int = 2048
-    ) -> None:
-        self._target, self._clock, self._burst, self._rate = target, clock, burst, rate
-        self._budget, self._at = float(burst), clock()
-        self._rest, self._waiting, self._left_out = b"", bytearray(), 0
-        self.last: deque[str] = deque(maxlen=5)
-
-    def take(self, data: bytes) -> None:
-        """Take output; its last line may be unfinished."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        if len(self._rest) > self.LINE:
-            lines, self._rest = [*lines, self._rest], b""
-        for line in lines:
-            self._line(line)
-
-    def pump(self, seconds: float = 0.0) -> None:
-        """Pass on what the target takes; wait for it at most so many seconds."""
-        until = self._clock() + seconds
-        with selectors.DefaultSelector() as selector, suppress(OSError, ValueError):
-            with suppress(PermissionError):  # a plain file is always ready
-                selector.register(self._target, selectors.EVENT_WRITE)
-            while self._waiting:
-                if selector.get_map() and not selector.select(max(0.0, until - self._clock())):
-                    return
-                del self._waiting[: os.write(self._target, self._waiting[: self.PIECE])]
-
-    def finish(self) -> None:
-        """Pass on an unfinished line and what waits."""
-        if self._rest:
-            self._line(self._rest)
-            self._rest = b""
-        self.pump(1.0)
-
-    def _line(self, line: bytes) -> None:
-        text = line.decode("utf-8", "replace").strip()
-        if text:
-            self.last.append(text[:500])
-        now = self._clock()
-        self._budget = min(self._burst, self._budget + (now - self._at) * self._rate)
-        self._at = now
-        size = len(line) + 1
-        if self._budget < size or len(self._waiting) + size > self.WAITING:
-            self._left_out += size
-            return
-        if self._left_out:
-            line = b"edgewright: %d bytes of the log were left out\n%b" % (self._left_out, line)
-            self._left_out = 0
-        self._budget -= size
-        self._waiting += line + b"\n"
 
 
 class AgentProcess:

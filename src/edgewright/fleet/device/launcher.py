@@ -16,17 +16,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+from edgewright.device.agent.bounded_log import BoundedLog
+from edgewright.device.agent.parent_process import STORE_VARIABLE, adopt_orphans, end_marked, store_mark
 from edgewright.device.agent.systemd import Supervisor
 from edgewright.fleet.device.agent_choice import AgentChoice, new_agent
 from edgewright.fleet.device.device_state import DeviceState
 from edgewright.fleet.device.environments import FACTORY_VARIABLE, NAME_VARIABLE, Environments, factory
-from edgewright.fleet.device.launched_agent import AgentProcess, BoundedLog
+from edgewright.fleet.device.launched_agent import AgentProcess
 from edgewright.fleet.device.launcher_record import EndKind
-from edgewright.fleet.device.parent_process import adopt_orphans, end_marked
 from edgewright.fleet.device.store_lock import locked
 from edgewright.schema.errors import INTERRUPTED, TERMINATED, InputError, OutputError
 
-LAUNCHER_VARIABLE, STORE_VARIABLE = "EDGEWRIGHT_LAUNCHER", "EDGEWRIGHT_LAUNCHED_STORE"
+LAUNCHER_VARIABLE = "EDGEWRIGHT_LAUNCHER"
 TOKEN_VARIABLE, SILENCE_VARIABLE = "EDGEWRIGHT_LAUNCHED_TOKEN", "EDGEWRIGHT_SILENCE_S"
 _RESTARTED_VARIABLE = "EDGEWRIGHT_RESTARTED"  # agents of before read no token then
 LOCK_FILE = "launcher.lock"
@@ -80,8 +81,7 @@ def launch(store: Path, token: str, quiet: bool, words: Sequence[str]) -> int:
     with locked(store, LOCK_FILE):
         adopt_orphans()
         # Of a launcher that was killed: with the lock, whatever bears this store's mark is left over.
-        folder = store.stat()
-        mark = f"{folder.st_dev}:{folder.st_ino}"
+        mark = store_mark(store)
         end_marked(STORE_VARIABLE, mark, HUNG_STOP_S)
         locked(store).close()
         log, systemd = BoundedLog(2), Supervisor()

@@ -27,7 +27,7 @@ from edgewright.schema.fleet_report import Vitals
 
 # The process exits together with the agent, even if that is killed: two would disturb each other.
 _MAIN = (
-    "import os,sys;from edgewright.fleet.device.parent_process import end_with;"
+    "import os,sys;from edgewright.device.agent.parent_process import end_with;"
     "end_with(int(sys.argv.pop(1))) or os._exit(3);"
     "from edgewright.cli.main import main;main()"
 )

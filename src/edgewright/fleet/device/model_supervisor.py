@@ -47,7 +47,7 @@ class TrialVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 def added(counts: Counts, vitals: Vitals) -> Counts:
     """Return the sum of the counts of earlier starts and of this one."""
-    names = ("windows", "unsure", "alarms", "anomalies")
+    names = ("windows", "unsure", "alarms", "anomalies", "crashes")
     sums = {name: getattr(counts, name) + getattr(vitals, name) for name in names}
     return Counts(seconds=counts.seconds + max(0.0, vitals.seconds), **sums)
 
@@ -61,7 +61,7 @@ def judge(trial: Trial, total: Counts, vitals: Vitals | None) -> TrialVerdict:
         vitals: vitals of the running process; None if none runs.
     """
     limits = trial.limits
-    failure = _ended(trial) or (_now(limits, total, vitals) if vitals else None) or _rates(limits, total)
+    failure = _ended(trial, total.crashes) or (_now(limits, total, vitals) if vitals else None) or _rates(limits, total)
     if failure:
         return failure
     if total.seconds >= limits.seconds:
@@ -72,9 +72,10 @@ def judge(trial: Trial, total: Counts, vitals: Vitals | None) -> TrialVerdict:
     return TrialVerdict(why=f"on trial: {total.seconds:.0f} of {limits.seconds:.0f} s with rows")
 
 
-def _ended(trial: Trial) -> TrialVerdict | None:
-    if trial.crashes > trial.limits.crashes:
-        return _back("crash", f"exited {trial.crashes} times, {trial.limits.crashes} allowed")
+def _ended(trial: Trial, programs: int) -> TrialVerdict | None:
+    if trial.crashes + programs > trial.limits.crashes:
+        text = f", its programs {programs} times" if programs else ""
+        return _back("crash", f"exited {trial.crashes} times{text}, {trial.limits.crashes} allowed")
     if trial.boots > trial.limits.boots:
         return _back("boots", f"cut off {trial.boots} times, {trial.limits.boots} allowed")
     return None
@@ -220,9 +221,9 @@ class ModelSupervisor:
     """Supervises the process of the active slot.
 
     Attributes:
-        crashes: unexpected exits of the process since the agent started, and one more if that start followed a power
-            loss, a restart by a watchdog or a kill: otherwise a release that hangs the device again and again would
-            pass for healthy.
+        crashes: unexpected exits of the process and, before its last start, of its programs since the agent started,
+            and one more if that start followed a power loss, a restart by a watchdog or a kill: otherwise a release
+            that hangs the device again and again would pass for healthy.
         why: why the process does not run or was rolled back; empty for neither.
     """
 
@@ -246,7 +247,8 @@ class ModelSupervisor:
 
     def vitals(self) -> Vitals | None:
         """Return the vitals of the running process; None if none runs."""
-        return msgspec.structs.replace(self._runner.vitals(), crashes=self.crashes) if self._up else None
+        vitals = self._runner.vitals()  # with the crashes of its programs
+        return msgspec.structs.replace(vitals, crashes=self.crashes + vitals.crashes) if self._up else None
 
     def counts(self) -> Counts:
         """Return the counts of the trial over all starts."""
@@ -331,12 +333,13 @@ class ModelSupervisor:
         if trial is not None:
             self._state.change(trial=msgspec.structs.replace(trial, running=False))
             self._base = trial.counts
+        self.crashes += self._runner.vitals().crashes
         self._up = False
         self._pace.good(self._clock.monotonic(), self._config.again)
         self.why = "the source has ended"
 
     def _crashed(self, line: str) -> None:
-        self.crashes += 1
+        self.crashes += 1 + self._runner.vitals().crashes
         self.why = line
         trial = self.keep()
         self._up = False

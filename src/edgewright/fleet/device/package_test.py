@@ -12,8 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from edgewright.core.files import os_errors
-from edgewright.fleet.device.parent_process import output_of
+from edgewright.device.agent.parent_process import output_of
 from edgewright.fleet.device.ports import Tested
+from edgewright.schema.device_config import KEEP_AGENT_VARIABLE
 from edgewright.schema.errors import OutputError
 from edgewright.schema.fleet_plan import TrialLimits
 from edgewright.schema.fleet_report import Because
@@ -26,7 +27,10 @@ OK, WRONG, UNREADABLE, DISK, SETTINGS, MEMORY = 0, 1, 2, 3, 4, 74
 _MEMORY = 1 << 30
 _SECONDS = 60
 _WALL = 120.0
-_KEPT = ("PATH", "HOME", "LANG", "XDG_CACHE_HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "CREDENTIALS_DIRECTORY")
+_KEPT = (
+    "PATH", "HOME", "LANG", "XDG_CACHE_HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "CREDENTIALS_DIRECTORY",
+    KEEP_AGENT_VARIABLE,
+)  # fmt: skip
 
 
 def limit(memory: int, seconds: int) -> None:

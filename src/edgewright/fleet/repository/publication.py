@@ -15,7 +15,7 @@ from edgewright.core.archive import DAMAGED
 from edgewright.core.package import package_bytes, parse_package, read_package
 from edgewright.core.predictor import Predictor
 from edgewright.device.agent.packages import SETTINGS
-from edgewright.device.agent.release_settings import check_carried, collect_files
+from edgewright.device.agent.release_settings import carried_programs, check_carried, collect_files
 from edgewright.fleet.protocol.layout import RELEASES, package_target, plan_target
 from edgewright.fleet.protocol.wheel_set import FOLDER, checked
 from edgewright.fleet.repository import changes, metadata, releases
@@ -163,14 +163,16 @@ def _has_settings(data: bytes) -> bool:
 
 
 def carried_parts(fleet: Fleet, release: Release) -> tuple[str, ...] | None:
-    """Return what a release carries beside its model, 'settings' and 'agent'; None where its file cannot be read."""
+    """Return what a release carries beside its model; None where its file cannot be read."""
+    path = fleet.targets / metadata.prefixed(release.target, release.sha256)
     try:
-        with zipfile.ZipFile(fleet.targets / metadata.prefixed(release.target, release.sha256)) as archive:
+        with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except DAMAGED:
+        programs = [f"program {name}" for name in carried_programs(path)]
+    except (*DAMAGED, InputError):
         return None
-    parts = {"settings": SETTINGS, "agent": FOLDER}
-    return tuple(part for part, folder in parts.items() if any(name.startswith(folder) for name in names))
+    settings, agent = (any(name.startswith(folder) for name in names) for folder in (SETTINGS, FOLDER))
+    return (*["settings"] * settings, *programs, *["agent"] * agent)
 
 
 def prepare_release(

@@ -41,7 +41,9 @@ class FollowOptions:
         metavar="URL", help="With --fleet: another address with the packages, for when one sends none or wrong bytes."
     )
     stick: str = option(metavar="DIR", help="With --fleet: where USB sticks are mounted.")
-    keep_agent: bool = option("--keep-agent", help="With --fleet: never install wheels of the agent from a release.")
+    keep_agent: bool = option(
+        "--keep-agent", help="With --fleet: take no code from a release, neither wheels of the agent nor programs."
+    )
     federate: bool = option(
         "--federate", help="With --fleet: learn together with other devices; labelled examples stay on this one."
     )
@@ -79,7 +81,10 @@ def follow_fleet(
         return DONE
     from edgewright.device.boards.configuration import read_boards
     from edgewright.fleet.device.runner import RunnerOptions, arguments, follow, forward
+    from edgewright.schema.device_config import KEEP_AGENT_VARIABLE
 
+    if fleet.keep_agent:
+        os.environ[KEEP_AGENT_VARIABLE] = "1"  # of what tests a release, and of the model's process
     options = RunnerOptions(
         url=fleet.fleet, token=os.environ.pop(launcher.TOKEN_VARIABLE, ""), store=folder,
         package=Path(package) if package else None,

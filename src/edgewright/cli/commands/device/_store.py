@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import os
+import shlex
 import tempfile
 import time
 import typing
@@ -307,6 +308,7 @@ def check(
         f"board {board.name}: {board.link}, {board.trial:g} s of trial; queried if the device has a fleet"
         for board in settings.boards
     ]
+    lines += [f"program {name}: {shlex.join(entry.run)}" for name, entry in settings.programs.items()]
     lines += [f"kept instead of the release's: {key}" for key in configured.kept]
     more = "" if named else " with a package on the command line: it configures no work"
     lines.append(f"{config.name} can be run{more}")

@@ -128,6 +128,9 @@ def _lines(state: StoreState) -> list[str]:
         f"package {name!r} was refused at the last start, {INSTEAD}: {why}" for name, why in state.refused.items()
     ]
     lines += [
+        f"program {name!r} was started" + (f"; last: {how}" if how else "") for name, how in state.programs.items()
+    ]
+    lines += [
         f"damage{f' in boot {d.boot}' if d.boot else ''} ({when(d.wall)}): {d.subject}; set aside as {d.file}, saved "
         + (", ".join(f"{count:,} {name}" for name, count in d.rescued.items() if count) or "nothing")
         for d in state.damage

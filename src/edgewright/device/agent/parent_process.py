@@ -1,4 +1,4 @@
-"""Ties processes to their parent: none outlives the agent or its launcher, not even if that is killed."""
+"""Ties processes to their parent: none outlives the agent, its launcher or the host of its programs, killed or not."""
 
 from __future__ import annotations
 
@@ -11,9 +11,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+STORE_VARIABLE = "EDGEWRIGHT_LAUNCHED_STORE"
+"""Of the environment of all that a launcher starts; its value is the mark of the store."""
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _LIBC = ctypes.CDLL(None)
 _ROUND_S, _LOOK_S = 0.02, 5.0
+
+
+def store_mark(store: Path) -> str:
+    """Return what names the folder of a store in the environment of its processes."""
+    folder = store.stat()
+    return f"{folder.st_dev}:{folder.st_ino}"
 
 
 def end_with(parent: int) -> bool:
@@ -56,7 +64,17 @@ def adopt_orphans() -> None:
     _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def end_descendants(child: int, variable: str, value: str, seconds: float, alive: Callable[[], None]) -> bool:
+def collect_all() -> None:
+    """Collect the exit codes of all children that have exited."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def end_descendants(
+    child: int, variable: str, value: str, seconds: float, alive: Callable[[], None],
+    collect: Callable[[], None] = collect_all,
+) -> bool:  # fmt: skip
     """Kill what descends from a child of this process and collect exit codes; return whether none is left.
 
     It needs neither rights nor control groups. What descends from the child is below it, in its session, or was started
@@ -69,17 +87,25 @@ def end_descendants(child: int, variable: str, value: str, seconds: float, alive
         value: of that.
         seconds: longest time; a process that waits for a broken disk cannot be killed.
         alive: called again and again meanwhile.
+        collect: collects exit codes.
     """
-    until, mark = time.monotonic() + seconds, f"\0{variable}={value}\0".encode()
-    while descendants := _descendants(child, mark):
-        alive()
-        _kill(descendants)
-        _collect()
-        if time.monotonic() > until:
-            return False
-        time.sleep(_ROUND_S)
-    _collect()
-    return True
+    mark = f"\0{variable}={value}\0".encode()
+    return _end(lambda: _descendants(child, mark), seconds, alive, collect)
+
+
+def end_below(seconds: float, collect: Callable[[], None] = collect_all) -> bool:
+    """Kill all that is below this process, and collect exit codes; return whether none is left.
+
+    Args:
+        seconds: longest time.
+        collect: collects exit codes.
+    """
+
+    def running() -> list[int]:
+        table = _table()
+        return [process for process in _below(table, [os.getpid()]) if table[process][1]]
+
+    return _end(running, seconds, lambda: None, collect)
 
 
 def end_marked(variable: str, value: str, seconds: float) -> bool:
@@ -111,10 +137,19 @@ def _kill(processes: list[int]) -> None:
             os.kill(process, signal.SIGKILL)
 
 
-def _collect() -> None:
-    with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+def _end(
+    running: Callable[[], list[int]], seconds: float, alive: Callable[[], None], collect: Callable[[], None]
+) -> bool:
+    until = time.monotonic() + seconds
+    while processes := running():
+        alive()
+        _kill(processes)
+        collect()
+        if time.monotonic() > until:
+            return False
+        time.sleep(_ROUND_S)
+    collect()
+    return True
 
 
 def _processes() -> list[int]:
@@ -147,21 +182,25 @@ def _above(process: int) -> set[int]:
     return chain
 
 
-def _descendants(child: int, mark: bytes) -> list[int]:
-    """Return what runs of a child of this process; zombies only wait for their parent."""
-    table = {process: _parent(process) for process in _processes()}
+def _table() -> dict[int, tuple[int, bool, int]]:
+    return {process: _parent(process) for process in _processes()}
+
+
+def _below(table: dict[int, tuple[int, bool, int]], roots: list[int]) -> list[int]:
     children: dict[int, list[int]] = {}
     for process, (parent, _, _) in table.items():
         children.setdefault(parent, []).append(process)
+    waiting, processes = roots, list[int]()
+    while waiting:
+        processes += (waiting := [lower for process in waiting for lower in children.get(process, [])])
+    return processes
 
-    def below(roots: list[int]) -> list[int]:
-        waiting, processes = roots, list[int]()
-        while waiting:
-            processes += (waiting := [lower for process in waiting for lower in children.get(process, [])])
-        return processes
 
+def _descendants(child: int, mark: bytes) -> list[int]:
+    """Return what runs of a child of this process; zombies only wait for their parent."""
+    table = _table()
     roots = [
-        process for process in below([os.getpid()])
+        process for process in _below(table, [os.getpid()])
         if child in (process, table[process][2]) or mark in _environment(process)
     ]  # fmt: skip
-    return [process for process in {*roots, *below(roots)} if table[process][1]]
+    return [process for process in {*roots, *_below(table, roots)} if table[process][1]]
