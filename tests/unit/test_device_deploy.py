@@ -122,8 +122,12 @@ def test_a_package_and_a_release_are_deployed_by_name(tmp_path: Path, cli: Cli) 
     signed = json.loads(file.read_bytes())
     assert signed["cohorts"]["chosen"]["devices"] == [listed(signed["salt"], one.id)]
     assert one.id not in file.read_text()
-    printed = cli("fleet", "device", "deploy", "pump-1", package(tmp_path, "1"), *here)
+    with_settings = ("--settings", tmp_path / "settings.toml")
+    with_settings[1].write_text("[agent]\nslow = 2.0\n")
+    printed = cli("fleet", "device", "deploy", "pump-1", package(tmp_path, "1"), *with_settings, *here)
     assert "release 2 goes to pump-1 alone" in printed
+    assert [one["carries"] for one in cli.json("fleet", "releases", *here)] == [[], ["settings"], []]
+    assert "which has its own" in cli("fleet", "device", "deploy", "pump-1", "main:2", *with_settings, *here, code=2)
     assert "as pump:7" in cli("fleet", "device", "deploy", "pump-1", "nowhere.edge", *here, code=2)
     assert "other" in cli("fleet", "device", "deploy", "pump-1", "other:1", *here, code=2)
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -245,6 +246,7 @@ def deploy(
     *,
     device: str = argument(metavar="NAME"),
     subject: str = argument(metavar="PACKAGE|RELEASE"),
+    settings: Path | None = option(metavar="FILE", help="Settings that PACKAGE brings: a part of a device.toml."),
     days: float = option(type=click.FloatRange(0.01, 90.0), default=7.0, help="Days until the plan expires."),
     api: ApiOptions,
     signing: KeyOptions,
@@ -268,7 +270,7 @@ def deploy(
         target = client.ask(DeviceHistory, "GET", f"/v1/fleet/devices/{part(device_id(client, device))}?limit=1").device
         if target.quarantined:
             raise InputError("a device that the control plane answers", f"one that is {target.phase}", device)
-        release, back = _release(fleet, subject, target, signing)
+        release, back = _release(fleet, subject, settings, target, signing)
         plan = _plan(target, release, back, days)
         publish_plan(fleet.folder, plan, keys=signing.keys, passphrases=signing.phrases())
         seen = client.ask(RolloutSeen, "POST", PATH, StartRollout(plan=plan.id))
@@ -276,7 +278,9 @@ def deploy(
     return Result(seen, [head, *rollout_lines(seen)], compact=True)
 
 
-def _release(fleet: Fleet, subject: str, device: DeviceSeen, signing: KeyOptions) -> tuple[Release, Release | None]:
+def _release(
+    fleet: Fleet, subject: str, settings: Path | None, device: DeviceSeen, signing: KeyOptions
+) -> tuple[Release, Release | None]:
     """Return the release that is meant and its way back; a package is published first.
 
     Raises:
@@ -286,8 +290,10 @@ def _release(fleet: Fleet, subject: str, device: DeviceSeen, signing: KeyOptions
     from edgewright.fleet.repository.acceptance import read_held
 
     if Path(subject).exists():
-        _publish(fleet, subject, device.product, signing)
+        _publish(fleet, subject, settings, device.product, signing)
         subject = "latest"
+    elif settings is not None:
+        raise InputError("a package, which --settings is for", f"the release {subject!r}, which has its own", "deploy")
     product, _, counter = subject.rpartition(":")
     if counter != "latest" and not counter.isdigit():
         raise InputError("a package, or a release such as pump:7 or latest", repr(subject), "deploy")
@@ -304,14 +310,16 @@ def _release(fleet: Fleet, subject: str, device: DeviceSeen, signing: KeyOptions
     return release, releases.revert_of(metadata_files, release)
 
 
-def _publish(fleet: Fleet, package: str, product: str, signing: KeyOptions) -> None:
+def _publish(fleet: Fleet, package: str, settings: Path | None, product: str, signing: KeyOptions) -> None:
     from edgewright.core.predictor import package_path
     from edgewright.fleet.repository.acceptance import settle, writing
-    from edgewright.fleet.repository.publication import prepare_release
+    from edgewright.fleet.repository.publication import prepare_release, with_settings
 
-    now, ring = time.time(), signing.ring(fleet)
-    with writing(fleet, now, ring):
-        change, _ = prepare_release(fleet, package_path(package), now, product=product)
+    now, ring, path = time.time(), signing.ring(fleet), package_path(package)
+    with writing(fleet, now, ring), TemporaryDirectory() as temporary:
+        if settings is not None:
+            path = with_settings(path, settings, Path(temporary))
+        change, _ = prepare_release(fleet, path, now, product=product)
         settle(fleet, change, ring, now)
 
 
