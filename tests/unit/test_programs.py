@@ -127,6 +127,11 @@ def test_a_device_must_have_the_programs_and_secrets_that_a_release_names(tmp_pa
     assert settings_with(path, config).kept == ("programs.beat",)
 
 
+def test_an_agent_without_programs_loads_nothing_for_them() -> None:
+    script = "import sys; import edgewright.device.agent.startup; sys.exit('subprocess' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
 def test_crashes_of_programs_count_in_the_trial() -> None:
     trial = Trial(
         plan="p", stage=0, counter=2, previous="a", before=1, plan_before="", limits=TrialLimits(crashes=2), crashes=1
@@ -261,6 +266,8 @@ def test_python_runs_files_and_modules(
         "import os, sys\nprint(sys.argv[1:], os.environ['KEY'], os.environ.get('EDGEWRIGHT_SECRET'), os.getcwd())\n"
     )
     monkeypatch.setenv("EDGEWRIGHT_SECRET", "of the agent")
+    (tmp_path / "programs" / "module").mkdir(parents=True)
+    (tmp_path / "programs" / "module" / "edgewright.py").write_text("raise SystemExit('of a release before')\n")
     programs, reasons = Programs(entries, {"/x/file.py": script.encode()}, tmp_path, run=True), list[str]()
 
     def ended() -> bool:

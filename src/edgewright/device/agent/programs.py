@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edgewright.device.agent.parent_process import STORE_VARIABLE, store_mark
 from edgewright.device.agent.settings import PYTHON
 from edgewright.device.store.status import PROGRAM
 from edgewright.schema.device import Event
@@ -30,6 +29,7 @@ FOLDER = "programs"
 """Folder of the store with a working folder for each program, which stays through releases."""
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
 _HOST = "edgewright.device.agent.program_host"
+_PYTHON = (sys.executable, "-P", "-s")  # not what an earlier release left in the working folder
 _LARGEST = 1 << 16
 _AGAIN_S, _END_S = 5.0, 12.0  # beyond the time that the host gives its programs
 _MFD_EXEC = 0x10  # memfd_create(2), Linux 6.3; older kernels need and know no such flag
@@ -118,16 +118,17 @@ class Programs:
         return _event("", f"the host of the programs: {how}; next start in {_AGAIN_S:.0f} s")
 
     def _spec(self, name: str, entry: ProgramEntry, stack: ExitStack) -> ProgramSpec:
-        from edgewright.device.agent import program_host  # noqa: PLC0415
+        from edgewright.device.agent import program_host  # noqa: PLC0415 - as `_start`
+        from edgewright.device.agent.parent_process import STORE_VARIABLE, store_mark  # noqa: PLC0415
 
         first, *rest = entry.run
         command, descriptors = entry.run, tuple[int, ...]()
         if first == PYTHON:
-            command = (sys.executable, *rest)
+            command = (*_PYTHON, *rest)
         elif first in self._files:
             descriptors = (stack.enter_context(_in_memory(name, self._files[first])).fileno(),)
             path = f"/proc/self/fd/{descriptors[0]}"
-            command = (sys.executable, "-P", path, *rest) if first.endswith(".py") else (path, *rest)
+            command = (*_PYTHON, path, *rest) if first.endswith(".py") else (path, *rest)
         mark, folder = store_mark(self._store), str(self._store.absolute() / FOLDER / name)
         environment = {**_ENVIRONMENT, "HOME": folder, **entry.environment, STORE_VARIABLE: mark}
         environment |= {program_host.STORE_PROGRAMS: mark, program_host.PROGRAM: name}
