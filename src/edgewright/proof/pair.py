@@ -44,10 +44,10 @@ _SHOWN = 3
 # Stages with facts instead of numbers, and their tolerance in words.
 _SAME = {RANGE: "the same declared ranges", CLASSES: "the same names in the same order"}
 _FLAGS = "the same flags of the same answers"
-# Tolerances of so many values at most are kept for a form's next pair.
+# Tolerances of so many values are kept for a form's next pairs.
 _KEPT = 4_000_000
-Limits = dict[tuple[str, int], tuple[NDArray[np.float64], str]]
-"""Stage and number of samples -> tolerances of a form's values, and the tolerance in words."""
+Limits = dict[tuple[str, tuple[int, ...]], tuple[NDArray[np.float64], str]]
+"""Stage and shape of its values -> tolerances of a form's values, and the tolerance in words."""
 
 
 def compare(
@@ -230,11 +230,11 @@ class _Pair:
 
     def _allowed(self, stage: str, a: NDArray[Any]) -> tuple[NDArray[np.float64], str]:
         """Return the tolerances of the first form's values, which are those of its other pairs."""
-        known = self.limits.get((stage, len(a)))
+        known = self.limits.get((stage, a.shape))
         if known is None:
             known = tolerance.allowed(stage, a, self.tolerance_reference)
-            if a.size <= _KEPT:
-                self.limits[stage, len(a)] = known
+            if a.size + sum(limits.size for limits, _ in self.limits.values()) <= _KEPT:
+                self.limits[stage, a.shape] = known
         return known
 
     def _shows_splits(self, stage: str) -> bool:
