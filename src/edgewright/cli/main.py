@@ -13,6 +13,7 @@ import click
 
 from edgewright._late_imports import LateImports
 from edgewright._version import __version__
+from edgewright.cli.address_limit import full_message, is_full, limit_bytes, share_one_heap
 from edgewright.cli.folder import FolderOfCommands
 from edgewright.cli.interrupt import MESSAGE, ended_by, signals_end_work
 from edgewright.cli.laps import begin
@@ -96,6 +97,7 @@ cli = _commands(
 def main() -> NoReturn:
     """Run a command and end the process with its exit code."""
     LateImports.is_command = True
+    share_one_heap()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -140,7 +142,11 @@ def _run(arguments: list[str], commands: click.Group) -> int:
         context = getattr(error, "ctx", None)
         hint = f" Try: {context.command_path} --help" if context else ""
         return _say(error.format_message().replace("\n", " ") + hint, BAD_INPUT)
-    except ModuleNotFoundError as error:
+    except (ImportError, RuntimeError, SystemError) as error:
+        if limit_bytes() is not None and is_full(error):
+            return _say(full_message(), OUTPUT_FAILED)
+        if not isinstance(error, ModuleNotFoundError):
+            raise
         extra = EXTRAS.get((error.name or "").split(".")[0])
         if extra is None:
             raise
@@ -152,7 +158,7 @@ def _run(arguments: list[str], commands: click.Group) -> int:
         _forget_output()
         return OUTPUT_FAILED
     except MemoryError:
-        return _say("expected enough memory for this data. Use fewer rows or a smaller window", OUTPUT_FAILED)
+        return _say(full_message(), OUTPUT_FAILED)
     except OSError as error:
         if error.errno is None:
             raise

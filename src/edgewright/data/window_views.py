@@ -26,12 +26,15 @@ class WindowViews:
         views: of each recording all windows, shape (windows, channels, samples), without memory of their own.
         owners: shape (n,), which recording each window is of.
         first: shape (n,), its first row there.
-        steps: fitted stages that keep the shape, which windows pass through when they are cut.
+        steps: fitted stages that windows pass through when they are cut.
+        channels, samples: of a window behind them.
     """
 
     views: tuple[Floats, ...]
     owners: NDArray[np.int32]
     first: NDArray[np.int64]
+    channels: int
+    samples: int
     steps: tuple[Any, ...] = ()
 
     dtype = np.dtype(np.float32)
@@ -48,12 +51,13 @@ class WindowViews:
             first: shape (n,), its first row there; all its rows are.
             samples: rows in a window.
         """
-        return cls(tuple(sliding_window_view(values, samples, axis=0) for values in rows), owners, first)
+        views = tuple(sliding_window_view(values, samples, axis=0) for values in rows)
+        return cls(views, owners, first, rows[0].shape[1], samples)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Windows, channels and samples."""
-        return len(self.first), self.views[0].shape[1], self.views[0].shape[2]
+        return len(self.first), self.channels, self.samples
 
     def __len__(self) -> int:
         return len(self.first)
@@ -80,8 +84,9 @@ class WindowViews:
         return replace(self, owners=self.owners[indices], first=self.first[indices])
 
     def through(self, fitted: Any) -> WindowViews:  # noqa: ANN401 - any transformer
-        """Return the windows as a fitted stage gives them, which keeps their shape."""
-        return replace(self, steps=(*self.steps, fitted))
+        """Return the windows as a fitted stage gives them, which gives windows, too."""
+        channels, samples = np.shape(fitted.transform(self[:1]))[1:]
+        return replace(self, channels=channels, samples=samples, steps=(*self.steps, fitted))
 
     def pieces(self) -> Iterator[Floats]:
         """All windows in order, a piece at a time."""
@@ -89,7 +94,7 @@ class WindowViews:
             yield self[piece]
 
     def _cut(self, places: NDArray[np.int64]) -> Floats:
-        X = np.empty((len(places), *self.shape[1:]), np.float32)
+        X = np.empty((len(places), *self.views[0].shape[1:]), np.float32)
         owners, first = self.owners[places], self.first[places]
         order = np.argsort(owners, kind="stable")
         for group in np.split(order, np.flatnonzero(np.diff(owners[order])) + 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -60,8 +61,8 @@ _STREAM_FIT = 200_000
 _FIT_BYTES = 32 * 2**20
 _SHOWN = 2000
 _PIECE = 65_536
-# Windows that pass through a stage together; as many here as on workers, so that sums round alike.
-_WINDOWS = 4096
+# Windows that pass through a stage together, at most, and their bytes: stages hold some tens of copies of them.
+_WINDOWS, _WINDOWS_BYTES = 4096, 8 * 2**20
 
 
 def rows_at(values: Any, rows: NDArray[np.int64]) -> Any:  # noqa: ANN401 - an array
@@ -76,19 +77,27 @@ def transformed(estimator: Any, X: NDArray[Any]) -> Floats:  # noqa: ANN401 - an
         estimator: fitted.
         X: samples.
     """
-    if X.ndim < 3 or len(X) <= _WINDOWS:
+    step = len(X) if X.ndim < 3 else windows_at_once(X)
+    if len(X) <= step:
         return _through(estimator, np.asarray(X))
-    return np.concatenate(list(each(_through, estimator, (X[at : at + _WINDOWS] for at in range(0, len(X), _WINDOWS)))))
+    return np.concatenate(list(each(_through, estimator, (X[at : at + step] for at in range(0, len(X), step)))))
+
+
+def windows_at_once(X: Any) -> int:  # noqa: ANN401 - an array, or windows that are cut
+    """Return how many windows pass through a stage together."""
+    shape: tuple[int, ...] = X.shape
+    return max(1, min(_WINDOWS, _WINDOWS_BYTES // (4 * max(1, math.prod(shape[1:])))))
 
 
 def _features(windows: WindowViews, steps: Sequence[Any], size: int) -> Floats:
     """Return the features of windows that are cut as they are needed, behind fitted stages."""
     X = np.empty((len(windows), size), np.float32)
-    for at in range(0, len(windows), _WINDOWS):
-        piece: Any = windows[at : at + _WINDOWS]
+    count = windows_at_once(windows)
+    for at in range(0, len(windows), count):
+        piece: Any = windows[at : at + count]
         for step in steps:
             piece = step.transform(piece)
-        X[at : at + _WINDOWS] = piece
+        X[at : at + count] = piece
     return X
 
 
@@ -156,7 +165,7 @@ class Flow:
     def piece(self) -> int:
         """How many samples are made at once where they are not kept."""
         if isinstance(self.X, WindowViews):
-            return _WINDOWS
+            return windows_at_once(self.X)
         if not isinstance(self.X, SpooledRows):
             return _PIECE
         return piece_rows(4 * max(self.X.shape[1], int(np.prod(self.context.shape))))

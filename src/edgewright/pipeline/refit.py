@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.engines import choose
-from edgewright.core.input.windows import parts
+from edgewright.core.input.windows import ANSWERED_BYTES, parts
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.data.targets import as_text
 from edgewright.graph.builder import prune
@@ -103,7 +103,7 @@ def feature_shares(graph: Graph, X: Floats, features: Floats) -> NDArray[np.floa
     wanted = features.reshape(len(features), -1)
     spread = wanted.std(axis=0, dtype=np.float64)
     shares = np.zeros(len(X))
-    for piece in parts(X.shape):
+    for piece in parts(X.shape, size_bytes=ANSWERED_BYTES):
         samples = np.ascontiguousarray(X[piece], np.float32)
         given = ask(samples)
         digits = last_digits(given, [ask(each) for each in perturbed_readings(samples)])

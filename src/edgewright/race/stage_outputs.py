@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from sklearn.base import clone
 
-from edgewright.data.window_views import WindowViews
+from edgewright.data.window_views import CUT_BYTES, WindowViews
 from edgewright.graph.stage import Context
 from edgewright.pipeline import plan
 from edgewright.pipeline.fitting import first_context, next_context, transformed
@@ -46,7 +46,9 @@ class StageOutputs:
 
     def __init__(self, problem: Problem, most_bytes: int = MOST_BYTES, neighbour: StageOutputs | None = None) -> None:
         self.problem = problem
-        self._most_bytes: int = neighbour._most_bytes if neighbour else most_bytes
+        X: Any = problem.samples.X
+        own = min(most_bytes, CUT_BYTES) if isinstance(X, WindowViews) else most_bytes
+        self._most_bytes: int = neighbour._most_bytes if neighbour else own
         self._kept: OrderedDict[Key, Floats] = neighbour._kept if neighbour else OrderedDict()
         # Stages that were fitted on other samples and give the same output, such as an imputer without missing values.
         self._first: dict[Key, Key] = {}
@@ -208,7 +210,7 @@ def _transforming(fitted: Any, rows: Rows) -> Rows:  # noqa: ANN401 - any transf
 
 
 def _given(fitted: Any, X: Any) -> Any:  # noqa: ANN401 - any transformer, an array or windows that are cut
-    """Return samples as a fitted stage gives them; windows that it keeps in shape are cut when they are asked for."""
-    if isinstance(X, WindowViews) and np.shape(fitted.transform(X[:1])) == (1, *X.shape[1:]):
+    """Return samples as a fitted stage gives them; windows of windows that are cut are made when they are asked for."""
+    if isinstance(X, WindowViews) and np.ndim(fitted.transform(X[:1])) == X.ndim:
         return X.through(fitted)
     return transformed(fitted, X)

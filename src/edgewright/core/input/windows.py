@@ -106,15 +106,18 @@ def _check(samples: int, step: int) -> None:
 
 # Values of layers take some times the memory of the samples themselves.
 _BYTES = 32 * 2**20
+ANSWERED_BYTES = 2**20
+"""Bytes of samples that a model answers at once: values of its layers can take some hundred times as many."""
 
 
-def parts(shape: tuple[int, ...], maximum: int = 4096) -> Iterator[slice]:
+def parts(shape: tuple[int, ...], maximum: int = 4096, size_bytes: int = _BYTES) -> Iterator[slice]:
     """Yield slices that follow one another; one, which is empty, where there are no samples.
 
     Args:
         shape: shape of the samples, their number first.
         maximum: samples in a part.
+        size_bytes: of the samples in a part, at most.
     """
-    step = max(1, min(maximum, _BYTES // (4 * max(1, math.prod(shape[1:])))))
+    step = max(1, min(maximum, size_bytes // (4 * max(1, math.prod(shape[1:])))))
     for start in range(0, max(1, shape[0]), step):
         yield slice(start, min(start + step, shape[0]))

@@ -17,7 +17,7 @@ from edgewright.compression.int8 import quantise
 from edgewright.compression.report import flips_by_class, variant, weight_bytes
 from edgewright.compression.section import missing_integer_form
 from edgewright.core.engines import Engine, choose, get
-from edgewright.core.input.windows import parts
+from edgewright.core.input.windows import ANSWERED_BYTES, parts
 from edgewright.core.integer.fusion import has_integer_form
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.objects import METADATA, oddest, read_objects
@@ -124,7 +124,7 @@ def _asked_of(engine: Engine, model: bytes) -> Callable[[Floats], Floats]:
 
     def answer(X: Floats) -> Floats:
         pieces = []
-        for part in parts(X.shape):
+        for part in parts(X.shape, size_bytes=ANSWERED_BYTES):
             given = ask(np.ascontiguousarray(X[part], np.float32))
             outputs = given["probabilities"] if "probabilities" in given else given["prediction"]
             pieces.append(np.asarray(outputs, np.float32).reshape(len(outputs), -1))
