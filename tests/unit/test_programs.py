@@ -282,3 +282,30 @@ def test_python_runs_files_and_modules(
     printed = capfd.readouterr().err
     assert f"program file: ['a b'] of the release None {tmp_path / 'programs' / 'file'}" in printed
     assert "program module: edgewright" in printed.lower()
+
+
+HOP = """
+import os, sys, time
+end = time.monotonic() + 30.0
+while time.monotonic() < end:
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    with open(sys.argv[1], "a") as file:
+        file.write(".")
+"""
+
+
+@pytest.mark.slow
+def test_who_forks_and_exits_without_end_is_ended(tmp_path: Path) -> None:
+    trail = tmp_path / "trail"
+    trail.touch()
+    for _ in range(3):
+        entries = {"hops": ProgramEntry(run=("/x/hops.py", str(trail)))}
+        programs = Programs(entries, {"/x/hops.py": HOP.encode()}, tmp_path, run=True)
+        until(programs.look)  # its first process has exited
+        programs.end()
+        programs.close()
+        size = trail.stat().st_size
+        time.sleep(0.2)
+        assert trail.stat().st_size == size

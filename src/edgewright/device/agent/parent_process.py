@@ -15,7 +15,7 @@ STORE_VARIABLE = "EDGEWRIGHT_LAUNCHED_STORE"
 """Of the environment of all that a launcher starts; its value is the mark of the store."""
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _LIBC = ctypes.CDLL(None)
-_ROUND_S, _LOOK_S = 0.02, 5.0
+_ROUND_S, _LOOK_S, _TRIES = 0.02, 5.0, 20
 
 
 def store_mark(store: Path) -> str:
@@ -89,23 +89,40 @@ def end_descendants(
         alive: called again and again meanwhile.
         collect: collects exit codes.
     """
-    mark = f"\0{variable}={value}\0".encode()
-    return _end(lambda: _descendants(child, mark), seconds, alive, collect)
+    until, mark = time.monotonic() + seconds, f"\0{variable}={value}\0".encode()
+    while descendants := _descendants(child, mark):
+        alive()
+        _kill(descendants)
+        collect()
+        if time.monotonic() > until:
+            return False
+        time.sleep(_ROUND_S)
+    collect()
+    return True
 
 
 def end_below(seconds: float, collect: Callable[[], None] = collect_all) -> bool:
-    """Kill all that is below this process, and collect exit codes; return whether none is left.
+    """Kill all that is below this process, which has adopted orphans; return whether none is left.
+
+    One that forks and exits without end is in no listing of `/proc` for long. But it is a child of this process, and
+    the kernel says which those are, and whether there is one.
 
     Args:
         seconds: longest time.
         collect: collects exit codes.
     """
-
-    def running() -> list[int]:
-        table = _table()
-        return [process for process in _below(table, [os.getpid()]) if table[process][1]]
-
-    return _end(running, seconds, lambda: None, collect)
+    until = time.monotonic() + seconds
+    while True:
+        collect()
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return True
+        for _ in range(_TRIES):
+            _kill(_children())
+        if time.monotonic() > until:
+            return False
+        time.sleep(_ROUND_S / _TRIES)
 
 
 def end_marked(variable: str, value: str, seconds: float) -> bool:
@@ -137,19 +154,11 @@ def _kill(processes: list[int]) -> None:
             os.kill(process, signal.SIGKILL)
 
 
-def _end(
-    running: Callable[[], list[int]], seconds: float, alive: Callable[[], None], collect: Callable[[], None]
-) -> bool:
-    until = time.monotonic() + seconds
-    while processes := running():
-        alive()
-        _kill(processes)
-        collect()
-        if time.monotonic() > until:
-            return False
-        time.sleep(_ROUND_S)
-    collect()
-    return True
+def _children() -> list[int]:
+    """Return the children of this process."""
+    with suppress(OSError):
+        return [int(child) for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+    return [process for process, (parent, _, _) in _table().items() if parent == os.getpid()]  # an older kernel
 
 
 def _processes() -> list[int]:
