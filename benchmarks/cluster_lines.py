@@ -1,11 +1,11 @@
-"""Workers on machines of their own, behind a line that is slow and loses packets, is cut, or leads to no file."""
+"""Workers and a scheduler on machines of their own, behind a line that is slow, loses, is cut, or leads to no file."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,8 @@ from edgewright.data.load import load_data
 from edgewright.schema.errors import InputError
 
 DELAY_S, LOSS, CUT_S = 0.05, 0.01, 30.0
-TASK_S = 1.0
+TASK_S = 0.3
+_ANY = "0.0.0.0"  # noqa: S104 - the addresses of its machines
 # Tasks go on for so long after the line is back, and no longer than the second in all.
 AFTER_S, MOST_S = 20.0, 120.0
 Row = tuple[str, str, str, bool]
@@ -54,6 +55,8 @@ def lines(folder: Path, record: Callable[[], object]) -> Row:
         checks |= _cut("one of two lines cut", cluster, far)
     with _two(folder / "alone", alone=True) as (cluster, far):
         checks |= _cut("the only line cut", cluster, far)
+    with _far_scheduler(folder / "scheduler") as (cluster, far):
+        checks |= _cut("the line to the scheduler cut", cluster, far)
     missed = [name for name, right in checks.items() if not right]
     title = f"two machines, one line with {DELAY_S * 1000:g} ms, {LOSS:.0%} loss and {CUT_S:g} s cut"
     return title, f"not: {', '.join(missed)}" if missed else "; ".join(checks), "all", not missed
@@ -62,19 +65,26 @@ def lines(folder: Path, record: Callable[[], object]) -> Row:
 @contextmanager
 def _two(folder: Path, hidden: str = "", *, alone: bool = False) -> Iterator[tuple[Machines, Machine]]:
     """Provide a cluster with a worker on each of two machines, or on the second alone, and the second machine."""
-    with machines(folder, 0, nanny=True, host="0.0.0.0") as cluster:  # noqa: S104 - addresses of its machines
-        far = Machine(2, DELAY_S, LOSS, hidden)
-        near = None
-        try:
-            near = None if alone else Machine(1)
-            for machine in filter(None, (near, far)):
-                cluster.add(at=machine.here, prefix=machine.prefix, PYTHONPATH=str(ROOT))
-            cluster.wait(1 if alone else 2)
-            yield cluster, far
-        finally:
-            far.close()
-            if near is not None:
-                near.close()
+    with ExitStack() as stack:
+        cluster = stack.enter_context(machines(folder, 0, nanny=True, listen=_ANY))
+        far = stack.enter_context(closing(Machine(2, DELAY_S, LOSS, hidden)))
+        near = [] if alone else [stack.enter_context(closing(Machine(1)))]
+        for machine in (*near, far):
+            cluster.add(at=machine.here, prefix=machine.prefix, PYTHONPATH=str(ROOT))
+        cluster.wait(len(cluster.workers))
+        yield cluster, far
+
+
+@contextmanager
+def _far_scheduler(folder: Path) -> Iterator[tuple[Machines, Machine]]:
+    """Provide a cluster whose scheduler is on the machine behind the bad line, with a worker here."""
+    with (
+        closing(Machine(2, DELAY_S, LOSS)) as far,
+        machines(folder, 0, nanny=True, listen=_ANY, host=far.there, prefix=far.prefix) as cluster,
+    ):
+        cluster.add(at=far.there, PYTHONPATH=str(ROOT))
+        cluster.wait(1)
+        yield cluster, far
 
 
 def _refusal(files: Path) -> str:

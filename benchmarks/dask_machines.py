@@ -29,17 +29,21 @@ class Machines:
         folder: they work there, so that nothing relative to the caller's folder is found.
         nanny: whether a worker that dies is started again by a process that watches it.
         settings: file with settings of Dask; empty for its own.
-        host: address of the scheduler.
+        listen, host: addresses of the scheduler, its own and for this machine.
+        prefix: stands before the command of the scheduler.
     """
 
     def __init__(
-        self, folder: Path, *, nanny: bool = False, settings: str = str(SETTINGS), host: str = "127.0.0.1"
-    ) -> None:
+        self, folder: Path, *, nanny: bool = False, settings: str = str(SETTINGS),
+        listen: str = "127.0.0.1", host: str = "127.0.0.1", prefix: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         self.settings = settings
         self._nanny = [] if nanny else ["--no-nanny"]
         self.folder, self.port = folder, free_port()
-        self.address, self.workers = f"dask://127.0.0.1:{self.port}", list[subprocess.Popen[bytes]]()
-        self.scheduler = self._start("scheduler", "--host", host, "--port", str(self.port), "--no-dashboard")
+        self.host, self.address = host, f"dask://{host}:{self.port}"
+        self.workers = list[subprocess.Popen[bytes]]()
+        words = ["scheduler", "--host", listen, "--port", str(self.port), "--no-dashboard"]
+        self.scheduler = self._start(*words, prefix=prefix)
 
     def add(self, *, at: str = "127.0.0.1", prefix: Sequence[str] = (), **environment: str) -> subprocess.Popen[bytes]:
         """Start a worker; `at` is the scheduler's address for it, `prefix` stands before the command."""
@@ -57,7 +61,7 @@ class Machines:
     def wait(self, workers: int) -> None:
         """Wait until so many workers are known to the scheduler."""
         with Client(  # type: ignore[no-untyped-call]
-            f"tcp://127.0.0.1:{self.port}", timeout=60, set_as_default=False
+            f"tcp://{self.host}:{self.port}", timeout=60, set_as_default=False
         ) as client:
             client.wait_for_workers(workers, timeout=120)
 
@@ -84,12 +88,12 @@ class Machines:
 
 @contextmanager
 def machines(
-    folder: Path, workers: int = 2, *, nanny: bool = False, settings: str = str(SETTINGS), host: str = "127.0.0.1",
-    **environment: str,
+    folder: Path, workers: int = 2, *, nanny: bool = False, settings: str = str(SETTINGS), listen: str = "127.0.0.1",
+    host: str = "127.0.0.1", prefix: Sequence[str] = (), **environment: str,
 ) -> Iterator[Machines]:  # fmt: skip
     """Provide a scheduler with workers; all end with the block."""
     folder.mkdir(parents=True, exist_ok=True)
-    cluster = Machines(folder, nanny=nanny, settings=settings, host=host)
+    cluster = Machines(folder, nanny=nanny, settings=settings, listen=listen, host=host, prefix=prefix)
     try:
         for _ in range(workers):
             cluster.add(**environment)

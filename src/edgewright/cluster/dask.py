@@ -20,6 +20,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any, Self
 
+from dask import config
 from distributed import Client, get_worker
 from distributed.client import AllExit
 
@@ -28,6 +29,8 @@ from edgewright.cluster.contract import BatchError, ClusterLostError, Job, Jobs,
 from edgewright.cluster.identity import difference, identity
 from edgewright.schema.errors import InputError
 
+# A line that is cut for less costs time; by Dask's own setting of 30 s it ends a command. A user's setting stays.
+config.update_defaults({"distributed": {"comm": {"timeouts": {"tcp": "120s"}}}})
 # Shared bytes of recent runs by digest, kept on each worker; the oldest entry is removed first.
 _KEPT: dict[str, bytes] = {}
 _MAX_KEPT = 4
