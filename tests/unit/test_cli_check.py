@@ -10,6 +10,7 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.cli.main import run
+from edgewright.pipeline import check
 from edgewright.pipeline.check import check_data
 from small_pipeline import rows, write_rows
 
@@ -162,3 +163,19 @@ def test_labels_and_people_from_the_names_of_files(tmp_path: Path) -> None:
     assert any(finding.kind == "same-group" for finding in data_report.leakage)
     rate = next(finding.sentence for finding in data_report.quality.findings if finding.kind == "rate")
     assert "e-" not in rate
+
+
+def test_leaks_are_looked_for_in_some_of_many_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "people"
+    folder.mkdir()
+    for number in range(6):
+        rows = "".join(f"{row},{row % 7},{'ab'[row // 20 % 2]},p{number}\n" for row in range(100))
+        (folder / f"part-{number}.csv").write_text(f"reading,other,state,person\n{rows}")
+    every = check_data(str(folder), target="state", group="person")
+    assert every.split == "a random split of the samples"
+    assert any("6 of 6 test groups" in finding.sentence for finding in every.leakage)
+    monkeypatch.setattr(check, "_MOST_ROWS", 350)
+    some = check_data(str(folder), target="state", group="person")
+    assert some.split == "a random split of the samples of 3 of 6 recordings, drawn by chance"
+    assert some.quality.rows == 600
+    assert any("3 of 3 test groups" in finding.sentence for finding in some.leakage)

@@ -11,6 +11,7 @@ from edgewright.core.input.windows import parts
 from edgewright.data.findings import Finding, Severity, few, percent, worst_first
 from edgewright.data.samples import unit_of
 from edgewright.data.splits import touching
+from edgewright.data.targets import coded
 from edgewright.schema.data import Floats, Samples, Split
 
 # A picture is compared as so many rows and columns of mean colours, without its mean.
@@ -151,13 +152,14 @@ def _groups(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64])
     """Return the same person or machine on both sides."""
     if samples.groups is None:
         return []
-    both = np.intersect1d(samples.groups[known], samples.groups[test])
+    names, codes = coded(samples.groups)
+    both = np.intersect1d(np.unique(codes[known]), np.unique(codes[test]))
     if not len(both):
         return []
-    share = float(np.isin(samples.groups[test], both).mean())
+    share = float(np.isin(codes[test], both).mean())
     sentence = (
-        f"{len(both)} of {len(np.unique(samples.groups[test]))} test groups are also in the training data "
-        f"({few([str(b) for b in both])}): {percent(share)} of the test samples come from a known person or machine"
+        f"{len(both)} of {len(np.unique(codes[test]))} test groups are also in the training data "
+        f"({few(names[both].tolist())}): {percent(share)} of the test samples come from a known person or machine"
     )
     numbers = {"groups": float(len(both)), "share": share}
     return [Finding("same-group", "error", sentence, numbers=numbers)]
@@ -165,17 +167,19 @@ def _groups(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64])
 
 def _sessions(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64]) -> list[Finding]:
     """Return the same session on both sides; sessions are counted anew for each person."""
-    names = samples.sessions
-    if samples.rate is None and bool((names == names[0]).all()):
+    names, codes = coded(samples.sessions)
+    if samples.rate is None and len(names) == 1:
         return []  # a table without time is one session only because nothing else is known
-    if samples.groups is not None:
-        names = np.char.add(np.char.add(samples.groups, " / "), samples.sessions)
-    both = np.intersect1d(names[known], names[test])
+    groups, of = (np.array([""]), np.zeros(1, np.int32)) if samples.groups is None else coded(samples.groups)
+    pairs = codes + of.astype(np.int64) * len(names)
+    both = np.intersect1d(np.unique(pairs[known]), np.unique(pairs[test]))
     if not len(both):
         return []
-    share = float(np.isin(names[test], both).mean())
+    share = float(np.isin(pairs[test], both).mean())
+    before = [""] if samples.groups is None else [f"{group} / " for group in groups.tolist()]
+    shown = sorted(f"{before[pair // len(names)]}{names[pair % len(names)]}" for pair in both.tolist())
     sentence = (
-        f"{len(both):,} session{'s are' if len(both) > 1 else ' is'} on both sides ({few([str(b) for b in both], 3)}): "
+        f"{len(both):,} session{'s are' if len(both) > 1 else ' is'} on both sides ({few(shown, 3)}): "
         f"{percent(share)} of the test samples"
     )
     numbers = {"sessions": float(len(both)), "share": share}

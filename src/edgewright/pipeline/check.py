@@ -26,6 +26,8 @@ from edgewright.schema.errors import InputError
 _FEWEST = 5
 # Share of them that is answered with the other class, both ways; and at most among everybody else.
 _SWAPPED, _ELSEWHERE = 0.5, 0.25
+# Rows of recordings that are looked at for leaks, at most.
+_MOST_ROWS = 2_000_000
 
 
 def swapped_labels(answers: QuickAnswers) -> tuple[Finding, ...]:
@@ -148,7 +150,12 @@ def check_data(
             columns=columns,
         )  # fmt: skip
     framing, framed = _framing(dataset, window)
-    samples, length = cut(dataset, framing), framing.samples if framing else None
+    looked = dataset if split_column else _some_recordings(dataset, seed)
+    try:
+        samples = cut(looked, framing)
+    except InputError:  # perhaps only of those that were drawn
+        looked, samples = dataset, cut(dataset, framing)
+    length = framing.samples if framing else None
     task = task_of(samples.y)
     samples = msgspec.structs.replace(samples, y=encode_target(samples.y, task))
     if split_column:
@@ -159,6 +166,8 @@ def check_data(
         sides = _random(samples, seed)
         leaks = overlap(samples, sides, length)
         text = "a random split of the samples"
+        if looked is not dataset:
+            text += f" of {len(looked.recordings):,} of {len(dataset.recordings):,} recordings, drawn by chance"
     answers = None if split_column and samples.groups is None else quick_answers(samples, task, seed)
     return Checked(
         name=dataset.name,
@@ -172,6 +181,17 @@ def check_data(
         given=bool(split_column),
         columns=columns,
     )
+
+
+def _some_recordings(dataset: DataSet, seed: int) -> DataSet:
+    """Return some of many recordings, drawn by chance, in order: as many as have `_MOST_ROWS` rows at most, or one."""
+    sizes = np.array([len(recording.values) for recording in dataset.recordings])
+    if sizes.sum() <= _MOST_ROWS:
+        return dataset
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    count = max(1, int(np.searchsorted(np.cumsum(sizes[order]), _MOST_ROWS, side="right")))
+    kept = tuple(dataset.recordings[number] for number in sorted(order[:count].tolist()))
+    return msgspec.structs.replace(dataset, recordings=kept)
 
 
 def _framing(dataset: DataSet, window: int) -> tuple[WindowConfig | None, str]:
