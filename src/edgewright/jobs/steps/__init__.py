@@ -21,6 +21,7 @@ from edgewright.data.load import find_kind
 from edgewright.data.public import names as public_names
 from edgewright.data.public import public_set
 from edgewright.pipeline.config import read_config, shipped
+from edgewright.pipeline.material import Material
 from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.device import DecisionSpec
@@ -41,12 +42,14 @@ class Ran:
         folder: of the run.
         data: path that was read; None for what the pipeline names.
         decision: that a tuning chose; None for the package's own.
+        material: what it works on with the labels that it was kept from, once a step prepared that.
     """
 
     config: PipelineConfig
     folder: Path
     data: str | None
     decision: DecisionSpec | None = None
+    material: Material | None = None
 
 
 @dataclass

@@ -83,10 +83,12 @@ def _few_shot(config: Config, work: Work) -> StepRecord:
 
 
 def with_new_labels(ran: Ran) -> Material:
-    """Return what a run works on, with the labels that `[data] without` keeps from it."""
-    data = {key: value for key, value in ran.config.data.items() if key != WITHOUT}
-    whole = replace(data_plan(ran.config), table=data)
-    return prepare(whole, ran.data, load_data(data, seed=whole.seed, path=ran.data))
+    """Return what a run works on, with the labels that `[data] without` keeps from it; prepared once for all steps."""
+    if ran.material is None:
+        data = {key: value for key, value in ran.config.data.items() if key != WITHOUT}
+        whole = replace(data_plan(ran.config), table=data)
+        ran.material = prepare(whole, ran.data, load_data(data, seed=whole.seed, path=ran.data))
+    return ran.material
 
 
 def _of(samples: Samples, side: NDArray[np.int64], label: str) -> NDArray[np.int64]:
