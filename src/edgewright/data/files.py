@@ -116,7 +116,8 @@ def data_files(files: Iterable[Path]) -> list[Path]:
 def told_left_out(files: Iterable[Path], data: Sequence[Path]) -> str:
     """Return which tables lie beside the data and are not read, in words; empty for none."""
     left = [path.name for path in files if not is_hidden(path) and path.stem.lower() not in _NO_DATA]
-    left = [name for name in left if name not in {path.name for path in data}]
+    known = {path.name for path in data}
+    left = [name for name in left if name not in known]
     return f"without {plural(len(left), 'file')} of another kind ({some_of(left, 3)})" if left else ""
 
 
