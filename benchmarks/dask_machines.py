@@ -61,9 +61,9 @@ class Machines:
     def wait(self, workers: int) -> None:
         """Wait until so many workers are known to the scheduler."""
         with Client(  # type: ignore[no-untyped-call]
-            f"tcp://{self.host}:{self.port}", timeout=60, set_as_default=False
+            f"tcp://{self.host}:{self.port}", timeout=180, set_as_default=False
         ) as client:
-            client.wait_for_workers(workers, timeout=120)
+            client.wait_for_workers(workers, timeout=180)
 
     def cpu_seconds(self) -> list[float]:
         """Return the CPU seconds of the scheduler and each worker so far."""
