@@ -16,6 +16,7 @@ from edgewright.schema.errors import InputError, MissingExtraError
 _WORD = 4
 # Answers timed together, and how many times that.
 _TIMES, _PARTS = 50, 10
+_RESERVED_BYTES = 2**24
 _NEEDED = ("memory", "inputs", "outputs", "int8", "input", "output", "predict", "label", "confidence", "repeat")
 
 
@@ -45,7 +46,10 @@ class WasmModel:
         wasmtime = need_wasmtime()
         where = "a module of WebAssembly"
         try:
-            self._store = wasmtime.Store()
+            settings = wasmtime.Config()
+            # Its own are 4 GiB of addresses and 2 GiB to grow, more than a limit of virtual memory leaves.
+            settings.memory_reservation, settings.memory_reservation_for_growth = _RESERVED_BYTES, _RESERVED_BYTES
+            self._store = wasmtime.Store(wasmtime.Engine(settings))
             opened = wasmtime.Module(self._store.engine, module)
         except wasmtime.WasmtimeError as error:
             raise InputError("WebAssembly", str(error).splitlines()[0], where) from None
