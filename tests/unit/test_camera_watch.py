@@ -44,7 +44,7 @@ def test_motion_equals_its_definition_in_whole_numbers_pixel_by_pixel() -> None:
     background, deviation = np.zeros(384, object), np.full(384, 2 << 6, object)
     seen = 0
     for number in range(14):
-        picture = rng.integers(40, 60, (16, 24)).astype(np.uint8) + np.uint8(30 * (number == 4))
+        picture = rng.integers(47, 54, (16, 24)).astype(np.uint8) + np.uint8(30 * (number == 4))
         if number > 8:
             picture[2:10, 2:12] = 200
         regions = motion.regions(picture)
@@ -83,6 +83,18 @@ def test_light_and_noise_are_no_motion_and_a_block_is() -> None:
     assert motion.regions(picture) == []
     with pytest.raises(InputError, match="4 pixels or more a side, got 160 x 3"):
         Motion(3, 160)
+
+
+def test_dark_legs_belong_to_the_coat_above_and_dim_stripes_alone_are_no_motion() -> None:
+    rng = np.random.default_rng(2)
+    motion = Motion(*SIZE)
+    for _ in range(60):
+        motion.regions(noisy(rng, 40, 1.0))
+    picture = noisy(rng, 40, 1.0)
+    picture[20:40, 40:60] = 180
+    picture[40:60, 44:56] = 31  # legs: nine levels darker than the ground
+    picture[60:64, 100:140] = 31
+    assert motion.regions(picture) == [Region(40, 20, 60, 52)]  # three cells below the coat
 
 
 def test_zones_hours_and_lines() -> None:

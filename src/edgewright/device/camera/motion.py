@@ -6,7 +6,7 @@ a pixel; the light that all pixels share is taken out first.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,11 @@ CELL = 4
 """Pixels of a side of a cell."""
 # A cell moves where 6 of its 16 pixels do; a region has three cells or more.
 _PIXELS, _CELLS = 6, 3
+# Beside a region, a cell belongs to it where 4 pixels differ by two deviations and 6 levels, as dark legs before dark
+# ground do; three such cells in a row at most (a threshold with hysteresis, Canny, 1986).
+_WEAK_DEVIATIONS, _WEAK_LEVELS, _WEAK_PIXELS, _FURTHER = 1, 6 << _FRACTION, 4, 3
 # Cells belong together across a gap of one: a head and legs before a background of the coat's brightness.
-_NEAR = range(-2, 3)
+_NEAR, _NEXT = range(-2, 3), range(-1, 2)
 # Where more than this many of 16 cells move, the light has changed or the camera was pushed: all is learned anew.
 _WHOLE = 9
 # Of the 120 rows, every fourth pixel of every fourth tells the light that all share.
@@ -83,15 +86,14 @@ class Motion:
         difference -= light
         size = np.abs(difference)
         moving = size > np.maximum(self.deviation << _DEVIATIONS, _LEVELS)
-        # Sums of slices: a sum over two axes takes ten times as long.
-        lines = moving.view(np.uint8).reshape(rows, CELL, columns * CELL)
-        counts = sum(lines[:, line] for line in range(CELL)).reshape(rows, columns, CELL)
-        counts = sum(counts[:, :, pixel] for pixel in range(CELL))
-        active = counts >= _PIXELS
+        active = _counted(moving) >= _PIXELS
         total = int(active.sum())
         if total * 16 > _WHOLE * active.size:
             self.background[:] = level
             return []
+        weak = None
+        if total >= _CELLS:
+            weak = _counted(size > np.maximum(self.deviation << _WEAK_DEVIATIONS, _WEAK_LEVELS)) >= _WEAK_PIXELS
         quiet = ~moving
         self.background += np.where(quiet, difference >> _STILL, difference >> _MOVING)
         size -= self.deviation
@@ -99,12 +101,25 @@ class Motion:
         size *= quiet
         self.deviation += size
         np.minimum(self.deviation, _NOISIEST, out=self.deviation)
-        return _joined(active) if total >= _CELLS else []
+        return [] if weak is None else _joined(active, weak & ~active)
 
 
-def _joined(active: NDArray[np.bool_]) -> list[Region]:
-    """Return the boxes of cells that belong together, the largest group first."""
-    left = set(zip(*(index.tolist() for index in np.nonzero(active)), strict=True))
+def _counted(pixels: NDArray[np.bool_]) -> Bytes:
+    """Return how many pixels of each cell are set; the picture has whole cells."""
+    rows, columns = pixels.shape[0] // CELL, pixels.shape[1] // CELL
+    # Sums of slices: a sum over two axes takes ten times as long.
+    lines: Any = pixels.view(np.uint8).reshape(rows, CELL, columns * CELL)
+    counts = sum(lines[:, line] for line in range(CELL)).reshape(rows, columns, CELL)
+    return np.asarray(sum(counts[:, :, pixel] for pixel in range(CELL)), np.uint8)
+
+
+def _cells(chosen: NDArray[np.bool_]) -> set[tuple[int, int]]:
+    return set(zip(*(index.tolist() for index in np.nonzero(chosen)), strict=True))
+
+
+def _joined(active: NDArray[np.bool_], weak: NDArray[np.bool_]) -> list[Region]:
+    """Return the boxes of cells that belong together with the weak ones beside them, the largest group first."""
+    left, dim = _cells(active), _cells(weak)
     groups: list[list[tuple[int, int]]] = []
     while left:
         group = [left.pop()]
@@ -117,6 +132,12 @@ def _joined(active: NDArray[np.bool_]) -> list[Region]:
     regions = []
     for group in groups:
         if len(group) >= _CELLS:
+            edge = group
+            for _ in range(_FURTHER):
+                edge = list({(row + down, column + right) for row, column in edge for down in _NEXT for right in _NEXT}
+                            & dim)  # fmt: skip
+                dim.difference_update(edge)
+                group += edge
             rows, columns = [row for row, _ in group], [column for _, column in group]
             regions.append(Region(min(columns) * CELL, min(rows) * CELL, (max(columns) + 1) * CELL,
                                   (max(rows) + 1) * CELL))  # fmt: skip
