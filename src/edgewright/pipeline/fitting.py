@@ -93,12 +93,17 @@ def _features(windows: WindowViews, steps: Sequence[Any], size: int) -> Floats:
     """Return the features of windows that are cut as they are needed, behind fitted stages."""
     X = np.empty((len(windows), size), np.float32)
     count = windows_at_once(windows)
-    for at in range(0, len(windows), count):
-        piece: Any = windows[at : at + count]
-        for step in steps:
-            piece = step.transform(piece)
+    starts = range(0, len(windows), count)
+    pieces = (windows[at : at + count] for at in starts)
+    for at, piece in zip(starts, each(_behind, tuple(steps), pieces), strict=True):
         X[at : at + count] = piece
     return X
+
+
+def _behind(steps: Sequence[Any], piece: Any) -> Floats:  # noqa: ANN401 - windows
+    for step in steps:
+        piece = step.transform(piece)
+    return np.asarray(piece, np.float32)
 
 
 def _through(estimator: Any, X: NDArray[Any]) -> Floats:  # noqa: ANN401 - any transformer
