@@ -38,8 +38,9 @@ def measured(command: list[str], folder: Path | None = None) -> Cost:
             ended, code, usage = os.wait4(process.pid, os.WNOHANG)
             if ended:
                 break
-            # A run sets its own high-water mark back before each of its stages, to measure them.
-            now_kb = sum(_kilobytes(pid, "VmRSS:") for pid in _family(process.pid))
+            # A run sets its own high-water mark back before each of its stages, to measure them. Memory that processes
+            # share counts once.
+            now_kb = sum(_kilobytes(pid, "Pss:", "smaps_rollup") for pid in _family(process.pid))
             peak_kb = max(peak_kb, now_kb, _kilobytes(process.pid, "VmHWM:"))
             time.sleep(_STEP_S)
         process.returncode = os.waitstatus_to_exitcode(code)
@@ -60,9 +61,9 @@ def _family(pid: int) -> list[int]:
     return [pid, *(member for child in children for member in _family(child))]
 
 
-def _kilobytes(pid: int, line: str) -> int:
+def _kilobytes(pid: int, line: str, file: str = "status") -> int:
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
     except OSError:
         return 0
     return next((int(text.split()[1]) for text in lines if text.startswith(line)), 0)

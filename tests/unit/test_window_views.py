@@ -104,3 +104,18 @@ def test_a_stage_that_keeps_the_shape_is_applied_when_windows_are_cut(both: tupl
     whole, lazy = both
     X: Any = lazy.X
     np.testing.assert_array_equal(X.through(Doubled())[3:9], 2 * whole.X[3:9])
+
+
+def test_windows_in_memory_pass_through_stages_when_they_are_asked_for() -> None:
+    class Counted:
+        seen = 0
+
+        def transform(self, X: Floats) -> Floats:
+            Counted.seen += len(X)
+            return X + np.float32(1)
+
+    X = np.random.default_rng(0).normal(size=(9, 2, 4)).astype(np.float32)
+    later = WindowViews.cut_already(X).through(Counted())
+    assert (later.shape, later.nbytes, Counted.seen) == (X.shape, X.nbytes, 1)  # one tells the shape
+    np.testing.assert_array_equal(later[[7, 2]], X[[7, 2]] + 1)
+    assert Counted.seen == 3

@@ -26,8 +26,9 @@ class WindowViews:
         views: of each recording all windows, shape (windows, channels, samples), without memory of their own.
         owners: shape (n,), which recording each window is of.
         first: shape (n,), its first row there.
+        channels, samples: of a window behind the steps.
         steps: fitted stages that windows pass through when they are cut.
-        channels, samples: of a window behind them.
+        nbytes: of memory of their own.
     """
 
     views: tuple[Floats, ...]
@@ -36,10 +37,10 @@ class WindowViews:
     channels: int
     samples: int
     steps: tuple[Any, ...] = ()
+    nbytes: int = 0
 
     dtype = np.dtype(np.float32)
     ndim = 3
-    nbytes = 0
 
     @classmethod
     def of(cls, rows: Sequence[Floats], owners: NDArray[np.int32], first: NDArray[np.int64], samples: int) -> Any:  # noqa: ANN401
@@ -53,6 +54,12 @@ class WindowViews:
         """
         views = tuple(sliding_window_view(values, samples, axis=0) for values in rows)
         return cls(views, owners, first, rows[0].shape[1], samples)
+
+    @classmethod
+    def cut_already(cls, X: Floats) -> Any:  # noqa: ANN401
+        """Return windows in memory, shape (n, channels, samples), which pass through stages when they are asked for."""
+        count, channels, samples = X.shape
+        return cls((X,), np.zeros(count, np.int32), np.arange(count), channels, samples, nbytes=X.nbytes)
 
     @property
     def shape(self) -> tuple[int, int, int]:

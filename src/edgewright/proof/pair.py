@@ -82,7 +82,8 @@ class _Pair:
     ) -> None:
         count = min(len(next(iter(stages.values()))) for stages in values)
         self.a, self.b, self.reference = (
-            {stage: v[:count] for stage, v in stages.items()} for stages in (*values, reference)
+            {stage: v if len(v) == count else v[:count] for stage, v in stages.items()}
+            for stages in (*values, reference)
         )
         self.forms, self.tolerance_reference, self.limits = forms, tolerance_reference, limits
         self.mixed = forms[0].numbers != forms[1].numbers
@@ -193,7 +194,7 @@ class _Pair:
     def _reals(self, stage: str, a: NDArray[Any], b: NDArray[Any]) -> None:
         _, words = self._allowed(stage, a[:0])
         self.last = a, b
-        difference = distance(a, b)
+        difference = distance(a, b) if a is not b else np.zeros(0)
         if not difference.any():
             self.exact[:] = True
             self._keep(equal(stage, "float", a, words), a, b)

@@ -68,7 +68,7 @@ class StageOutputs:
         rows: Rows = lambda: samples.X  # noqa: E731
         # As in a run, copies are made from the training samples only: some changes depend on all given samples.
         own = (self, config.seed, msgspec.json.encode(augment), digest(train))
-        copies = _once(self._keeping(own, lambda: augmented(augment, samples.X[train], config.seed)[0][len(train) :]))
+        copies = _once(self._keeping(own, lambda: _copied(augment, samples.X, train, config.seed)))
         context, steps, name = first_context(samples, problem.task, config.seed), [], ""
         try:
             for stage in plan.parts(config.stages, config.name):
@@ -79,7 +79,7 @@ class StageOutputs:
                 key = tuple(given for given, _ in outputs)
                 rows = self._joined(outputs, rows)
                 copies = self._joined([((own, given), part) for given, part in outputs], copies)
-            X, extra = rows(), copies() if copying(augment) else None
+            X, extra = rows(), np.asarray(copies()) if copying(augment) else None
         except EdgewrightError:
             raise
         except ValueError as error:
@@ -203,6 +203,12 @@ def _once(make: Rows) -> Rows:
         return given[0]
 
     return rows
+
+
+def _copied(augment: Any, X: Any, train: Indices, seed: int) -> Any:  # noqa: ANN401 - tables, windows of any kind
+    """Return changed copies of the training samples; of windows that are cut on demand, stages change them so, too."""
+    copies = augmented(augment, X[train], seed)[0][len(train) :]
+    return WindowViews.cut_already(copies) if isinstance(X, WindowViews) else copies
 
 
 def _transforming(fitted: Any, rows: Rows) -> Rows:  # noqa: ANN401 - any transformer
