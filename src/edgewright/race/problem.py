@@ -39,7 +39,7 @@ class Fold:
     test: Indices
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problem:
     """Samples on which models are evaluated by cross-validation.
 

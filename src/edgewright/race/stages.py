@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 import numpy as np
@@ -32,6 +33,8 @@ IMPUTE: Table = {"kind": "impute"}
 FILL: Table = {"kind": "fill"}
 # Axes of rows: samples and columns.
 _ROWS = 2
+# All candidates of a problem have the same features.
+_KNOWN: WeakKeyDictionary[Problem, tuple[Table, ...]] = WeakKeyDictionary()
 
 
 def plain_stages(problem: Problem) -> tuple[Table, ...]:
@@ -93,6 +96,12 @@ def windows_of(problem: Problem) -> Floats:
 
 def feature_stages(problem: Problem) -> tuple[Table, ...]:
     """Return the stages for inputs of networks: rows are imputed; windows become features for their kind of data."""
+    if problem not in _KNOWN:
+        _KNOWN[problem] = _feature_stages(problem)
+    return _KNOWN[problem]
+
+
+def _feature_stages(problem: Problem) -> tuple[Table, ...]:
     samples = problem.samples
     if are_pictures(samples):
         return _picture_stages(problem)
