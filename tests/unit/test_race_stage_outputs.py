@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import msgspec
 import numpy as np
+import pytest
 
+from edgewright.data.window_views import WindowViews
 from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.plan import parts
+from edgewright.race import stage_outputs
 from edgewright.race.problem import Problem
 from edgewright.race.stage_outputs import StageOutputs
 from edgewright.schema.config import ModelConfig, PipelineConfig, TrainingConfig
@@ -61,6 +67,28 @@ def test_copies_are_made_of_training_samples_alone() -> None:
     for rows in (train, train[:10]):
         extra = outputs.part(config, rows).extra
         np.testing.assert_array_equal(extra, augmented(copies.augment, X[rows], config.seed)[0][len(rows) :])
+
+
+def test_of_windows_that_are_cut_on_demand_no_more_are_copied_than_memory_is_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    X = np.random.default_rng(1).normal(size=(40, 2, 32)).astype(np.float32)
+    problem = _problem(X)
+    lazy: Any = WindowViews.cut_already(X)
+    lazy = replace(problem, samples=msgspec.structs.replace(problem.samples, X=lazy))
+    train = np.arange(0, 40, 2, dtype=np.int64)
+    copies = TrainingConfig(augment=({"kind": "gain", "copies": 2},))
+    stages = ({"kind": "impute"}, {"kind": "statistics"})
+    config = PipelineConfig(name="p", data={}, stages=stages, model=ModelConfig(), training=copies)
+    whole = StageOutputs(problem).part(config, train)
+    same = StageOutputs(lazy).part(config, train)
+    assert whole.extra is not None and same.extra is not None
+    np.testing.assert_array_equal(same.extra, whole.extra)
+    monkeypatch.setattr(stage_outputs, "CUT_BYTES", X[train].nbytes)  # half of two copies of each
+    fewer = StageOutputs(lazy).part(config, train)
+    assert fewer.extra is not None
+    assert len(fewer.extra) == 20
+    assert list(fewer.extra_y) == 2 * list(problem.samples.y[train[::2]])
 
 
 def test_outputs_of_all_samples_stay_within_one_memory_and_equal_ones_are_kept_once() -> None:

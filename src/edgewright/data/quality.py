@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.core.clocks.rates import GAP, pace
 from edgewright.core.formatting import duration_text
@@ -27,7 +28,7 @@ from edgewright.data.checks_columns import (
 from edgewright.data.clock import measured_rate
 from edgewright.data.findings import Finding, Quality, Severity, percent, worst_first
 from edgewright.data.targets import as_text, class_names, counted, labelled, task_of
-from edgewright.schema.data import DataSet, Recording
+from edgewright.schema.data import DataSet, Floats, Recording
 
 # Standard gravity: 9.80665 m/s² (3rd CGPM, 1901).
 GRAVITY = {"g": 1.0, "m/s²": 9.80665, "mg": 1000.0}
@@ -93,13 +94,22 @@ def gravity_unit(dataset: DataSet, triple: tuple[int, int, int]) -> tuple[str, f
         The unit, empty where there is none or recordings differ, and the median magnitude.
     """
     kinds = {unit for recording in dataset.recordings if (unit := _unit_by_gravity(recording, triple))}
-    values = np.concatenate([recording.values[:, list(triple)] for recording in dataset.recordings]).astype(np.float64)
-    magnitude = np.sqrt((values[np.isfinite(values).all(axis=1)] ** 2).sum(axis=1))
+    magnitude = magnitudes(dataset, triple)
     usual = float(np.median(magnitude)) if len(magnitude) else 0.0
     if len(kinds) == 1:
         return kinds.pop(), usual
     counts = 0 if kinds else _raw_counts(dataset, triple)
     return (f"raw counts, about {counts:,} to 1 g" if counts else ""), usual
+
+
+def magnitudes(dataset: DataSet, triple: tuple[int, int, int]) -> NDArray[np.float64]:
+    """Return the magnitude of three axes in each row that has all of them; no copy of all rows is made."""
+
+    def of_rows(rows: Floats) -> NDArray[np.float64]:
+        values = rows[:, list(triple)].astype(np.float64)
+        return np.asarray(np.sqrt((values[np.isfinite(values).all(axis=1)] ** 2).sum(axis=1)))
+
+    return np.concatenate([of_rows(recording.values) for recording in dataset.recordings])
 
 
 def _raw_counts(dataset: DataSet, triple: tuple[int, int, int]) -> int:

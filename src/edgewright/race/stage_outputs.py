@@ -8,6 +8,7 @@ outputs of the parts of a union are kept separately, so that pipelines with comm
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -68,7 +69,8 @@ class StageOutputs:
         rows: Rows = lambda: samples.X  # noqa: E731
         # As in a run, copies are made from the training samples only: some changes depend on all given samples.
         own = (self, config.seed, msgspec.json.encode(augment), digest(train))
-        copies = _once(self._keeping(own, lambda: _copied(augment, samples.X, train, config.seed)))
+        changed = _to_change(augment, samples.X, train)
+        copies = _once(self._keeping(own, lambda: _copied(augment, samples.X, changed, config.seed)))
         context, steps, name = first_context(samples, problem.task, config.seed), [], ""
         try:
             for stage in plan.parts(config.stages, config.name):
@@ -85,9 +87,9 @@ class StageOutputs:
         except ValueError as error:
             text = str(error).split("\n")[0]
             raise InputError(f"samples the stage {name!r} can take", text, f"stage {name}") from None
-        count = 0 if extra is None else len(extra) // max(1, len(train))
+        count = 0 if extra is None else len(extra) // max(1, len(changed))
         return Part(
-            X=X, names=tuple(context.names), train=train, extra=extra, extra_y=np.tile(y[train], count),
+            X=X, names=tuple(context.names), train=train, extra=extra, extra_y=np.tile(y[changed], count),
             steps=tuple(steps), problem=problem,
         )  # fmt: skip
 
@@ -205,9 +207,17 @@ def _once(make: Rows) -> Rows:
     return rows
 
 
-def _copied(augment: Any, X: Any, train: Indices, seed: int) -> Any:  # noqa: ANN401 - tables, windows of any kind
-    """Return changed copies of the training samples; of windows that are cut on demand, stages change them so, too."""
-    copies = augmented(augment, X[train], seed)[0][len(train) :]
+def _to_change(augment: Any, X: Any, train: Indices) -> Indices:  # noqa: ANN401 - tables, windows of any kind
+    """Return training samples of which changed copies are made: all, but of windows that are cut on demand some."""
+    if not isinstance(X, WindowViews):
+        return train
+    copies = sum(config.copies for _, config in copying(augment))
+    return train[:: max(1, -(-4 * copies * len(train) * math.prod(X.shape[1:]) // CUT_BYTES))]
+
+
+def _copied(augment: Any, X: Any, changed: Indices, seed: int) -> Any:  # noqa: ANN401
+    """Return changed copies of training samples; of windows that are cut on demand, stages change them so, too."""
+    copies = augmented(augment, X[changed], seed)[0][len(changed) :]
     return WindowViews.cut_already(copies) if isinstance(X, WindowViews) else copies
 
 

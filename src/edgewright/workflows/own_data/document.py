@@ -16,7 +16,7 @@ from edgewright.core.csv.categories import column_name, made_columns
 from edgewright.core.formatting import number, plural, some_of
 from edgewright.data.checks_columns import column_of
 from edgewright.data.findings import by_column
-from edgewright.data.quality import axes, gravity_unit
+from edgewright.data.quality import axes, gravity_unit, magnitudes
 from edgewright.data.resampling import resampled_text
 from edgewright.data.roles import UNNAMED
 from edgewright.data.sensor_kinds import ACCELERATION_NAME, ROTATION_NAME, TEMPERATURE_NAME
@@ -146,11 +146,8 @@ def _rotation(dataset: DataSet, indices: list[int]) -> tuple[str, str]:
 
 
 def _is_moved(dataset: DataSet, triple: tuple[int, int, int]) -> bool:
-    parts = np.stack([column_of(dataset, index).astype(np.float64) for index in triple])
-    magnitude = np.sqrt((parts**2).sum(axis=0))
-    magnitude = magnitude[np.isfinite(magnitude)]
     unit, usual = gravity_unit(dataset, triple)
-    return bool(unit) and float(np.std(magnitude)) > _MOVED * usual
+    return bool(unit) and float(np.std(magnitudes(dataset, triple))) > _MOVED * usual
 
 
 def _temperature(usual: float) -> tuple[str, str]:
