@@ -244,7 +244,7 @@ def reference(samples: Samples, rows: NDArray[np.int64]) -> tuple[ReferenceColum
     X: Any = samples.X
     if in_pieces(X) is not None:
         # Of so many rows the median lies within a quarter of a percent of the ranks of all.
-        maximum = min(len(rows), _SAMPLED_ROWS, max(2000, _SAMPLED_BYTES // (4 * len(samples.columns))))
+        maximum = min(len(rows), _SAMPLED_ROWS, max(2000, _SAMPLED_BYTES // (4 * math.prod(X.shape[1:]))))
         rows = np.sort(np.random.default_rng(0).choice(rows, maximum, replace=False))
         X, rows = X[rows], np.arange(len(rows))
     for index, column in enumerate(samples.columns):
