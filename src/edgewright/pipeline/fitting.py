@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -80,7 +80,7 @@ def transformed(estimator: Any, X: NDArray[Any]) -> Floats:  # noqa: ANN401 - an
     step = len(X) if X.ndim < 3 else windows_at_once(X)
     if len(X) <= step:
         return _through(estimator, np.asarray(X))
-    return np.concatenate(list(each(_through, estimator, (X[at : at + step] for at in range(0, len(X), step)))))
+    return _filled(X, step, each(_through, estimator, (X[at : at + step] for at in range(0, len(X), step))))
 
 
 def windows_at_once(X: Any) -> int:  # noqa: ANN401 - an array, or windows that are cut
@@ -89,15 +89,21 @@ def windows_at_once(X: Any) -> int:  # noqa: ANN401 - an array, or windows that 
     return max(1, min(_WINDOWS, _WINDOWS_BYTES // (4 * max(1, math.prod(shape[1:])))))
 
 
-def _features(windows: WindowViews, steps: Sequence[Any], size: int) -> Floats:
+def _features(windows: WindowViews, steps: Sequence[Any]) -> Floats:
     """Return the features of windows that are cut as they are needed, behind fitted stages."""
-    X = np.empty((len(windows), size), np.float32)
     count = windows_at_once(windows)
-    starts = range(0, len(windows), count)
-    pieces = (windows[at : at + count] for at in starts)
-    for at, piece in zip(starts, each(_behind, tuple(steps), pieces), strict=True):
-        X[at : at + count] = piece
-    return X
+    pieces = (windows[at : at + count] for at in range(0, len(windows), count))
+    return _filled(windows, count, each(_behind, tuple(steps), pieces))
+
+
+def _filled(X: Any, step: int, pieces: Iterable[Floats]) -> Floats:  # noqa: ANN401 - an array, or windows
+    """Return what is made of samples, so many at a time; it is in memory once."""
+    whole = np.empty((0,), np.float32)
+    for at, piece in zip(range(0, len(X), step), pieces, strict=True):
+        if not at:
+            whole = np.empty((len(X), *piece.shape[1:]), np.float32)
+        whole[at : at + step] = piece
+    return whole
 
 
 def _behind(steps: Sequence[Any], piece: Any) -> Floats:  # noqa: ANN401 - windows
@@ -215,7 +221,7 @@ class Flow:
         many = self.X.ndim == 2 and total > KEEP_ROWS_BYTES
         if isinstance(self.X, WindowViews) and not large and len(shape) == 1:
             windows, pending = self.X, tuple(self.pending)
-            applied = measured(lambda: _features(windows, (*pending, estimator), size))
+            applied = measured(lambda: _features(windows, (*pending, estimator)))
             self.X, self.pending = applied.value, []
             return applied.cost
         if self.streams or large or many:
