@@ -140,5 +140,5 @@ def _pass_on(source: socket.socket, sink: socket.socket, limit: int) -> None:
 
 
 def left_in(cache: Path) -> list[str]:
-    """Return the files in a cache of data."""
-    return sorted(os.path.relpath(path, cache) for path in cache.rglob("*") if path.is_file())
+    """Return the files in a cache of data, but for its lock."""
+    return sorted(os.path.relpath(path, cache) for path in cache.rglob("*") if path.is_file() and path.name != ".lock")

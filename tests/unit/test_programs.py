@@ -15,6 +15,7 @@ import pytest
 
 from agent_example import package
 from edgewright.device.agent import programs as agent_programs
+from edgewright.device.agent.parent_process import KEEP_AGENT_VARIABLE
 from edgewright.device.agent.programs import Programs
 from edgewright.device.agent.release_settings import settings_with
 from edgewright.fleet.device.device_state import Counts, Trial
@@ -22,7 +23,7 @@ from edgewright.fleet.device.model_supervisor import judge
 from edgewright.fleet.device.package_test import run_vectors
 from edgewright.fleet.repository.publication import check_package, with_settings
 from edgewright.schema.device import Event
-from edgewright.schema.device_config import KEEP_AGENT_VARIABLE, ProgramEntry
+from edgewright.schema.device_config import ProgramEntry
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import TrialLimits
 

@@ -16,8 +16,6 @@ Variable = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}\Z
 Path = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 Seconds = Annotated[float, msgspec.Meta(gt=0.0, le=1e9)]
 ALL_STREAMS = ("*",)
-KEEP_AGENT_VARIABLE = "EDGEWRIGHT_KEEP_AGENT"
-"""Of the environment of all that `device run --keep-agent` starts: no release brings code."""
 
 
 class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

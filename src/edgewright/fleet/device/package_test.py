@@ -12,9 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from edgewright.core.files import os_errors
-from edgewright.device.agent.parent_process import output_of
+from edgewright.device.agent.parent_process import KEEP_AGENT_VARIABLE, output_of
 from edgewright.fleet.device.ports import Tested
-from edgewright.schema.device_config import KEEP_AGENT_VARIABLE
 from edgewright.schema.errors import OutputError
 from edgewright.schema.fleet_plan import TrialLimits
 from edgewright.schema.fleet_report import Because
