@@ -15,7 +15,6 @@ import pytest
 
 from agent_example import package
 from edgewright.device.agent import programs as agent_programs
-from edgewright.device.agent.parent_process import KEEP_AGENT_VARIABLE
 from edgewright.device.agent.programs import Programs
 from edgewright.device.agent.release_settings import settings_with
 from edgewright.fleet.device.device_state import Counts, Trial
@@ -25,7 +24,7 @@ from edgewright.fleet.repository.publication import check_package, with_settings
 from edgewright.schema.device import Event
 from edgewright.schema.device_config import ProgramEntry
 from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_plan import TrialLimits
+from edgewright.schema.fleet_plan import KEEP_AGENT_VARIABLE, TrialLimits
 
 LINE = '[programs.beat]\nrun = ["beat.sh", "a b"]\n'
 AGENT = """

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 
 FORMAT = 1
+KEEP_AGENT_VARIABLE = "EDGEWRIGHT_KEEP_AGENT"
+"""Of the environment of all that `device run --keep-agent` starts: no release brings code."""
 Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Percent = Annotated[float, msgspec.Meta(ge=0.0, le=100.0)]
 Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e9)]

@@ -13,8 +13,6 @@ from pathlib import Path
 
 STORE_VARIABLE = "EDGEWRIGHT_LAUNCHED_STORE"
 """Of the environment of all that a launcher starts; its value is the mark of the store."""
-KEEP_AGENT_VARIABLE = "EDGEWRIGHT_KEEP_AGENT"
-"""Of the environment of all that `device run --keep-agent` starts: no release brings code."""
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _LIBC = ctypes.CDLL(None)
 _ROUND_S, _LOOK_S, _TRIES = 0.02, 5.0, 20

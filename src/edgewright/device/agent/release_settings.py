@@ -20,13 +20,13 @@ from edgewright.core.files import os_errors
 from edgewright.core.state_machine.validation import read_table
 from edgewright.core.toml_tables import parse_toml, read_toml
 from edgewright.device.agent.packages import SETTINGS
-from edgewright.device.agent.parent_process import KEEP_AGENT_VARIABLE
 from edgewright.device.agent.plan import make_plan
 from edgewright.device.agent.secrets import PREFIX, secret_names
 from edgewright.device.agent.settings import PYTHON, Configured, check_settings
 from edgewright.device.boards.configuration import check_apart
 from edgewright.schema.device_config import CommandEntry, PackageEntry
 from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.fleet_plan import KEEP_AGENT_VARIABLE
 
 FILE = "device.toml"
 KEYS = ("agent", "timeline", "drift", "source", "detectors", "rules", "sink", "programs")

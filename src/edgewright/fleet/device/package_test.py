@@ -12,10 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from edgewright.core.files import os_errors
-from edgewright.device.agent.parent_process import KEEP_AGENT_VARIABLE, output_of
+from edgewright.device.agent.parent_process import output_of
 from edgewright.fleet.device.ports import Tested
 from edgewright.schema.errors import OutputError
-from edgewright.schema.fleet_plan import TrialLimits
+from edgewright.schema.fleet_plan import KEEP_AGENT_VARIABLE, TrialLimits
 from edgewright.schema.fleet_report import Because
 
 _NEW_USER, _NEW_NET = 0x10000000, 0x40000000  # CLONE_NEWUSER, CLONE_NEWNET of sched.h

@@ -79,9 +79,9 @@ def follow_fleet(
         return launcher.launch(folder, token, quiet, click.get_current_context().obj)
     if launcher.superseded():
         return DONE
-    from edgewright.device.agent.parent_process import KEEP_AGENT_VARIABLE
     from edgewright.device.boards.configuration import read_boards
     from edgewright.fleet.device.runner import RunnerOptions, arguments, follow, forward
+    from edgewright.schema.fleet_plan import KEEP_AGENT_VARIABLE
 
     if fleet.keep_agent:
         os.environ[KEEP_AGENT_VARIABLE] = "1"  # of what tests a release, and of the model's process
