@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+from edgewright.core.free_memory import limit_bytes
+
 # mallopt(3): the largest number of heaps.
 _ARENA_MAX = -8
 # What libraries say where memory ends, in exceptions of their own.
@@ -15,16 +17,6 @@ _FULL = (
     "failed to map segment", "cannot allocate memory", "can't start new thread", "bad_alloc", "resource_exhausted",
     "out of memory", "resource temporarily unavailable", "unable to allocate", "failed to spawn",
 )  # fmt: skip
-
-
-def limit_bytes() -> int | None:
-    """Return the limit of virtual memory of this process; None without any."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    limit: int = resource.getrlimit(resource.RLIMIT_AS)[0]
-    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def share_one_heap() -> None:

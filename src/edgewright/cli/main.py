@@ -13,10 +13,11 @@ import click
 
 from edgewright._late_imports import LateImports
 from edgewright._version import __version__
-from edgewright.cli.address_limit import full_message, is_full, limit_bytes, share_one_heap
+from edgewright.cli.address_limit import full_message, is_full, share_one_heap
 from edgewright.cli.folder import FolderOfCommands
 from edgewright.cli.interrupt import MESSAGE, ended_by, signals_end_work
 from edgewright.cli.laps import begin
+from edgewright.core.free_memory import limit_bytes
 from edgewright.schema.errors import (
     BAD_INPUT,
     DONE,

@@ -17,6 +17,8 @@ SINGLE_FILES = (".txt", ".dat")
 
 PARQUET = (".parquet", ".pq")
 """Endings of Parquet files."""
+FileCount = Annotated[int, msgspec.Meta(ge=0)]
+"""How many files of a folder are read, drawn by chance; 0 for all."""
 LABELS_FILE = "labels.csv"
 """Name of a file that labels the recordings of a folder."""
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from edgewright.core.csv.formats import formats
 from edgewright.core.csv.number_forms import plain_cells
 from edgewright.core.csv.rows import iter_csv, open_csv, read_csv
@@ -128,6 +130,22 @@ def files_of(files: Iterable[Path], name: str) -> list[Path]:
     if left := told_left_out(there, data):
         warnings.warn(f"{name}: read {left}", DataWarning, 2)
     return data
+
+
+def some_files(files: Sequence[Path], count: int) -> list[Path]:
+    """Return so many files, drawn by chance, in their order; all of them where `count` is 0 or as large.
+
+    Those of a smaller count are among those of a larger one.
+    """
+    if not 0 < count < len(files):
+        return list(files)
+    return [files[number] for number in sorted(draw_order(len(files))[:count])]
+
+
+def draw_order(count: int) -> list[int]:
+    """Return the numbers of files in the order in which they are drawn."""
+    numbers: list[int] = np.random.default_rng(0).permutation(count).tolist()
+    return numbers
 
 
 def _ending(path: Path) -> str:

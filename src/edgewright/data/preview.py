@@ -130,7 +130,7 @@ def _previewed(table: dict[str, object], file_path: Path) -> Preview:
     if kind not in (*_TABLES, "folder"):
         raise InputError("a CSV, Parquet or WAV file, pictures, or a folder of them", f"data of kind {kind!r}", path,
                          "Write the pipeline by hand: docs/pipeline.md lists every key")  # fmt: skip
-    files = _files(file_path, kind)
+    files = tables_in(file_path, kind)
     texts: dict[str, set[str]] = {}
     tops: list[Header] = []
     columns = _cells(files, texts, tops)
@@ -162,7 +162,8 @@ def _table(path: str, named: bool) -> dict[str, object]:
     return guess(path) if named else table_of(path)
 
 
-def _files(folder: Path, kind: str) -> list[Path]:
+def tables_in(folder: Path, kind: str) -> list[Path]:
+    """Return the files of a folder, or the file, that a source of tables reads."""
     if folder.is_file():
         return [folder]
     if kind == "csv":

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.data.contract import FileCount
 from edgewright.data.row_spool import Spool
 from edgewright.data.tabular import Table, TableConfig, input_names, with_categories
 from edgewright.schema.data import Floats, Labels, Recording
@@ -33,9 +34,11 @@ class FileTableConfig(TableConfig, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         in_parts: 'auto' has `edgewright run` read values beyond 128 MiB from disk while it trains, 'always' and 'never'
             decide. Windows, augmentation and [scaling] need the values in memory.
+        files: number of files of a folder that are read, drawn by chance; 0 for all.
     """
 
     in_parts: InParts = "auto"
+    files: FileCount = 0
 
 
 @dataclass

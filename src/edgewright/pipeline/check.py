@@ -13,6 +13,8 @@ from edgewright.data.decision import sound_window
 from edgewright.data.findings import Finding, Quality, percent
 from edgewright.data.leakage import overlap
 from edgewright.data.load import load_data
+from edgewright.data.memory_share import KEY as FILES
+from edgewright.data.memory_share import fitting_files
 from edgewright.data.quality import examine
 from edgewright.data.samples import cut
 from edgewright.data.table_proposal import propose_table
@@ -141,8 +143,9 @@ def check_data(
     named = {"target": target, "group": group, "session": session or split_column, "time": time,
              "time_unit": time_unit}  # fmt: skip
     proposed = propose_table(path, {**named, "ignore": ignore, "pattern": pattern}, kind).with_numbers()
-    columns = proposed.sentence
-    dataset = load_data(proposed.table, seed=seed, mixed_rates=True)
+    count, some = fitting_files(proposed.table)
+    columns = ". ".join(filter(None, (proposed.sentence, some)))
+    dataset = load_data({**proposed.table, **({FILES: count} if count else {})}, seed=seed, mixed_rates=True)
     quality = examine(dataset)
     if all(recording.target is None for recording in dataset.recordings):
         return Checked(

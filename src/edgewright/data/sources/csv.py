@@ -18,7 +18,7 @@ from edgewright.core.csv.rows import iter_csv, open_csv
 from edgewright.core.units import is_date
 from edgewright.data.contract import PARQUET, Source, need_path
 from edgewright.data.file_rows import are_spread, read_spread
-from edgewright.data.files import files_of
+from edgewright.data.files import files_of, some_files
 from edgewright.data.labels import LabelUnit, marked, read_marks
 from edgewright.data.table_reader import FileTableConfig, RowStore, read_recordings, read_tables, same_columns
 from edgewright.data.tabular import Table, TableConfig, data_set, read_time, text_columns, to_recording
@@ -151,6 +151,7 @@ def load(config: CsvConfig, seed: int, folder: Path | None = None) -> DataSet:
     if config.labels and config.target:
         raise InputError("target or labels", "both", f"target = {config.target!r}")
     marks = read_marks(Path(config.labels)) if config.labels else None
+    alone, files = len(files) == 1, some_files(files, config.files)
     store, named = RowStore(folder, config.in_parts), [(file, file.name) for file in files]
 
     headers: dict[str, Header] = {}
@@ -159,7 +160,7 @@ def load(config: CsvConfig, seed: int, folder: Path | None = None) -> DataSet:
         table = _with_target(table, headers[table.name], config) if table.name in headers else table
         clock = read_time(table, config)
         rate, origin = (config.rate or rate_of(clock.seconds), clock.origin) if clock else (config.rate, 0.0)
-        alone, recording = len(files) == 1, to_recording(table, config, clock)
+        recording = to_recording(table, config, clock)
         return table, marked(recording, marks, config.labels_in, alone=alone, rate=rate, origin=origin)
 
     if are_spread(files):

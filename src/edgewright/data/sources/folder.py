@@ -11,9 +11,9 @@ import msgspec
 from edgewright.core.catalogue import find, listing
 from edgewright.core.clocks.rates import rate_of
 from edgewright.data.clock import common_rate
-from edgewright.data.contract import LABELS_FILE, Source, need_path
+from edgewright.data.contract import LABELS_FILE, FileCount, Source, need_path
 from edgewright.data.file_rows import are_spread, read_spread
-from edgewright.data.files import data_files, files_of, folder_of
+from edgewright.data.files import data_files, files_of, folder_of, some_files
 from edgewright.data.labels import LabelUnit, Marks, marked, read_marks, read_name, with_meaning
 from edgewright.data.table_reader import same_columns
 from edgewright.data.tabular import Table, TableConfig, data_set, input_names, read_time, schema, to_recording
@@ -33,12 +33,14 @@ class FolderConfig(TableConfig, frozen=True, kw_only=True, forbid_unknown_fields
             labels.csv in the folder is used when left out.
         labels_in: what start and end of events count: 'seconds' or 'samples'; 'auto' goes by the columns' names.
         delimiter: between the cells of CSV files; found when left out.
+        files: number of files that are read, drawn by chance; 0 for all.
     """
 
     pattern: str = ""
     labels: str = ""
     labels_in: LabelUnit = "auto"
     delimiter: str = ""
+    files: FileCount = 0
 
 
 def reader_of(name: str) -> str:
@@ -108,6 +110,7 @@ def _load(config: FolderConfig, root: Path) -> DataSet:
     marks = read_marks(labels) if config.labels or (labels.is_file() and not config.target) else None
     if not files:
         raise InputError("at least one CSV, Parquet or WAV file", "none", config.path)
+    alone, files = len(files) == 1, some_files(files, config.files)
     named = [(file, file.relative_to(root).as_posix()) for file in files]
     if are_spread(files) and Path(config.path).is_dir():
         read = read_spread(_read, named, config)
@@ -116,8 +119,7 @@ def _load(config: FolderConfig, root: Path) -> DataSet:
     rates = [(table.name, rate) for table, rate in read]
     tables = same_columns([table for table, _ in read])
     recordings = [
-        _recording(table, config, marks, alone=len(files) == 1, rate=rate)
-        for table, (_, rate) in zip(tables, rates, strict=True)
+        _recording(table, config, marks, alone=alone, rate=rate) for table, (_, rate) in zip(tables, rates, strict=True)
     ]
     if config.rate is None and not config.time:  # rates of times may differ, stated ones not
         config = msgspec.structs.replace(config, rate=common_rate(rates))

@@ -14,6 +14,7 @@ from edgewright.core.clocks.texts import text_of as joined_text
 from edgewright.core.csv.formats.parquet import text_of
 from edgewright.data.contract import PARQUET, Source, need_path
 from edgewright.data.file_rows import are_spread, read_spread
+from edgewright.data.files import some_files
 from edgewright.data.polars import pl
 from edgewright.data.row_spool import piece_rows
 from edgewright.data.table_reader import FileTableConfig, RowStore, read_recordings, read_tables, same_columns
@@ -129,6 +130,7 @@ def load(config: ParquetConfig, seed: int, folder: Path | None = None) -> DataSe
     files = sorted(p for p in path.iterdir() if p.name.lower().endswith(SUFFIXES)) if path.is_dir() else [path]
     if not files:
         raise InputError("at least one Parquet file", "none", config.path)
+    files = some_files(files, config.files)
     named = [(file, file.name) for file in files]
     if are_spread(files):
         tables = same_columns(read_spread(read_table, named, config))

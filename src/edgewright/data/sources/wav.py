@@ -11,9 +11,9 @@ import msgspec
 
 from edgewright.core.input.riff import channel_names, read_wav
 from edgewright.data.clock import common_rate
-from edgewright.data.contract import Source, SourceConfig, need_path
+from edgewright.data.contract import FileCount, Source, SourceConfig, need_path
 from edgewright.data.file_rows import are_spread, read_spread
-from edgewright.data.files import files_below, read_whole, stored_files
+from edgewright.data.files import files_below, read_whole, some_files, stored_files
 from edgewright.data.labels import LabelUnit, marked, read_marks, read_name, with_meaning
 from edgewright.data.tabular import Table, TableConfig, known_columns, refuse_infinite, text_columns
 from edgewright.schema.data import Column, DataSet, Recording
@@ -30,12 +30,14 @@ class WavConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=T
         labels_in: what start and end of events count: 'seconds' or 'samples'; 'auto' takes seconds unless the columns
             are called start_sample and end_sample.
         ranges: smallest and largest value of a channel, by its name.
+        files: number of files of a folder that are read, drawn by chance; 0 for all.
     """
 
     pattern: str = ""
     labels: str = ""
     labels_in: LabelUnit = "auto"
     ranges: dict[str, tuple[float, float]] = msgspec.field(default_factory=dict)
+    files: FileCount = 0
 
 
 def wav_files(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -75,15 +77,16 @@ def _read_sound(path: Path, _: WavConfig, name: str) -> tuple[Table, float]:
     return Table(name=name, names=channel_names(sound.values.shape[1]), values=sound.values), float(sound.rate)
 
 
-def _sounds(path: Path) -> Iterator[tuple[str, Any, float]]:
-    """Yield name, samples and rate of each file; workers read those of a folder."""
-    files = files_below(path, (".wav",)) if path.is_dir() else []
+def _sounds(path: Path, count: int) -> Iterator[tuple[str, Any, float]]:
+    """Yield name, samples and rate of each file, of a folder of so many; workers read those of a folder."""
+    files = some_files(files_below(path, (".wav",)), count) if path.is_dir() else []
+    named = [(file, file.relative_to(path).as_posix()) for file in files]
     if are_spread(files):
-        named = [(file, file.relative_to(path).as_posix()) for file in files]
         for table, rate in read_spread(_read_sound, named, WavConfig()):
             yield table.name, table.values, rate
         return
-    for name, data in wav_files(path):
+    stored = ((name, read_whole(file, str(file))) for file, name in named)
+    for name, data in stored if files else wav_files(path):
         sound = read_wav(data, name)
         yield name, sound.values, float(sound.rate)
 
@@ -95,7 +98,7 @@ def load(config: WavConfig, seed: int) -> DataSet:
     single = path.is_file() and path.suffix.lower() != ".zip"
     recordings: list[Recording] = []
     rates: list[tuple[str, float | None]] = []
-    for name, values, rate in _sounds(path):
+    for name, values, rate in _sounds(path, config.files):
         if recordings and values.shape[1] != recordings[0].values.shape[1]:
             raise InputError(
                 f"{recordings[0].values.shape[1]} channels as in {recordings[0].name}", f"{values.shape[1]}", name

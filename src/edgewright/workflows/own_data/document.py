@@ -350,6 +350,7 @@ def _data(data: Mapping[str, Any], why: Mapping[str, str]) -> list[str]:
 
 _NOTES = {
     "ignore": "data.md says why",
+    "files": "of the folder, drawn by chance, because memory is for no more; 0 for all",
     "height": "pictures are not scaled up",
     "pattern": "what the parts of file names mean",
     "resample": "recordings of more rows a second are averaged to so many",

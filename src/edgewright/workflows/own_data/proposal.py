@@ -17,6 +17,8 @@ from edgewright.data.categories import is_text, values_of
 from edgewright.data.decision import Framing, choose_framing, stretches
 from edgewright.data.findings import Quality
 from edgewright.data.load import load_data
+from edgewright.data.memory_share import KEY as FILES
+from edgewright.data.memory_share import fitting_files
 from edgewright.data.preview import Preview, read_preview
 from edgewright.data.quality import examine
 from edgewright.data.resampling import KEY as RESAMPLE
@@ -196,6 +198,11 @@ def look(request: OwnDataRequest) -> OwnData:
     preview = read_preview(request.path, named=request.names_columns)
     roles = assign_roles(preview.columns, given, request.ignore, preview.texts, preview.is_folder, preview.units)
     table = data_table(preview, roles)
+    count, some = fitting_files(table)
+    if count:
+        table[FILES] = count
+        note = ", ".join(filter(None, (preview.note, some)))
+        preview = replace(preview, table={**preview.table, FILES: count}, note=note)
     refuse_sentences(preview.columns, roles, request.path)
     if roles.target and not roles.readings and not roles.categories:
         left_out = "; ".join(f"{name} ({why})" for name, why in roles.ignored.items())
