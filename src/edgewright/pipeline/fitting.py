@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.cluster.mapping import each
+from edgewright.core.input.windows import parts
 from edgewright.data.row_spool import SpooledRows, piece_rows
 from edgewright.data.window_views import WindowViews, in_pieces
 from edgewright.graph.stage import Context
@@ -77,32 +77,30 @@ def transformed(estimator: Any, X: NDArray[Any]) -> Floats:  # noqa: ANN401 - an
         estimator: fitted.
         X: samples.
     """
-    step = len(X) if X.ndim < 3 else windows_at_once(X)
-    if len(X) <= step:
+    slices = [] if X.ndim < 3 else _slices(X)
+    if len(slices) <= 1:
         return _through(estimator, np.asarray(X))
-    return _filled(X, step, each(_through, estimator, (X[at : at + step] for at in range(0, len(X), step))))
+    return _filled(slices, each(_through, estimator, (X[part] for part in slices)))
 
 
-def windows_at_once(X: Any) -> int:  # noqa: ANN401 - an array, or windows that are cut
-    """Return how many windows pass through a stage together."""
-    shape: tuple[int, ...] = X.shape
-    return max(1, min(_WINDOWS, _WINDOWS_BYTES // (4 * max(1, math.prod(shape[1:])))))
+def _slices(X: Any) -> list[slice]:  # noqa: ANN401 - an array, or windows that are cut
+    """Return which windows pass through a stage together."""
+    return list(parts(X.shape, _WINDOWS, _WINDOWS_BYTES))
 
 
 def _features(windows: WindowViews, steps: Sequence[Any]) -> Floats:
     """Return the features of windows that are cut as they are needed, behind fitted stages."""
-    count = windows_at_once(windows)
-    pieces = (windows[at : at + count] for at in range(0, len(windows), count))
-    return _filled(windows, count, each(_behind, tuple(steps), pieces))
+    slices = _slices(windows)
+    return _filled(slices, each(_behind, tuple(steps), (windows[part] for part in slices)))
 
 
-def _filled(X: Any, step: int, pieces: Iterable[Floats]) -> Floats:  # noqa: ANN401 - an array, or windows
-    """Return what is made of samples, so many at a time; it is in memory once."""
+def _filled(slices: Sequence[slice], pieces: Iterable[Floats]) -> Floats:
+    """Return what is made of the samples of each slice, in memory once."""
     whole = np.empty((0,), np.float32)
-    for at, piece in zip(range(0, len(X), step), pieces, strict=True):
-        if not at:
-            whole = np.empty((len(X), *piece.shape[1:]), np.float32)
-        whole[at : at + step] = piece
+    for part, piece in zip(slices, pieces, strict=True):
+        if not part.start:
+            whole = np.empty((slices[-1].stop, *piece.shape[1:]), np.float32)
+        whole[part] = piece
     return whole
 
 
@@ -176,7 +174,7 @@ class Flow:
     def piece(self) -> int:
         """How many samples are made at once where they are not kept."""
         if isinstance(self.X, WindowViews):
-            return windows_at_once(self.X)
+            return int(_slices(self.X)[0].stop)
         if not isinstance(self.X, SpooledRows):
             return _PIECE
         return piece_rows(4 * max(self.X.shape[1], int(np.prod(self.context.shape))))

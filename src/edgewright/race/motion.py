@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgewright.data.checks_columns import column_of
-from edgewright.data.quality import axes
+from edgewright.data.quality import axes, magnitudes
 from edgewright.schema.data import DataSet, Floats
 
 Table = dict[str, Any]
@@ -56,7 +56,7 @@ def motion_stages(
     if indices is None or not {names[index] for index in indices} <= noise.keys():
         return [{"kind": "union", "parts": _of_channels(noise, samples, dataset.rate, level)}]
     triple = [names[index] for index in indices]
-    usual = _rounded(_OF_GRAVITY * _magnitude(dataset, indices))
+    usual = _rounded(_OF_GRAVITY * float(np.median(magnitudes(dataset, indices))))
     axes_of_body = [f"{name} body" for name in triple]
     lengths = ["body vertical", "body magnitude", "body horizontal"]
     parts = [_strength(axes_of_body, usual, samples), _strength(lengths, usual, samples),
@@ -162,11 +162,6 @@ def _noise(values: Floats) -> float:
     if 0 < usual < _GIANTS * deviation:
         deviation = max(usual, _SMALLEST * deviation)
     return _rounded(_OF_SPREAD * deviation) or 1e-6
-
-
-def _magnitude(dataset: DataSet, triple: tuple[int, int, int]) -> float:
-    columns = [column_of(dataset, index).astype(np.float64) for index in triple]
-    return float(np.nanmedian(np.sqrt(sum(column**2 for column in columns))))
 
 
 def _rounded(value: float) -> float:
