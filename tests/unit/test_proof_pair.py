@@ -294,6 +294,15 @@ def test_a_form_that_stops_says_at_which_stage_and_the_others_are_compared() -> 
     assert proof.absent[0].reason.startswith("IndexError in test_proof_pair.py:")
 
 
+def test_a_sample_with_larger_sums_than_the_others_may_lose_more() -> None:
+    values = np.random.default_rng(3).normal(size=(40, 8)).astype(np.float32)
+    values[7] *= 50.0
+    reference = ToleranceReference(spread={}, digits={}, names={}, origins=(), labels=())
+    limit, _ = allowed("layer 2 depthwise", values, reference)
+    assert limit[7].min() > 5.0 * limit[8].max()
+    assert limit[8].min() > 1e-4 * float(np.sqrt(np.mean(np.square(values))))
+
+
 def test_a_layer_that_is_mostly_off_is_measured_by_the_size_of_its_neighbours() -> None:
     values = np.zeros((40, 2), np.float32)
     values[:, 0] = np.linspace(1, 3, 40)

@@ -45,7 +45,10 @@ PREPROCESSING = (
     "float32 order of operations: relative 1e-5 + 1e-5 of the spread + 2 ulp of all earlier values, "
     "for a sum as many as its terms can lose"
 )
-NETWORK = "float32 order of operations in every layer: relative 1e-5 + 1e-4 of the layer's RMS or the value's spread"
+NETWORK = (
+    "float32 order of operations in every layer: relative 1e-5 + 1e-4 of the layer's RMS, that of the sample or the "
+    "value's spread"
+)
 CHANCE = "accumulated rounding of all layers: 1e-4 + 2 ulp of the readings"
 CHANCE_OF_RANGE = "accumulated rounding of all layers: relative 1e-5 + 1e-4 of the range + 2 ulp of the readings"
 EXACT = "same rounding: bit-exact"
@@ -265,17 +268,16 @@ def int8_form_tolerance(
 
 
 def _sizes(values: NDArray[np.float64], data: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the RMS of a layer per sample: over all data; for a synthetic sample, at least its own RMS."""
-    sizes = np.full((len(values), *(1,) * (values.ndim - 1)), _size(values[data]))
-    odd = np.flatnonzero(~data)
-    if len(odd) and values.size:
-        rows = values[odd].reshape(len(odd), -1)
-        with np.errstate(all="ignore"):
-            own = np.sqrt(np.mean(np.square(rows), axis=1))
-        for row in np.flatnonzero(~np.isfinite(own)):
-            own[row] = _size(rows[row])
-        sizes[odd] = np.maximum(sizes[odd], own.reshape(-1, *sizes.shape[1:]))
-    return sizes
+    """Return the RMS of a layer per sample: over all data, or its own where its sums are larger."""
+    shape = (len(values), *(1,) * (values.ndim - 1))
+    if not values.size:
+        return np.zeros(shape)
+    rows = values.reshape(len(values), -1)
+    with np.errstate(all="ignore"):
+        own = np.sqrt(np.mean(np.square(rows), axis=1))
+    for row in np.flatnonzero(~np.isfinite(own)):
+        own[row] = _size(rows[row])
+    return np.maximum(own, _size(values[data])).reshape(shape)
 
 
 def _size(values: NDArray[np.float64]) -> float:

@@ -39,6 +39,8 @@ _ROOMS, _TRIMMED = 0.5, 0.8
 RECORDED_SNR = (8.0, 45.0)
 """Decibels from a word down to the noise of a recording."""
 _SECONDS = 30.0
+# A window's pause is a multiple of this part of it, so that its length has small factors where the window's has.
+_STEPS = 20
 _VOICE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,59}")
 # Of full scale; espeak-ng writes a file of zeros for signs that it does not say.
 _AUDIBLE = 1e-3
@@ -125,17 +127,24 @@ def resampled(sound: Floats, before: int, after: int) -> Floats:
     return np.asarray(wave[: len(sound) * after // before], np.float32)
 
 
-def recorded_sound(sound: Floats, rate: int, rng: np.random.Generator) -> Floats:
-    """Return a sound as somebody recorded it, at half of full scale."""
+def recorded_sound(sound: Floats, rate: int, rng: np.random.Generator, *, step: int = 1) -> Floats:
+    """Return a sound as somebody recorded it, at half of full scale.
+
+    Args:
+        sound: samples.
+        rate: Hz.
+        rng: of room, microphone, noise and the pause behind the sound.
+        step: the pause is lengthened to a multiple of so many samples: spectra of some lengths take ten times as long.
+    """
     power = float(np.mean(sound**2))
     pause = 0.0 if rng.random() < _TRIMMED else float(rng.uniform(0.1, 0.5))
     if rng.random() < _ROOMS:
         seconds = float(rng.uniform(0.05, 0.4))
-        x = _longer(sound, round(max(seconds, pause) * rate))
+        x = _longer(sound, step * -(-round(max(seconds, pause) * rate) // step))
         config = RoomConfig(seconds=seconds, direct=float(rng.uniform(-5.0, 15.0)), delay=0.0)
         x = apply_room(config, _window(x, rate), rng)
     else:
-        x = _longer(sound, round(pause * rate))
+        x = _longer(sound, step * -(-round(pause * rate) // step))
     x = apply_microphone(MicrophoneConfig(), _window(x, rate), rng)[0, 0]
     loud = np.sqrt(power / max(float(np.mean(x[: len(sound)] ** 2)), 1e-20))
     x = loud * x + hiss(len(x), power, RECORDED_SNR, rng)
@@ -249,7 +258,8 @@ def window_of(sound: Floats, samples: int, rng: np.random.Generator, *, whole: b
 
 def recorded_window(sound: Floats, samples: int, rate: int, rng: np.random.Generator, *, whole: bool) -> Floats:
     """Return a window with a sound as somebody recorded it: through a microphone, half of them in a room."""
-    return recorded_sound(window_of(sound, samples, rng, whole=whole), rate, rng)[:samples]
+    window = window_of(sound, samples, rng, whole=whole)
+    return recorded_sound(window, rate, rng, step=max(1, samples // _STEPS))[:samples]
 
 
 def noisy_window(
