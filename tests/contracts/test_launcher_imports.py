@@ -65,3 +65,20 @@ def test_the_command_that_launches_an_agent_loads_no_numpy(tmp_path: object) -> 
     command = [sys.executable, "-c", COMMAND]
     done = subprocess.run(command, cwd=str(tmp_path), capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.returncode) == ("7 False\n", 7), done.stderr
+
+
+AGENT = """
+import sys
+from edgewright.cli.main import run
+from edgewright.fleet.device import launcher, runner
+launcher.launched, launcher.superseded = (lambda: True), (lambda: False)
+runner.follow = lambda *parts: print("numpy" in sys.modules)
+print(run("device run --fleet http://127.0.0.1:9 --keep-agent --store store --source csv:a.csv".split()))
+"""
+
+
+def test_the_agent_of_a_fleet_loads_no_numpy(tmp_path: object) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AGENT], cwd=str(tmp_path), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.returncode) == ("False\n0\n", 0), done.stderr
