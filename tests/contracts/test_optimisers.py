@@ -111,10 +111,10 @@ def test_an_augmentation_gives_other_windows_of_the_same_shape(kind: str) -> Non
 def test_copies_know_their_origin(kind: str) -> None:
     windows = np.random.default_rng(4).standard_normal((5, 3, 16)).astype(np.float32)
     table = {"kind": kind, "copies": 2, **TABLES.get(kind, {})}
-    varied, origin = augmented((table,), windows, seed=3)
-    assert varied.shape == (15, 3, 16)
-    np.testing.assert_array_equal(origin, np.tile(np.arange(5), 3))
-    np.testing.assert_array_equal(varied[:5], windows)
+    copies, origin = augmented((table,), windows, seed=3)
+    assert copies.shape == (10, 3, 16)
+    np.testing.assert_array_equal(origin, np.tile(np.arange(5), 2))
+    assert not np.array_equal(copies[:5], copies[5:])
 
 
 @pytest.mark.parametrize("kind", sorted(set(AUGMENTATIONS) - set(COPYING)))
@@ -125,4 +125,4 @@ def test_changes_are_drawn_anew_and_make_no_copies(kind: str) -> None:
     assert not np.array_equal(first, second)
     # A picture has no colour beyond those of a camera; bands have no such end.
     assert kind in SPECTRA or (first.min() >= samples.min() and first.max() <= samples.max())
-    assert len(augmented(tables, samples, seed=3)[0]) == 5
+    assert not len(augmented(tables, samples, seed=3)[0])

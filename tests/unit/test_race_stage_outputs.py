@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgewright.data.window_views import WindowViews
-from edgewright.pipeline.fitting import fit_stages
+from edgewright.pipeline.fitting import fit_stages, transformed_by
 from edgewright.pipeline.plan import parts
 from edgewright.race import stage_outputs
 from edgewright.race.problem import Problem
@@ -49,7 +49,7 @@ def test_parts_of_a_union_and_copies_of_windows_are_those_of_a_run() -> None:
         assert list(part.training[1]) == 3 * list(samples.y[train])
         assert part.extra is not None
         assert not np.array_equal(part.extra[: len(train)], part.X[train])
-        changed = augmented(copies.augment, X[train], config.seed)[0][len(train) :]
+        changed = augmented(copies.augment, X[train], config.seed)[0]
         for _, stage in part.steps:
             changed = stage.transform(changed)
         np.testing.assert_allclose(part.extra, changed, rtol=1e-5, atol=1e-6)
@@ -66,7 +66,7 @@ def test_copies_are_made_of_training_samples_alone() -> None:
     outputs = StageOutputs(_problem(X))
     for rows in (train, train[:10]):
         extra = outputs.part(config, rows).extra
-        np.testing.assert_array_equal(extra, augmented(copies.augment, X[rows], config.seed)[0][len(rows) :])
+        np.testing.assert_array_equal(extra, augmented(copies.augment, X[rows], config.seed)[0])
 
 
 def test_of_windows_that_are_cut_on_demand_no_more_are_copied_than_memory_is_for(
@@ -89,6 +89,34 @@ def test_of_windows_that_are_cut_on_demand_no_more_are_copied_than_memory_is_for
     assert fewer.extra is not None
     assert len(fewer.extra) == 20
     assert list(fewer.extra_y) == 2 * list(problem.samples.y[train[::2]])
+
+
+def test_copies_that_are_many_pass_through_a_stage_once_for_all_parts_behind_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    X = np.random.default_rng(1).normal(size=(40, 2, 32)).astype(np.float32)
+    train = np.arange(0, 40, 2, dtype=np.int64)
+    union = {"kind": "union", "parts": [{"kind": "statistics"}, {"kind": "spectral", "bands": 4}]}
+    copies = TrainingConfig(augment=({"kind": "gain", "copies": 2},))
+    config = PipelineConfig(name="p", data={}, stages=({"kind": "impute"}, union), model=ModelConfig(), training=copies)
+    whole = StageOutputs(_problem(X)).part(config, train)
+    together: list[int] = []
+
+    def counted(estimators: tuple[Any, ...], samples: Any) -> list[Floats]:  # noqa: ANN401
+        together.append(len(estimators))
+        return transformed_by(estimators, samples)
+
+    monkeypatch.setattr(stage_outputs, "_COPIED_BYTES", 0)
+    monkeypatch.setattr(stage_outputs, "transformed_by", counted)
+    outputs = StageOutputs(_problem(X))
+    lazy = outputs.part(config, train)
+    assert together == [2]
+    assert lazy.extra is not None and whole.extra is not None
+    np.testing.assert_array_equal(lazy.extra, whole.extra)
+    np.testing.assert_array_equal(lazy.X, whole.X)
+    again = outputs.part(config, train)
+    assert together == [2]
+    np.testing.assert_array_equal(again.extra, whole.extra)
 
 
 def test_outputs_of_all_samples_stay_within_one_memory_and_equal_ones_are_kept_once() -> None:

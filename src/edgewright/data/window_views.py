@@ -80,7 +80,8 @@ class WindowViews:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: ANN401
         """All windows in memory, for who cannot do without."""
-        return np.asarray(self[:], dtype)
+        whole = not self.steps and self.nbytes == self.views[0].nbytes and len(self) == len(self.views[0])
+        return np.asarray(self.views[0] if whole else self[:], dtype)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel as an array: a view of a view would be copied with all that overlaps."""

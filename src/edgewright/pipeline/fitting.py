@@ -71,16 +71,21 @@ def rows_at(values: Any, rows: NDArray[np.int64]) -> Any:  # noqa: ANN401 - an a
 
 
 def transformed(estimator: Any, X: NDArray[Any]) -> Floats:  # noqa: ANN401 - any transformer
-    """Return samples as a fitted stage gives them, float32; on a cluster pieces of many windows are tasks.
+    """Return samples as a fitted stage gives them, float32; see `transformed_by`."""
+    return transformed_by((estimator,), X)[0]
+
+
+def transformed_by(estimators: Sequence[Any], X: Any) -> list[Floats]:  # noqa: ANN401 - an array, or windows
+    """Return samples as each of some fitted stages gives them, float32; on a cluster pieces of many windows are tasks.
 
     Args:
-        estimator: fitted.
-        X: samples.
+        estimators: fitted, for the same samples.
+        X: samples; windows that are cut when they are asked for are cut once.
     """
     slices = [] if X.ndim < 3 else _slices(X)
     if len(slices) <= 1:
-        return _through(estimator, np.asarray(X))
-    return _filled(slices, each(_through, estimator, (X[part] for part in slices)))
+        return _through(estimators, np.asarray(X))
+    return _filled(slices, each(_through, tuple(estimators), (X[part] for part in slices)))
 
 
 def _slices(X: Any) -> list[slice]:  # noqa: ANN401 - an array, or windows that are cut
@@ -91,27 +96,27 @@ def _slices(X: Any) -> list[slice]:  # noqa: ANN401 - an array, or windows that 
 def _features(windows: WindowViews, steps: Sequence[Any]) -> Floats:
     """Return the features of windows that are cut as they are needed, behind fitted stages."""
     slices = _slices(windows)
-    return _filled(slices, each(_behind, tuple(steps), (windows[part] for part in slices)))
+    return _filled(slices, each(_behind, tuple(steps), (windows[part] for part in slices)))[0]
 
 
-def _filled(slices: Sequence[slice], pieces: Iterable[Floats]) -> Floats:
-    """Return what is made of the samples of each slice, in memory once."""
-    whole = np.empty((0,), np.float32)
-    for part, piece in zip(slices, pieces, strict=True):
-        if not part.start:
-            whole = np.empty((slices[-1].stop, *piece.shape[1:]), np.float32)
-        whole[part] = piece
+def _filled(slices: Sequence[slice], pieces: Iterable[list[Floats]]) -> list[Floats]:
+    """Return the arrays that are made of the samples of each slice, in memory once."""
+    whole: list[Floats] = []
+    for part, arrays in zip(slices, pieces, strict=True):
+        whole = whole or [np.empty((slices[-1].stop, *array.shape[1:]), np.float32) for array in arrays]
+        for own, array in zip(whole, arrays, strict=True):
+            own[part] = array
     return whole
 
 
-def _behind(steps: Sequence[Any], piece: Any) -> Floats:  # noqa: ANN401 - windows
+def _behind(steps: Sequence[Any], piece: Any) -> list[Floats]:  # noqa: ANN401 - windows
     for step in steps:
         piece = step.transform(piece)
-    return np.asarray(piece, np.float32)
+    return [np.asarray(piece, np.float32)]
 
 
-def _through(estimator: Any, X: NDArray[Any]) -> Floats:  # noqa: ANN401 - any transformer
-    return np.asarray(estimator.transform(X), np.float32)
+def _through(estimators: Sequence[Any], X: NDArray[Any]) -> list[Floats]:
+    return [np.asarray(estimator.transform(X), np.float32) for estimator in estimators]
 
 
 @dataclass(frozen=True)

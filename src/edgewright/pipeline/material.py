@@ -326,12 +326,14 @@ def _augment(plan: DataPlan, samples: Samples, sides: Split, task: str) -> tuple
     parts: list[tuple[Floats, Any]] = []
     if copying(plan.augment):
         given = np.asarray(samples.X[sides.train], np.float32)
-        windows, origin = augmented(plan.augment, given, plan.seed)
-        parts.append((windows[len(given) :], samples.y[sides.train][origin[len(given) :]]))
+        copies, origin = augmented(plan.augment, given, plan.seed)
+        parts.append((copies, samples.y[sides.train][origin]))
     if plan.synthetic:
         parts.append(synthetic_samples(plan, samples, task))
     if not parts:
         return None, None
+    if len(parts) == 1:
+        return parts[0]
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 

@@ -11,6 +11,7 @@ import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from sklearn.base import clone
 from edgewright.data.window_views import CUT_BYTES, WindowViews
 from edgewright.graph.stage import Context
 from edgewright.pipeline import plan
-from edgewright.pipeline.fitting import first_context, next_context, transformed
+from edgewright.pipeline.fitting import first_context, next_context, transformed, transformed_by
 from edgewright.race.contract import Part
 from edgewright.race.problem import Indices, Problem
 from edgewright.schema.config import PipelineConfig
@@ -30,6 +31,8 @@ from edgewright.training.augment import augmented, copying
 
 # Bytes of outputs that are kept; an output of more than half of this is computed again.
 MOST_BYTES = 512 * 2**20
+# Beyond these bytes of changed copies, windows that a stage makes of them are not kept.
+_COPIED_BYTES = 2**26
 # Number of fitted stages that are kept.
 _MOST_FITS = 512
 Key = tuple[Any, ...]
@@ -119,7 +122,18 @@ class StageOutputs:
 
     def _joined(self, outputs: list[tuple[Key, Any]], rows: Rows) -> Rows:
         """Return the outputs of the parts of a stage, concatenated."""
-        columns = [self._keeping(key, _transforming(fitted, rows)) for key, fitted in outputs]
+        made: dict[Key, Floats] = {}
+
+        def make(key: Key, fitted: Any) -> Any:  # noqa: ANN401 - any transformer, an array or windows
+            X: Any = rows()
+            if len(outputs) == 1 or not isinstance(X, WindowViews):
+                return _given(fitted, X)
+            if key not in made:  # all parts at once: windows are cut and go through earlier stages once
+                missing = {own: part for own, part in outputs if own not in self._kept}
+                made.update(zip(missing, transformed_by(tuple(missing.values()), X), strict=True))
+            return made.pop(key)
+
+        columns = [self._keeping(key, partial(make, key, fitted)) for key, fitted in outputs]
         return _once(columns[0] if len(columns) == 1 else lambda: np.concatenate([get() for get in columns], axis=1))
 
     def _fitted(
@@ -216,13 +230,9 @@ def _to_change(augment: Any, X: Any, train: Indices) -> Indices:  # noqa: ANN401
 
 
 def _copied(augment: Any, X: Any, changed: Indices, seed: int) -> Any:  # noqa: ANN401
-    """Return changed copies of training samples; of windows that are cut on demand, stages change them so, too."""
-    copies = augmented(augment, X[changed], seed)[0][len(changed) :]
-    return WindowViews.cut_already(copies) if isinstance(X, WindowViews) else copies
-
-
-def _transforming(fitted: Any, rows: Rows) -> Rows:  # noqa: ANN401 - any transformer
-    return lambda: _given(fitted, rows())
+    """Return changed copies of training samples; what stages make of many windows is made when it is asked for."""
+    copies = augmented(augment, X[changed], seed)[0]
+    return WindowViews.cut_already(copies) if copies.nbytes > _COPIED_BYTES else copies
 
 
 def _given(fitted: Any, X: Any) -> Any:  # noqa: ANN401 - any transformer, an array or windows that are cut

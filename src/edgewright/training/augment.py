@@ -46,7 +46,7 @@ def with_copies(tables: tuple[dict[str, Any], ...], copies: int) -> tuple[dict[s
 
 
 def augmented(tables: tuple[dict[str, Any], ...], windows: Floats, seed: int) -> tuple[Floats, NDArray[np.int64]]:
-    """Return the windows and after them the copies of each table in order.
+    """Return changed copies of windows, those of each table in order.
 
     Args:
         tables: each with its `kind`, a file of `augmentations`; those that change samples in every epoch make none.
@@ -54,24 +54,20 @@ def augmented(tables: tuple[dict[str, Any], ...], windows: Floats, seed: int) ->
         seed: seed of the random number generators.
 
     Returns:
-        Windows of shape (n + copies, channels, samples), and of each the number of the window it was made from.
+        Copies of shape (n, channels, samples), and of each the number of the window it was made from.
 
     Raises:
         InputError: for rows that are not windows.
     """
-    origin = np.arange(len(windows), dtype=np.int64)
-    copies = copying(tables)
-    if not copies:
-        return windows, origin
-    if windows.ndim != 3:
+    kinds = [(kind, config) for kind, config in copying(tables) for _ in range(config.copies)]
+    if kinds and windows.ndim != 3:
         raise InputError("windows of shape (channels, samples)", f"shape {windows.shape[1:]}", "training.augment")
     rng = np.random.default_rng([seed, 0xA6])
-    parts, origins = [windows], [origin]
-    for augmentation, config in copies:
-        for _ in range(config.copies):
-            parts.append(np.asarray(augmentation.apply(config, windows, rng), np.float32))
-            origins.append(origin)
-    return np.concatenate(parts), np.concatenate(origins)
+    copies = np.empty((len(kinds), *windows.shape), np.float32)
+    for number, (kind, config) in enumerate(kinds):
+        copies[number] = kind.apply(config, windows, rng)
+    origin = np.tile(np.arange(len(windows), dtype=np.int64), len(kinds))
+    return copies.reshape(len(origin), *windows.shape[1:]), origin
 
 
 def changing(tables: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
