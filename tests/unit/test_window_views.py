@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from edgewright.data import samples as cutting
+from edgewright.data.row_spool import in_file
 from edgewright.data.samples import cut, part_of
+from edgewright.data.table_reader import RowStore
 from edgewright.data.window_views import WindowViews, in_pieces, some_in_memory
 from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.plan import parts
@@ -40,6 +44,22 @@ def both(monkeypatch: pytest.MonkeyPatch) -> tuple[Samples, Samples]:
     whole = cut(_recordings(), window)
     monkeypatch.setattr(cutting, "CUT_BYTES", 0)
     return whole, cut(_recordings(), window)
+
+
+def test_windows_of_rows_on_disk_are_cut_at_once(tmp_path: Path, both: tuple[Samples, Samples]) -> None:
+    dataset = _recordings()
+    store = RowStore(tmp_path, "always")
+    for recording in dataset.recordings:
+        store.append(recording.values)
+    ends = np.cumsum([len(recording.values) for recording in dataset.recordings]).tolist()
+    spooled = [store.rows(begin, end) for begin, end in zip([0, *ends], ends, strict=False)]
+    assert all(in_file(values) is not None for values in spooled)
+    recordings = tuple(
+        msgspec.structs.replace(recording, values=values)
+        for recording, values in zip(dataset.recordings, spooled, strict=True)
+    )
+    on_disk = cut(msgspec.structs.replace(dataset, recordings=recordings), WindowConfig(samples=40, step=20))
+    np.testing.assert_array_equal(on_disk.X, both[0].X)
 
 
 def test_windows_on_demand_are_the_same_windows(both: tuple[Samples, Samples]) -> None:

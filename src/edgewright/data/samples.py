@@ -16,7 +16,7 @@ from edgewright.core.clocks.rates import GAP
 from edgewright.core.input.windows import cut as cut_windows
 from edgewright.data.file_rows import after_another, in_files
 from edgewright.data.resampling import at_one_rate
-from edgewright.data.row_spool import joined
+from edgewright.data.row_spool import in_file, joined
 from edgewright.data.synthetic import is_synthetic
 from edgewright.data.targets import as_text, labelled, task_of
 from edgewright.data.window_views import CUT_BYTES, WindowViews
@@ -334,7 +334,8 @@ def _values_of(cuts: list[_Cut]) -> Any:  # noqa: ANN401 - an array, or windows 
         return after_another(lazy)
     shape = (sum(len(own_cut.first) for own_cut in cuts), *cuts[0].windows.shape[1:])
     recordings = {id(own_cut.rows): own_cut.rows.values for own_cut in cuts}
-    beyond = 4 * math.prod(shape) > max(CUT_BYTES, sum(values.nbytes for values in recordings.values()))
+    loaded = all(in_file(values) is None for values in recordings.values())
+    beyond = loaded and 4 * math.prod(shape) > max(CUT_BYTES, sum(values.nbytes for values in recordings.values()))
     if beyond and all(own_cut.begin <= own_cut.first[0] and own_cut.last <= own_cut.end for own_cut in cuts):
         numbers = {key: number for number, key in enumerate(recordings)}
         owners = [np.full(len(own_cut.first), numbers[id(own_cut.rows)], np.int32) for own_cut in cuts]

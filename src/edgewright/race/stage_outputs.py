@@ -30,7 +30,7 @@ from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.training.augment import augmented, copying
 
 # Bytes of outputs that are kept; an output of more than half of this is computed again.
-MOST_BYTES = 512 * 2**20
+MOST_BYTES = 384 * 2**20
 # Beyond these bytes of changed copies, windows that a stage makes of them are not kept.
 _COPIED_BYTES = 2**26
 # Number of fitted stages that are kept.
@@ -122,16 +122,16 @@ class StageOutputs:
 
     def _joined(self, outputs: list[tuple[Key, Any]], rows: Rows) -> Rows:
         """Return the outputs of the parts of a stage, concatenated."""
-        made: dict[Key, Floats] = {}
+        results: dict[Key, Floats] = {}
 
         def make(key: Key, fitted: Any) -> Any:  # noqa: ANN401 - any transformer, an array or windows
             X: Any = rows()
             if len(outputs) == 1 or not isinstance(X, WindowViews):
                 return _given(fitted, X)
-            if key not in made:  # all parts at once: windows are cut and go through earlier stages once
+            if key not in results:  # all parts at once: windows are cut and go through earlier stages once
                 missing = {own: part for own, part in outputs if own not in self._kept}
-                made.update(zip(missing, transformed_by(tuple(missing.values()), X), strict=True))
-            return made.pop(key)
+                results.update(zip(missing, transformed_by(tuple(missing.values()), X), strict=True))
+            return results.pop(key)
 
         columns = [self._keeping(key, partial(make, key, fitted)) for key, fitted in outputs]
         return _once(columns[0] if len(columns) == 1 else lambda: np.concatenate([get() for get in columns], axis=1))
