@@ -84,7 +84,7 @@ def test_of_windows_that_are_cut_on_demand_no_more_are_copied_than_memory_is_for
     same = StageOutputs(lazy).part(config, train)
     assert whole.extra is not None and same.extra is not None
     np.testing.assert_array_equal(same.extra, whole.extra)
-    monkeypatch.setattr(stage_outputs, "CUT_BYTES", X[train].nbytes)  # half of two copies of each
+    monkeypatch.setattr(stage_outputs, "CUT_BYTES", 2 * X[train].nbytes)  # half of two copies of each
     fewer = StageOutputs(lazy).part(config, train)
     assert fewer.extra is not None
     assert len(fewer.extra) == 20

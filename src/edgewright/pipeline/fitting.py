@@ -306,17 +306,22 @@ def fit_stages(
     return flow
 
 
+def some_to_fit(X: Any, train: NDArray[np.int64], context: Context) -> NDArray[np.int64]:  # noqa: ANN401
+    """Return training samples that a stage is fitted on where they are made when they are asked for: all of few."""
+    maximum = _STREAM_FIT
+    if in_pieces(X) is not None:
+        maximum = min(maximum, max(_SHOWN, _FIT_BYTES // (4 * int(np.prod(context.shape)))))
+    if len(train) <= maximum:
+        return train
+    return np.sort(np.random.default_rng(context.seed).choice(train, maximum, replace=False))
+
+
 def _fit_streamed(estimator: Any, flow: Flow, y: Any, train: NDArray[np.int64]) -> None:  # noqa: ANN401
     """Fit on all training samples where they are few or the stage learns piece by piece, else on some."""
-    maximum, step = _STREAM_FIT, flow.piece()
-    if in_pieces(flow.X) is not None:
-        maximum = min(maximum, max(_SHOWN, _FIT_BYTES // (4 * int(np.prod(flow.context.shape)))))
-    if len(train) <= maximum:
-        estimator.fit(flow.array(train), y[train])
-    elif getattr(estimator, "in_pieces", False):
+    chosen, step = some_to_fit(flow.X, train, flow.context), flow.piece()
+    if len(chosen) < len(train) and getattr(estimator, "in_pieces", False):
         estimator.fit_pieces(lambda: (flow.array(train[at : at + step]) for at in range(0, len(train), step)))
     else:
-        chosen = np.sort(np.random.default_rng(flow.context.seed).choice(train, maximum, replace=False))
         estimator.fit(flow.array(chosen), y[chosen])
 
 

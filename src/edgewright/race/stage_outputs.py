@@ -21,7 +21,7 @@ from sklearn.base import clone
 from edgewright.data.window_views import CUT_BYTES, WindowViews
 from edgewright.graph.stage import Context
 from edgewright.pipeline import plan
-from edgewright.pipeline.fitting import first_context, next_context, transformed, transformed_by
+from edgewright.pipeline.fitting import first_context, next_context, some_to_fit, transformed, transformed_by
 from edgewright.race.contract import Part
 from edgewright.race.problem import Indices, Problem
 from edgewright.schema.config import PipelineConfig
@@ -108,10 +108,10 @@ class StageOutputs:
         """Return the fitted stage, the shape of one sample of its output, and keys and fitted stages of its parts."""
         estimator = plan.build(stage, context)
         if stage.kind != "union":
-            key, fitted, shape = self._fitted(estimator, stage.stage.state, key, stage.table, rows, train, context.seed)
+            key, fitted, shape = self._fitted(estimator, stage.stage.state, key, stage.table, rows, train, context)
             return fitted, shape, [(key, fitted)]
         outputs = [
-            self._fitted(part, state, key, table, rows, train, context.seed)
+            self._fitted(part, state, key, table, rows, train, context)
             for (_, part, state), table in zip(estimator.parts, stage.table["parts"], strict=True)
         ]
         if any(len(shape) != 1 for *_, shape in outputs):
@@ -144,14 +144,15 @@ class StageOutputs:
         table: object,
         rows: Rows,
         train: Indices,
-        seed: int,
+        context: Context,
     ) -> tuple[Key, Any, tuple[int, ...]]:
         """Return the key of the output of a stage, the stage fitted on `train`, and the shape of the output."""
         own = msgspec.json.encode(table)
-        request_key = key, own, digest(train), seed
+        request_key = key, own, digest(train), context.seed
         if request_key not in self._fits:
-            X = rows()
-            fitted = clone(estimator).fit(X[train], np.asarray(self.problem.y)[train])
+            X: Any = rows()
+            chosen = some_to_fit(X, train, context) if isinstance(X, WindowViews) else train
+            fitted = clone(estimator).fit(X[chosen], np.asarray(self.problem.y)[chosen])
             learned = digest({name: getattr(fitted, name, None) for name in state})
             shape = tuple(int(n) for n in np.shape(fitted.transform(X[:1]))[1:])
             entry = key, own, learned
@@ -226,7 +227,7 @@ def _to_change(augment: Any, X: Any, train: Indices) -> Indices:  # noqa: ANN401
     if not isinstance(X, WindowViews):
         return train
     copies = sum(config.copies for _, config in copying(augment))
-    return train[:: max(1, -(-4 * copies * len(train) * math.prod(X.shape[1:]) // CUT_BYTES))]
+    return train[:: max(1, -(-4 * copies * len(train) * math.prod(X.shape[1:]) // (CUT_BYTES // 2)))]
 
 
 def _copied(augment: Any, X: Any, changed: Indices, seed: int) -> Any:  # noqa: ANN401
