@@ -64,10 +64,7 @@ def choose_framing(dataset: DataSet, decision: str = "") -> Framing:
     if (rate := lowest_rate(dataset)) is not None:
         framing = choose_framing(msgspec.structs.replace(dataset, rate=framing_rate(dataset, rate)), decision)
         return framing if framing.window is None else choose_framing(averaged(dataset, rate), decision)
-    y = target_of(dataset)
-    if y is None:
-        raise InputError("labelled rows", "none", dataset.name, "Name the column to predict with --target")
-    task = task_of(y[labelled(y)])
+    task = _task(dataset)
     if decision:
         return _as_said(dataset, decision, task)
     if dataset.recordings[0].values.ndim == 4:
@@ -84,6 +81,18 @@ def choose_framing(dataset: DataSet, decision: str = "") -> Framing:
         return whole
     lone = series_framing if dataset.rate is None else None
     return _stream(dataset, task) or lone or Framing("row", _row_reason(dataset), None, task)
+
+
+def _task(dataset: DataSet) -> str:
+    """Return the task that the labels of all rows say; their array is gone by then.
+
+    Raises:
+        InputError: no labels.
+    """
+    y = target_of(dataset)
+    if y is None:
+        raise InputError("labelled rows", "none", dataset.name, "Name the column to predict with --target")
+    return task_of(y)
 
 
 def _series(dataset: DataSet) -> ColumnSeries | None:

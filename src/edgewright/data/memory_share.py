@@ -18,6 +18,8 @@ _KINDS = ("csv", "parquet", "wav", "folder")
 # Bytes of a row beside its values: time, label and names; and how often a run holds a row at its peak (measured: 140
 # bytes for each of 10,000,000 rows of six values, docs/benchmarks.md).
 _MARK_BYTES, _COPIES = 32, 3
+# A race takes so many times as much again, up to a bound: it keeps what stages give, and copies of windows.
+_RACED, _RACE_BYTES = 5, 768 * 2**20
 # A byte of a file becomes at most so many in memory, without which even reading one file would tell nothing new.
 _EXPANDED = 32
 
@@ -40,8 +42,9 @@ def fitting_files(table: dict[str, object]) -> tuple[int, str]:
     first = load_data({**table, KEY: 1}, seed=0, mixed_rates=True)
     rows = sum(len(recording.values) for recording in first.recordings) / max(1, sizes[0])
     row_bytes = _COPIES * (4 * len(first.columns) + _MARK_BYTES)
-    count = max(1, int(np.searchsorted(np.cumsum(sizes) * rows * row_bytes, free, side="right")))
+    row_memory = np.cumsum(sizes) * rows * row_bytes
+    count = max(1, int(np.searchsorted(row_memory + np.minimum(_RACED * row_memory, _RACE_BYTES), free, side="right")))
     if count >= len(files):
         return 0, ""
-    why = f"drawn by chance, because memory is for some {free / row_bytes:,.0f} rows"
+    why = f"drawn by chance, because memory is for some {rows * sizes[:count].sum():,.0f} rows"
     return count, f"{count:,} of {len(files):,} files, {why}"

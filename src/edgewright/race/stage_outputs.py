@@ -51,7 +51,7 @@ class StageOutputs:
     def __init__(self, problem: Problem, most_bytes: int = MOST_BYTES, neighbour: StageOutputs | None = None) -> None:
         self.problem = problem
         X: Any = problem.samples.X
-        own = min(most_bytes, CUT_BYTES) if isinstance(X, WindowViews) else most_bytes
+        own = min(most_bytes, 3 * CUT_BYTES // 4) if isinstance(X, WindowViews) else most_bytes
         self._most_bytes: int = neighbour._most_bytes if neighbour else own
         self._kept: OrderedDict[Key, Floats] = neighbour._kept if neighbour else OrderedDict()
         # Stages that were fitted on other samples and give the same output, such as an imputer without missing values.
