@@ -277,7 +277,7 @@ def _sizes(values: NDArray[np.float64], data: NDArray[np.bool_]) -> NDArray[np.f
         own = np.sqrt(np.mean(np.square(rows), axis=1))
     for row in np.flatnonzero(~np.isfinite(own)):
         own[row] = _size(rows[row])
-    return np.maximum(own, _size(values[data])).reshape(shape)
+    return np.asarray(np.maximum(own, _size(values[data])), np.float64).reshape(shape)
 
 
 def _size(values: NDArray[np.float64]) -> float:
