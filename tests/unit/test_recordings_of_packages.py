@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -149,6 +150,21 @@ def test_score_reads_the_clock_in_the_unit_of_the_package(tmp_path: Path) -> Non
     dataset = read_labelled(manifest, None, ScoreRequest(data=str(path), target="label"), tmp_path)
     assert dataset.recordings[0].time is not None
     assert dataset.recordings[0].time[:3].tolist() == pytest.approx([0.0, 0.02, 0.04])
+
+
+def test_score_reads_every_file_of_a_folder_where_training_drew_some(tmp_path: Path) -> None:
+    manifest = _predictor(COLUMNS).manifest
+    loader = {"kind": "csv", "path": "elsewhere", "files": 1}
+    manifest = msgspec.structs.replace(manifest, provenance={"loader": msgspec.json.encode(loader).decode()})
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for number in range(3):
+        rows = _csv({**_table(), "label": np.arange(sum(LENGTHS)).astype(str)})
+        (folder / f"{number}.csv").write_text(rows)
+    request = ScoreRequest(data=str(folder), target="label")
+    assert len(read_labelled(manifest, None, request, tmp_path).recordings) == 3
+    some = replace(request, settings={"files": 2})
+    assert len(read_labelled(manifest, None, some, tmp_path).recordings) == 2
 
 
 def test_windows_of_a_detector_stay_within_a_person_and_a_recording() -> None:

@@ -32,8 +32,8 @@ from edgewright.schema.package import Manifest
 
 # Columns that play a part; a run folder knows their names.
 _PARTS = ("target", "group", "session", "time")
-# Of a pipeline's own table what names columns, which another file may call otherwise.
-_NAMING = {"path", "columns", "ignore", "units", "ranges", "labels", "boxes", "part", "categories", *_PARTS}
+# Of a pipeline's own table what names columns, which another file may call otherwise, and how many files it draws.
+_NAMING = {"path", "files", "columns", "ignore", "units", "ranges", "labels", "boxes", "part", "categories", *_PARTS}
 
 
 @dataclass(frozen=True)
