@@ -15,9 +15,10 @@ import pytest
 from cli_runner import Cli
 from edgewright.core import free_memory
 from edgewright.core.input.riff import wav_bytes
-from edgewright.data import memory_share
+from edgewright.data import memory_share, preview
 from edgewright.data.files import some_files
 from edgewright.data.load import load_data
+from edgewright.data.preview import read_preview
 from edgewright.pipeline.check import check_data
 from edgewright.workflows.own_data.proposal import OwnDataRequest, look
 
@@ -117,3 +118,18 @@ def test_a_limit_of_addresses_leaves_what_libraries_do_not_map() -> None:
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
     ).stdout  # fmt: skip
     assert 0 < float(printed) <= 1 << 29
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_preview_of_many_files_has_few_rows_of_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    for number in range(20):
+        frame = pl.DataFrame({"a": np.arange(100.0), "kind": [f"k{number % 3}"] * 100})
+        (frame.write_csv if ending == "csv" else frame.write_parquet)(tmp_path / f"{number:02}.{ending}")
+    assert len(read_preview(str(tmp_path)).columns["a"]) == 2000
+    for name, rows in (("_ROWS", 100), ("_ROWS_A_BLOCK", 50), ("_ROWS_OF_FILES", 200)):
+        monkeypatch.setattr(preview, name, rows)
+    some = read_preview(str(tmp_path))
+    assert len(some.columns["a"]) == 20 * preview._FEWEST_ROWS
+    assert some.texts["kind"] == {"k0", "k1", "k2"}

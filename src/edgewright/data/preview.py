@@ -39,6 +39,8 @@ from edgewright.schema.errors import InputError
 # rows. Of a block whose other rows are not looked at, only columns of text are read whole.
 _ROWS, _ROWS_A_BLOCK = 50_000, 1000
 _MANY, _ROWS_OF_MANY = 100_000, 100
+# Of a folder with many files fewer rows of each: so many of all of them, and at least so many of one.
+_ROWS_OF_FILES, _FEWEST_ROWS = 200_000, 20
 # Share of pictures that may be scaled up to the size of the others.
 _SMALLEST_SHARE = 0.05
 _TABLES = ("csv", "parquet")
@@ -176,7 +178,8 @@ def _cells(files: list[Path], texts: dict[str, set[str]], tops: list[Header]) ->
 
     `texts` takes all the texts of those that may be categories, and `tops` what the files of text begin with.
     """
-    share = max(_ROWS // len(files), _ROWS_A_BLOCK) if files else 0
+    count = max(1, len(files))
+    share = max(_ROWS // count, min(_ROWS_A_BLOCK, _ROWS_OF_FILES // count), _FEWEST_ROWS)
     parts = [part for file in files if (part := _some_rows(file, share, texts, tops))]
     shared = [name for name in (parts[0] if parts else {}) if all(name in part for part in parts)]
     return {name: np.concatenate([part[name] for part in parts]) for name in shared}
@@ -206,7 +209,7 @@ def _some_rows(file: Path, share: int, texts: dict[str, set[str]], tops: list[He
     rows, header, blocks = 0, Header((), ","), _SampledBlocks(opened.stream)
     for piece in iter_csv(replace(opened, stream=blocks.read()), name=file.name, text_columns=names):
         header = piece.header
-        keep = max(share - rows, _ROWS_A_BLOCK if rows < _MANY else _ROWS_OF_MANY)
+        keep = max(share - rows, min(share, _ROWS_A_BLOCK if rows < _MANY else _ROWS_OF_MANY))
         whole = blocks.whole
         _collect(texts, piece.text if whole is None else _text_cells(whole, header, file.name, texts), first=not rows)
         pieces.append({column: cells[:keep] for column, cells in piece.text.items()})
