@@ -42,7 +42,7 @@ def strolls(tmp_path: Path) -> Path:
 
 def with_room_for(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     """Have a run believe that memory is for so many rows of two columns."""
-    monkeypatch.setattr(memory_share, "free_bytes", lambda: float(6 * rows * 3 * (4 * 2 + 32)))
+    monkeypatch.setattr(memory_share, "free_bytes", lambda: float(7 * rows * 3 * (4 * 2 + 32)))
 
 
 def test_those_of_a_smaller_count_are_among_those_of_a_larger_one(tmp_path: Path) -> None:

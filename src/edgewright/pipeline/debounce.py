@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.formatting import plural
 from edgewright.core.input.input_ranges import unanswered
+from edgewright.core.input.windows import ANSWERED_BYTES, parts
 from edgewright.core.prediction.decision import Decider
 from edgewright.data.samples import StreamWindows, cut_streams
 from edgewright.data.synthetic import is_synthetic
@@ -249,9 +250,6 @@ def _delays(windows: StreamWindows, decided: NDArray[np.str_]) -> tuple[tuple[st
     return tuple(delays)
 
 
-_PIECE = 2048
-
-
 def units_of(material: Material, rows: NDArray[np.int64]) -> tuple[str, ...]:
     """Return what a split keeps whole, groups or sessions, of some samples; nothing that nobody measured."""
     samples = material.samples
@@ -281,8 +279,8 @@ def answer_streams(
 def _probabilities(steps: list[tuple[str, Any]], windows: Floats) -> Floats:
     *stages, (_, model) = steps
     limit, pieces = limit_of(steps), []
-    for start in range(0, len(windows), _PIECE):
-        X = np.ascontiguousarray(windows[start : start + _PIECE], np.float32)
+    for part in parts(windows.shape, size_bytes=ANSWERED_BYTES):
+        X = np.ascontiguousarray(windows[part], np.float32)
         none = unanswered(X, limit)
         answers = np.zeros((len(X), len(model.classes_)), np.float32)
         if not none.all():
