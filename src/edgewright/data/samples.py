@@ -34,7 +34,7 @@ class _Rows(msgspec.Struct, frozen=True):
         labelled: which rows carry a label.
         groups: shape (rows,), or None.
         sessions: shape (rows,).
-        within: shape (rows,), index of the row within its session.
+        within: shape (rows,), index of the row within its session; a number where rows count on from it.
         time: shape (rows,), seconds; None without times.
         gap: shape (rows - 1,), whether time jumps after a row; None where the clock cannot tell.
         amounts: the target is a regression's.
@@ -45,10 +45,14 @@ class _Rows(msgspec.Struct, frozen=True):
     labelled: NDArray[np.bool_]
     groups: Labels | None
     sessions: Labels
-    within: NDArray[np.int64]
+    within: NDArray[np.int64] | int
     time: NDArray[np.float64] | None
     gap: NDArray[np.bool_] | None
     amounts: bool
+
+    def within_session(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the indices of some rows within their sessions."""
+        return rows + self.within if isinstance(self.within, int) else self.within[rows]
 
 
 class _Cut(msgspec.Struct, frozen=True):
@@ -210,7 +214,7 @@ def _prepared_recording(
         y = as_text(recording.target) if text else np.asarray(recording.target, dtype=np.float64)
     if recording.sessions is None:
         sessions = np.broadcast_to(np.array(recording.name), rows)
-        location = seen[recording.name] + np.arange(rows, dtype=np.int64)
+        location: NDArray[np.int64] | int = seen[recording.name]
         seen[recording.name] += rows
     else:
         sessions = recording.sessions
@@ -243,7 +247,9 @@ def _rows(recordings: list[_Rows], dataset: DataSet) -> Samples:
         y=joined([r.y for r in recordings], keep),
         groups=None if recordings[0].groups is None else joined([r.groups for r in recordings], keep),
         sessions=joined([r.sessions for r in recordings], keep),
-        starts=joined([r.within for r in recordings], keep),
+        starts=np.concatenate(
+            [rows.within_session(np.flatnonzero(kept)) for rows, kept in zip(recordings, keep, strict=True)]
+        ),
         columns=dataset.columns,
         rate=dataset.rate,
         seconds=_seconds(list(zip(recordings, keep, strict=True))),
@@ -315,7 +321,9 @@ def _filled(cuts: list[_Cut], dataset: DataSet) -> Samples:
         y=np.concatenate([own_cut.y for own_cut in cuts]),
         groups=groups,
         sessions=np.concatenate([own_cut.rows.sessions[own_cut.own] for own_cut in cuts]),
-        starts=np.concatenate([own_cut.rows.within[own_cut.own] - own_cut.own + own_cut.first for own_cut in cuts]),
+        starts=np.concatenate(
+            [own_cut.rows.within_session(own_cut.own) - own_cut.own + own_cut.first for own_cut in cuts]
+        ),
         columns=dataset.columns,
         rate=dataset.rate,
         seconds=_seconds([(own_cut.rows, own_cut.own) for own_cut in cuts]),

@@ -95,8 +95,10 @@ def as_text(y: Any) -> Labels:  # noqa: ANN401 - text or numbers
 
 
 def labelled(y: Any) -> NDArray[np.bool_]:  # noqa: ANN401 - text or float64
-    """Which rows carry a label: shape (rows,)."""
+    """Which rows carry a label: shape (rows,); no array of its own where one label is that of all."""
     values = np.asarray(y)
+    if values.ndim == 1 and values.strides == (0,) and len(values) > 1:
+        return np.broadcast_to(labelled(values[:1].copy()), values.shape)
     return np.asarray(values != "") if values.dtype.kind == "U" else ~np.isnan(values.astype(np.float64))
 
 

@@ -191,8 +191,10 @@ def _held_out(means: Array, within: Array, changes: Array, whole: _Directions) -
 
 VECTORS = 32
 _FEWEST_VECTORS, _VECTOR_BYTES = 8, 2**20
-# Rows on disk that the reference statistics are of.
+# Rows on disk, and windows that are cut when they are asked for, that the reference statistics are of.
 _SAMPLED_ROWS, _SAMPLED_BYTES = 50_000, 16 * 2**20
+# Beyond this many bytes some samples say what training looked like.
+_WHOLE_BYTES = 2**26
 _QUANTILES = (0, 1, 5, 25, 50, 75, 95, 99, 100)
 # Engines differ in the last digits of float32; a probability may move by this much without being another answer.
 _FLOAT_TOLERANCE = 1e-4
@@ -242,7 +244,7 @@ def reference(samples: Samples, rows: NDArray[np.int64]) -> tuple[ReferenceColum
     """Return what each column or channel looked like in training."""
     references = []
     X: Any = samples.X
-    if in_pieces(X) is not None:
+    if in_pieces(X) is not None or 4 * len(rows) * math.prod(X.shape[1:]) > _WHOLE_BYTES:
         # Of so many rows the median lies within a quarter of a percent of the ranks of all.
         maximum = min(len(rows), _SAMPLED_ROWS, max(2000, _SAMPLED_BYTES // (4 * math.prod(X.shape[1:]))))
         rows = np.sort(np.random.default_rng(0).choice(rows, maximum, replace=False))

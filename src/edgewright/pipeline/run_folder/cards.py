@@ -16,27 +16,40 @@ from edgewright.schema.trace import StageRecord, Statistics
 _SHOWN_ROWS = 3
 _SHOWN_VALUES = 20
 _SHOWN_COLUMNS = 32
+# Values that are looked at together.
+_PIECE = 2**20
 
 
 def statistics(X: NDArray[Any], columns: Sequence[Column]) -> tuple[Statistics, ...]:
     """Summary of each column (or channel) of samples of shape (n, columns) or (n, channels, samples)."""
     records = []
     for index, column in enumerate(columns[:_SHOWN_COLUMNS]):
-        values = np.asarray(X[:, index], np.float64).ravel()
-        finite = values[np.isfinite(values)]
-        some = finite if finite.size else np.zeros(1)
+        values = X[:, index].ravel()
+        known = np.isfinite(values)
+        some = values if known.all() else values[known]
+        missing = values.size - some.size
+        some = some if some.size else np.zeros(1)
+        mean, deviation = _mean_and_deviation(some)
         records.append(
             Statistics(
                 name=column.name,
                 unit=column.unit,
                 minimum=float(some.min()),
-                mean=float(some.mean()),
+                mean=mean,
                 maximum=float(some.max()),
-                deviation=float(some.std()),
-                missing=int(values.size - finite.size),
+                deviation=deviation,
+                missing=int(missing),
             )
         )
     return tuple(records)
+
+
+def _mean_and_deviation(values: NDArray[Any]) -> tuple[float, float]:
+    """Return mean and standard deviation in float64, without a copy of all values."""
+    pieces = range(0, values.size, _PIECE)
+    mean = sum(values[at : at + _PIECE].astype(np.float64).sum() for at in pieces) / values.size
+    squares = (np.square(values[at : at + _PIECE].astype(np.float64) - mean).sum() for at in pieces)
+    return float(mean), float(np.sqrt(sum(squares) / values.size))
 
 
 def sample_rows(X: NDArray[Any]) -> tuple[tuple[float | None, ...], ...]:
