@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import subprocess
 import sys
 import zlib
@@ -243,6 +244,17 @@ def test_a_log_passes_whole_lines_within_its_budget_and_never_blocks(tmp_path: P
     finally:
         os.close(reading)
         os.close(writing)
+
+
+def test_a_log_writes_whole_lines_at_once() -> None:
+    reading, writing = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with reading, writing:
+        log = BoundedLog(writing.fileno())
+        log.take(b"z" * 98 + b"\n" + b"y" * 99 + b"\n" + (b"z" * 98 + b"\n") * 99)
+        log.finish()
+        pieces = [reading.recv(1 << 16) for _ in range(3)]
+    assert [piece[-1:] for piece in pieces] == 3 * [b"\n"]
+    assert sum(map(len, pieces)) == 100 * 99 + 100
 
 
 class RefusedAgent:

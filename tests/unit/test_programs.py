@@ -18,6 +18,7 @@ from edgewright.device.agent import programs as agent_programs
 from edgewright.device.agent.programs import Programs
 from edgewright.device.agent.release_settings import settings_with
 from edgewright.fleet.device.device_state import Counts, Trial
+from edgewright.fleet.device.model_process import ModelProcess
 from edgewright.fleet.device.model_supervisor import judge
 from edgewright.fleet.device.package_test import run_vectors
 from edgewright.fleet.repository.publication import check_package, with_settings
@@ -140,6 +141,21 @@ def test_crashes_of_programs_count_in_the_trial() -> None:
     verdict = judge(trial, Counts(crashes=2), None)
     assert (verdict.over, verdict.because) == ("reverted", "crash")
     assert verdict.why == "exited 1 times, its programs 2 times, 2 allowed"
+
+
+@pytest.mark.parametrize(
+    ("printed", "how"),
+    [
+        (b"edgewright: no source\nprogram p: MemoryError at 21.5\n", "ended with exit code 1: no source"),
+        (b"program p: MemoryError at 21.5\n", "ended with exit code 1"),
+        ((b"program p: " + b"x" * 4000 + b"\n")[-4000:], "ended with exit code 1"),  # what is kept of more
+        (b"edgewright: expected enough memory\n", "out of memory: expected enough memory"),
+    ],
+)
+def test_what_a_program_prints_is_no_reason_of_the_models_end(printed: bytes, how: str) -> None:
+    process = ModelProcess.__new__(ModelProcess)
+    process._messages = printed
+    assert process._how(1) == how
 
 
 def until(true: Callable[[], object], seconds: float = 20.0) -> None:

@@ -9,6 +9,9 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
+PROGRAM = "program "
+"""Each line of a program that runs beside the model begins so in the log of both."""
+
 
 class BoundedLog:
     """Passes whole lines on to a file descriptor and leaves lines out beyond a budget; it never blocks.
@@ -49,7 +52,9 @@ class BoundedLog:
             while self._waiting:
                 if selector.get_map() and not selector.select(max(0.0, until - self._clock())):
                     return
-                del self._waiting[: os.write(self._target, self._waiting[: self.PIECE])]
+                piece = self._waiting[: self.PIECE]
+                # Whole lines at once: others write to the target, too.
+                del self._waiting[: os.write(self._target, piece[: piece.rfind(b"\n") + 1] or piece)]
 
     def finish(self, seconds: float = 1.0) -> None:
         """Pass on an unfinished line and what waits; wait for the target at most so many seconds."""

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.device.agent.bounded_log import PROGRAM as PREFIX
 from edgewright.device.agent.bounded_log import BoundedLog
 from edgewright.device.agent.parent_process import adopt_orphans, end_below, end_descendants, end_marked, end_with
 
@@ -77,7 +78,7 @@ class ProgramEnd(msgspec.Struct, frozen=True):
 class _Program:
     def __init__(self, spec: ProgramSpec) -> None:
         self.spec = spec
-        self.log = BoundedLog(2, burst=_BURST, rate=_RATE, prefix=f"program {spec.name}: ".encode())
+        self.log = BoundedLog(2, burst=_BURST, rate=_RATE, prefix=f"{PREFIX}{spec.name}: ".encode())
         self.process: subprocess.Popen[bytes] | None = None
         self.code: int | None = None
         self.due: float | None = 0.0

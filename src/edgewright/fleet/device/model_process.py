@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from edgewright.core.files import os_errors
+from edgewright.device.agent.bounded_log import PROGRAM
 from edgewright.fleet.device.package_slots import FolderSlots
 from edgewright.fleet.device.package_test import run_vectors, written
 from edgewright.fleet.device.ports import Slot, Tested
@@ -174,7 +175,9 @@ class ModelProcess:
         os.close(self._woken)
 
     def _how(self, code: int) -> str:
-        lines = [line for line in self._messages.decode("utf-8", "replace").splitlines() if line.strip()]
+        # The first line may be cut. What a program prints is no reason of the model, and stays on the device.
+        lines = self._messages.decode("utf-8", "replace").splitlines()[len(self._messages) >= _KEPT :]
+        lines = [line for line in lines if line.strip() and not line.startswith(PROGRAM)]
         last = lines[-1].removeprefix("edgewright: ")[:300] if lines else ""
         if "enough memory" in last or "MemoryError" in last:
             return f"out of memory: {last}"
