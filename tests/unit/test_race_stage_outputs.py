@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from edgewright.pipeline.fitting import fit_stages, transformed_by
 from edgewright.pipeline.plan import parts
 from edgewright.race import stage_outputs
 from edgewright.race.problem import Problem
-from edgewright.race.stage_outputs import StageOutputs
+from edgewright.race.stage_outputs import StageOutputs, digest
 from edgewright.schema.config import ModelConfig, PipelineConfig, TrainingConfig
 from edgewright.schema.data import Column, DataSet, Floats, Samples
 from edgewright.training.augment import augmented
@@ -89,6 +90,16 @@ def test_of_windows_that_are_cut_on_demand_no_more_are_copied_than_memory_is_for
     assert fewer.extra is not None
     assert len(fewer.extra) == 20
     assert list(fewer.extra_y) == 2 * list(problem.samples.y[train[::2]])
+    there = StageOutputs(copy.deepcopy(lazy)).part(config, train)  # on a worker
+    assert there.extra is not None
+    np.testing.assert_array_equal(there.extra, fewer.extra)
+
+
+def test_windows_that_are_cut_on_demand_have_the_digest_of_their_values() -> None:
+    X = np.random.default_rng(1).normal(size=(40, 2, 32)).astype(np.float32)
+    changed = X.copy()
+    changed[20, 1, 7] += 1
+    assert digest(WindowViews.cut_already(X)) == digest(X) != digest(WindowViews.cut_already(changed))
 
 
 def test_copies_that_are_many_pass_through_a_stage_once_for_all_parts_behind_it(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
+from edgewright.cluster.packing import packed
 from edgewright.data import samples as cutting
 from edgewright.data.row_spool import in_file
 from edgewright.data.samples import cut, part_of
@@ -19,6 +21,7 @@ from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.plan import parts
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Floats, Recording, Samples
+from edgewright.search.advise.framings import labelled
 
 
 def _recordings() -> DataSet:
@@ -80,6 +83,7 @@ def test_windows_on_demand_are_the_same_windows(both: tuple[Samples, Samples]) -
         (2, 1),
         (order, 0),
         (slice(4), 1),
+        (..., 1),
     ):
         np.testing.assert_array_equal(X[which], whole.X[which])
     np.testing.assert_array_equal(np.asarray(X), whole.X)
@@ -124,6 +128,40 @@ def test_a_stage_that_keeps_the_shape_is_applied_when_windows_are_cut(both: tupl
     whole, lazy = both
     X: Any = lazy.X
     np.testing.assert_array_equal(X.through(Doubled())[3:9], 2 * whole.X[3:9])
+
+
+class _Raised:
+    def transform(self, X: Floats) -> Floats:
+        return X + np.float32(1)
+
+
+def test_windows_on_demand_travel_as_their_rows(both: tuple[Samples, Samples]) -> None:
+    whole, lazy = both
+    X: Any = lazy.X
+    order = np.random.default_rng(1).permutation(len(X))
+    for part, values in ((X, whole.X), (X.part(order), whole.X[order]), (X.part(order[:3]), whole.X[order[:3]]),
+                         (X.through(_Raised()), whole.X + 1), (X.part(order[:0]), whole.X[:0])):  # fmt: skip
+        there: Any = copy.deepcopy(part)  # as a pickle
+        assert isinstance(there, WindowViews)
+        assert there.shape == values.shape
+        np.testing.assert_array_equal(there[:], values)
+    assert len(packed(X)) < 0.65 * whole.X.nbytes
+    assert copy.deepcopy(X).nbytes == 0
+
+
+def test_windows_on_demand_are_counted_before_a_curve(
+    both: tuple[Samples, Samples], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labelled, "_MAX_SAMPLES", ((200, 0),))
+    part = SimpleNamespace(X=both[1].X)
+    ladder: Any = SimpleNamespace(
+        rungs={"net": SimpleNamespace(rank=100, title="net")}, heats=SimpleNamespace(whole=None, part=lambda *_: part),
+        standing=lambda _: SimpleNamespace(entrant=SimpleNamespace(config=None)),
+    )  # fmt: skip
+    progress: Any = None
+    curve, why = labelled.curve_of(ladder, "net", None, progress, progress)
+    assert curve is None
+    assert f"takes long on {both[0].X.size:,} cells" in why
 
 
 def test_windows_in_memory_pass_through_stages_when_they_are_asked_for() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -72,6 +73,8 @@ class WindowViews:
     def __getitem__(self, which: Any) -> Any:  # noqa: ANN401 - as of an array
         if isinstance(which, tuple):
             own, *rest = which
+            if own is Ellipsis:
+                return self[:][which]
             whole = isinstance(own, int | np.integer)
             return self[own][tuple(rest) if whole else (slice(None), *rest)]
         if isinstance(which, int | np.integer):
@@ -84,8 +87,18 @@ class WindowViews:
         return np.asarray(self.views[0] if whole else self[:], dtype)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel as an array: a view of a view would be copied with all that overlaps."""
-        return np.asarray, (np.asarray(self),)
+        """Travel as the rows of the windows, or as windows where these take less: views would be copied whole."""
+        if self.nbytes or not len(self):
+            return WindowViews.cut_already, (np.asarray(self),)
+        owners, first, rows = self.owners.copy(), self.first.copy(), list[Floats]()
+        for group in self._groups(self.owners):
+            start, end = int(first[group].min()), int(first[group].max()) + 1
+            view = self.views[self.owners[group[0]]][start:end]
+            owners[group], first[group] = len(rows), first[group] - start
+            rows.append(np.concatenate([view[:, :, 0], view[-1, :, 1:].T]))
+        if 4 * math.prod(self.shape) <= sum(values.nbytes for values in rows):
+            return WindowViews.cut_already, (np.asarray(self),)
+        return _arrived, (rows, owners, first, self.views[0].shape[2], self.steps)
 
     def part(self, indices: NDArray[np.int64]) -> WindowViews:
         """Return some of the windows, still to be cut."""
@@ -101,16 +114,30 @@ class WindowViews:
         for piece in parts(self.shape):
             yield self[piece]
 
+    @staticmethod
+    def _groups(owners: NDArray[np.int32]) -> list[NDArray[np.int64]]:
+        """Return the places of each owner's windows; of one window at least."""
+        order = np.argsort(owners, kind="stable")
+        return np.split(order, np.flatnonzero(np.diff(owners[order])) + 1)
+
     def _cut(self, places: NDArray[np.int64]) -> Floats:
         X = np.empty((len(places), *self.views[0].shape[1:]), np.float32)
         owners, first = self.owners[places], self.first[places]
-        order = np.argsort(owners, kind="stable")
-        for group in np.split(order, np.flatnonzero(np.diff(owners[order])) + 1):
-            if len(group):
-                X[group] = self.views[owners[group[0]]][first[group]]
+        for group in self._groups(owners) if len(places) else ():
+            X[group] = self.views[owners[group[0]]][first[group]]
         for fitted in self.steps:
             X = np.asarray(fitted.transform(X), np.float32)
         return X
+
+
+def _arrived(
+    rows: Sequence[Floats], owners: NDArray[np.int32], first: NDArray[np.int64], length: int, steps: tuple[Any, ...]
+) -> WindowViews:
+    """Return windows from another process."""
+    windows: WindowViews = WindowViews.of(rows, owners, first, length)
+    for fitted in steps:
+        windows = windows.through(fitted)
+    return windows
 
 
 def in_pieces(X: object) -> SpooledRows | WindowViews | None:

@@ -18,6 +18,7 @@ from edgewright.core.formatting import duration_text
 from edgewright.core.prediction.objects import MAPPED
 from edgewright.data.splits import choose, touching
 from edgewright.data.synthetic import is_synthetic
+from edgewright.data.window_views import WindowViews
 from edgewright.pipeline.config import with_absolute_paths
 from edgewright.pipeline.cost.duration_estimate import told_by_first
 from edgewright.pipeline.debounce import answer_streams, is_chosen, units_of
@@ -66,7 +67,7 @@ class _Fits:
     material: Material
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if not isinstance(self.material.samples.X, np.ndarray):
+        if not isinstance(self.material.samples.X, np.ndarray | WindowViews):
             raise InputError("samples that fit in memory", "rows that are read in parts", "--cluster", "Leave it out")
         return _arrived, (with_absolute_paths(self.job.config), self.job.plan.profile, self.material)
 

@@ -197,6 +197,10 @@ def _add(sha256: hashlib._Hash, value: object) -> None:
     if isinstance(value, np.ndarray):
         sha256.update(f"{value.dtype.str}{value.shape}".encode())
         sha256.update(np.ascontiguousarray(value).tobytes() if value.dtype != object else repr(value.tolist()).encode())
+    elif isinstance(value, WindowViews):  # as an array of them
+        sha256.update(f"{value.dtype.str}{value.shape}".encode())
+        for piece in value.pieces():
+            sha256.update(piece.tobytes())
     elif isinstance(value, dict):
         for key in sorted(value, key=str):
             sha256.update(f"k{key}".encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
@@ -106,7 +107,7 @@ def curve_of(
     if rung == "majority":
         return None, "not measured: more data does not change the majority class"
     chosen = ladder.rungs[rung]
-    cells = ladder.heats.part(ladder.heats.whole, ladder.standing(rung).entrant.config).X.size
+    cells = math.prod(ladder.heats.part(ladder.heats.whole, ladder.standing(rung).entrant.config).X.shape)
     maximum = next(limit for rank, limit in _MAX_SAMPLES if chosen.rank < rank)
     if wanted is None and cells > maximum:
         return None, f"not measured: the rung {chosen.title} takes long on {cells:,} cells; --curve measures it anyway"
