@@ -153,7 +153,9 @@ def recorded_sound(sound: Floats, rate: int, rng: np.random.Generator, *, step: 
 
 def hiss(samples: int, power: float, snr: tuple[float, float], rng: np.random.Generator) -> NDArray[np.float64]:
     """Return noise between white and brown, so many decibels below a power; from least to most of `snr`."""
-    noise = coloured(rng.standard_normal(samples), float(rng.uniform(0.0, 2.0)))
+    # Spectra of lengths with large factors take up to ten times as long.
+    step = 1 << max(0, samples.bit_length() - 5)
+    noise = coloured(rng.standard_normal(-(-samples // step) * step), float(rng.uniform(0.0, 2.0)))[:samples]
     return np.asarray(noise * np.sqrt(power) * 10.0 ** (-rng.uniform(*snr) / 20.0) / noise.std(), np.float64)
 
 

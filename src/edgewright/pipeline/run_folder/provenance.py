@@ -107,11 +107,20 @@ def remembered(folder: Path) -> Remembered:
     """
     if (folder / "trace.json").exists():
         provenance = read_trace(folder / "trace.json").provenance
-        return Remembered(provenance.data_path, provenance.data_hash)
+        return Remembered(_moved(provenance.data_path, folder), provenance.data_hash)
     if (folder / RECORD).exists():
         record = read_record(folder)
-        return Remembered(record.data_path, record.data_hash)
+        return Remembered(_moved(record.data_path, folder), record.data_hash)
     return Remembered()
+
+
+def _moved(path: str, folder: Path) -> str:
+    """Return where data lie that moved with the folder that the run lies in, as those of a job's step do."""
+    if not path or is_remote(path) or Path(path).exists():
+        return path
+    parts = Path(path).parts[1:]
+    candidates = (folder.absolute().parent.joinpath(*parts[start:]) for start in range(len(parts)))
+    return str(next((there for there in candidates if there.exists()), path))
 
 
 def provenance(
