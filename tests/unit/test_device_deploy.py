@@ -127,6 +127,8 @@ def test_a_package_and_a_release_are_deployed_by_name(tmp_path: Path, cli: Cli) 
     printed = cli("fleet", "device", "deploy", "pump-1", package(tmp_path, "1"), *with_settings, *here)
     assert "release 2 goes to pump-1 alone" in printed
     assert [one["carries"] for one in cli.json("fleet", "releases", *here)] == [[], ["settings"], []]
+    printed = cli("fleet", "device", "deploy", "pump-1", package(tmp_path, "2"), *here)
+    assert "release 2 has settings and this one has none" in printed
     assert "which has its own" in cli("fleet", "device", "deploy", "pump-1", "main:2", *with_settings, *here, code=2)
     assert "as pump:7" in cli("fleet", "device", "deploy", "pump-1", "nowhere.edge", *here, code=2)
     assert "other" in cli("fleet", "device", "deploy", "pump-1", "other:1", *here, code=2)

@@ -19,6 +19,8 @@ from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.fleet.repository.creation import Quorum
+    from edgewright.fleet.repository.folder import Fleet
+    from edgewright.fleet.repository.publication import Contents
 
 
 def _count(role: str, thing: str, usual: int) -> Any:  # noqa: ANN401 - a field
@@ -136,7 +138,6 @@ def publish(
         prepare_release,
         with_settings,
         with_wheels,
-        without_settings,
     )
 
     fleet = open_fleet(folder)
@@ -148,7 +149,7 @@ def publish(
         if wheels is not None:
             path = with_wheels(path, wheels, Path(temporary))
         contents, line = check_package(path), fleet.product(product)
-        dropped = without_settings(fleet, contents, line)
+        said = publication_lines(fleet, contents, line)
         change, releases = prepare_release(
             fleet, contents, now, product=line, counter=counter, profiles=profiles, minimum=minimum,
             notes=notes[:1000], back=back,
@@ -158,12 +159,21 @@ def publish(
     for published in releases:
         release, way = published.release, f", the way back to {published.of}" if published.revert else ""
         lines.append(f"{release.product} {release.counter}: {release.package}, {release.length:,} bytes{way}")
-    lines += [f"each device must have: {', '.join(contents.needs)}"] if contents.needs else []
+    return Result(
+        {"change": settled, "releases": releases, "needs": contents.needs},
+        [*lines, *said, *settled_lines(settled, folder)],
+    )
+
+
+def publication_lines(fleet: Fleet, contents: Contents, product: str) -> list[str]:
+    """Return what devices must have for a package, and that it has no settings where the release before had some."""
+    from edgewright.fleet.repository.publication import without_settings
+
+    lines = [f"each device must have: {', '.join(contents.needs)}"] if contents.needs else []
+    dropped = without_settings(fleet, contents, product)
     if dropped is not None:
         lines.append(f"warning: release {dropped} has settings and this one has none: --settings FILE gives it some")
-    return Result(
-        {"change": settled, "releases": releases, "needs": contents.needs}, [*lines, *settled_lines(settled, folder)]
-    )
+    return lines
 
 
 @declare(example="--fleet my-fleet")

@@ -16,6 +16,7 @@ import msgspec
 from edgewright.cli.command import Aside, Result, argument, declare, option
 from edgewright.cli.commands.fleet._api_options import ApiOptions, part, seconds
 from edgewright.cli.commands.fleet._folder import KeyOptions
+from edgewright.cli.commands.fleet._repository import publication_lines
 from edgewright.cli.commands.fleet.devices import vitals_text
 from edgewright.cli.text import Cut, when
 from edgewright.core.formatting import elapsed_text
@@ -270,18 +271,18 @@ def deploy(
         target = client.ask(DeviceHistory, "GET", f"/v1/fleet/devices/{part(device_id(client, device))}?limit=1").device
         if target.quarantined:
             raise InputError("a device that the control plane answers", f"one that is {target.phase}", device)
-        release, back = _release(fleet, subject, settings, target, signing)
+        release, back, said = _release(fleet, subject, settings, target, signing)
         plan = _plan(target, release, back, days)
         publish_plan(fleet.folder, plan, keys=signing.keys, passphrases=signing.phrases())
         seen = client.ask(RolloutSeen, "POST", PATH, StartRollout(plan=plan.id))
     head = f"release {release.counter} goes to {target.name} alone, until {days:g} d from now"
-    return Result(seen, [head, *rollout_lines(seen)], compact=True)
+    return Result(seen, [*said, head, *rollout_lines(seen)], compact=True)
 
 
 def _release(
     fleet: Fleet, subject: str, settings: Path | None, device: DeviceSeen, signing: KeyOptions
-) -> tuple[Release, Release | None]:
-    """Return the release that is meant and its way back; a package is published first.
+) -> tuple[Release, Release | None, list[str]]:
+    """Return the release that is meant, its way back, and what to say; a package is published first.
 
     Raises:
         InputError: no such release, one of another product, or one that the device would not take.
@@ -289,8 +290,9 @@ def _release(
     from edgewright.fleet.repository import releases
     from edgewright.fleet.repository.acceptance import read_held
 
+    said: list[str] = []
     if Path(subject).exists():
-        _publish(fleet, subject, settings, device.product, signing)
+        said = _publish(fleet, subject, settings, device.product, signing)
         subject = "latest"
     elif settings is not None:
         raise InputError("a package, which --settings is for", f"the release {subject!r}, which has its own", "deploy")
@@ -307,20 +309,24 @@ def _release(
             f"a release above {max(device.counter, device.floor)}, which {device.name} runs or had confirmed",
             str(release.counter), "deploy", "Give the package instead: it is published under the next number",
         )  # fmt: skip
-    return release, releases.revert_of(metadata_files, release)
+    return release, releases.revert_of(metadata_files, release), said
 
 
-def _publish(fleet: Fleet, package: str, settings: Path | None, product: str, signing: KeyOptions) -> None:
+def _publish(fleet: Fleet, package: str, settings: Path | None, product: str, signing: KeyOptions) -> list[str]:
+    """Publish a package; return what a device must have for it."""
     from edgewright.core.predictor import package_path
     from edgewright.fleet.repository.acceptance import settle, writing
-    from edgewright.fleet.repository.publication import prepare_release, with_settings
+    from edgewright.fleet.repository.publication import check_package, prepare_release, with_settings
 
     now, ring, path = time.time(), signing.ring(fleet), package_path(package)
     with writing(fleet, now, ring), TemporaryDirectory() as temporary:
         if settings is not None:
             path = with_settings(path, settings, Path(temporary))
-        change, _ = prepare_release(fleet, path, now, product=product)
+        contents, line = check_package(path), fleet.product(product)
+        said = publication_lines(fleet, contents, line)
+        change, _ = prepare_release(fleet, contents, now, product=line)
         settle(fleet, change, ring, now)
+    return said
 
 
 def _plan(device: DeviceSeen, release: Release, back: Release | None, days: float) -> Plan:
