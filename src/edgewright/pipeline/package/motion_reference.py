@@ -38,7 +38,7 @@ _NOTICED = 0.9
 # Pieces of a unit at least: 40 s.
 _FEWEST_PIECES = 20
 # Rows of units as float64 that are held at once; of more units so many are drawn at least.
-_UNIT_BYTES, _FEWEST_DRAWN = 2**27, 40
+_UNIT_BYTES, _FEWEST_DRAWN = 2**26, 40
 
 
 def motion_reference(dataset: DataSet, samples: Samples, rows: NDArray[np.int64]) -> MotionReference | None:
@@ -56,6 +56,8 @@ def motion_reference(dataset: DataSet, samples: Samples, rows: NDArray[np.int64]
     channels = [*acceleration, *rotation]
     units = [[part[:, channels] for part in parts_of_unit(dataset, name, samples)] for name in names]
     every = np.concatenate([part for unit in units for part in unit])
+    parts = iter(np.split(every, np.cumsum([len(part) for unit in units for part in unit])[:-1]))
+    units = [[next(parts) for _ in unit] for unit in units]  # no second copy of their rows
     gravity = _gravity(every[:, :3]) if len(units) >= FEWEST_UNITS else None
     if gravity is None:
         return None

@@ -128,6 +128,7 @@ def joint_reference(dataset: DataSet, samples: Samples, rows: NDArray[np.int64])
     if len(units) < FEWEST_UNITS:
         return None
     every = np.concatenate(units)
+    units = np.split(every, np.cumsum([len(unit) for unit in units])[:-1])
     level, deviation = every.mean(0), every.std(0)
     if (deviation <= 1e-9 * np.maximum(np.abs(level), 1.0)).any():
         return None
