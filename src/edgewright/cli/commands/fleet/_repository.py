@@ -149,7 +149,7 @@ def publish(
         if wheels is not None:
             path = with_wheels(path, wheels, Path(temporary))
         contents, line = check_package(path), fleet.product(product)
-        said = publication_lines(fleet, contents, line)
+        requirements = publication_lines(fleet, contents, line)
         change, releases = prepare_release(
             fleet, contents, now, product=line, counter=counter, profiles=profiles, minimum=minimum,
             notes=notes[:1000], back=back,
@@ -161,7 +161,7 @@ def publish(
         lines.append(f"{release.product} {release.counter}: {release.package}, {release.length:,} bytes{way}")
     return Result(
         {"change": settled, "releases": releases, "needs": contents.needs},
-        [*lines, *said, *settled_lines(settled, folder)],
+        [*lines, *requirements, *settled_lines(settled, folder)],
     )
 
 

@@ -271,12 +271,12 @@ def deploy(
         target = client.ask(DeviceHistory, "GET", f"/v1/fleet/devices/{part(device_id(client, device))}?limit=1").device
         if target.quarantined:
             raise InputError("a device that the control plane answers", f"one that is {target.phase}", device)
-        release, back, said = _release(fleet, subject, settings, target, signing)
+        release, back, requirements = _release(fleet, subject, settings, target, signing)
         plan = _plan(target, release, back, days)
         publish_plan(fleet.folder, plan, keys=signing.keys, passphrases=signing.phrases())
         seen = client.ask(RolloutSeen, "POST", PATH, StartRollout(plan=plan.id))
     head = f"release {release.counter} goes to {target.name} alone, until {days:g} d from now"
-    return Result(seen, [*said, head, *rollout_lines(seen)], compact=True)
+    return Result(seen, [*requirements, head, *rollout_lines(seen)], compact=True)
 
 
 def _release(
@@ -290,9 +290,9 @@ def _release(
     from edgewright.fleet.repository import releases
     from edgewright.fleet.repository.acceptance import read_held
 
-    said: list[str] = []
+    requirements: list[str] = []
     if Path(subject).exists():
-        said = _publish(fleet, subject, settings, device.product, signing)
+        requirements = _publish(fleet, subject, settings, device.product, signing)
         subject = "latest"
     elif settings is not None:
         raise InputError("a package, which --settings is for", f"the release {subject!r}, which has its own", "deploy")
@@ -309,7 +309,7 @@ def _release(
             f"a release above {max(device.counter, device.floor)}, which {device.name} runs or had confirmed",
             str(release.counter), "deploy", "Give the package instead: it is published under the next number",
         )  # fmt: skip
-    return release, releases.revert_of(metadata_files, release), said
+    return release, releases.revert_of(metadata_files, release), requirements
 
 
 def _publish(fleet: Fleet, package: str, settings: Path | None, product: str, signing: KeyOptions) -> list[str]:
@@ -323,10 +323,10 @@ def _publish(fleet: Fleet, package: str, settings: Path | None, product: str, si
         if settings is not None:
             path = with_settings(path, settings, Path(temporary))
         contents, line = check_package(path), fleet.product(product)
-        said = publication_lines(fleet, contents, line)
+        requirements = publication_lines(fleet, contents, line)
         change, _ = prepare_release(fleet, contents, now, product=line)
         settle(fleet, change, ring, now)
-    return said
+    return requirements
 
 
 def _plan(device: DeviceSeen, release: Release, back: Release | None, days: float) -> Plan:
