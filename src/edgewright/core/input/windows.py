@@ -110,14 +110,14 @@ ANSWERED_BYTES = 2**20
 """Bytes of samples that a model answers at once: values of its layers can take some hundred times as many."""
 
 
-def parts(shape: tuple[int, ...], maximum: int = 4096, size_bytes: int = _BYTES) -> Iterator[slice]:
+def parts(shape: tuple[int, ...], maximum: int = 4096, size_bytes: int = 0) -> Iterator[slice]:
     """Yield slices that follow one another; one, which is empty, where there are no samples.
 
     Args:
         shape: shape of the samples, their number first.
         maximum: samples in a part.
-        size_bytes: of the samples in a part, at most.
+        size_bytes: of the samples in a part, at most; the usual ones for 0.
     """
-    step = max(1, min(maximum, size_bytes // (4 * max(1, math.prod(shape[1:])))))
+    step = max(1, min(maximum, (size_bytes or _BYTES) // (4 * max(1, math.prod(shape[1:])))))
     for start in range(0, max(1, shape[0]), step):
         yield slice(start, min(start + step, shape[0]))
