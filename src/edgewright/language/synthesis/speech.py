@@ -153,9 +153,7 @@ def recorded_sound(sound: Floats, rate: int, rng: np.random.Generator, *, step: 
 
 def hiss(samples: int, power: float, snr: tuple[float, float], rng: np.random.Generator) -> NDArray[np.float64]:
     """Return noise between white and brown, so many decibels below a power; from least to most of `snr`."""
-    # Spectra of lengths with large factors take up to ten times as long.
-    step = 1 << max(0, samples.bit_length() - 5)
-    noise = coloured(rng.standard_normal(-(-samples // step) * step), float(rng.uniform(0.0, 2.0)))[:samples]
+    noise = coloured(rng.standard_normal(samples), float(rng.uniform(0.0, 2.0)))
     return np.asarray(noise * np.sqrt(power) * 10.0 ** (-rng.uniform(*snr) / 20.0) / noise.std(), np.float64)
 
 
@@ -328,7 +326,10 @@ def trimmed(sound: Floats, rate: int) -> Floats:
 
 def with_noise(sound: Floats, power: float, snr: Range, rng: np.random.Generator) -> Floats:
     """Return a sound with noise so many decibels below a power."""
-    return np.asarray(np.clip(sound + hiss(len(sound), power, snr, rng), -1.0, 1.0), np.float32)
+    # Of a length without large factors: spectra of others take up to ten times as long.
+    step = 1 << max(0, len(sound).bit_length() - 5)
+    noise = hiss(-(-len(sound) // step) * step, power, snr, rng)[: len(sound)]
+    return np.asarray(np.clip(sound + noise, -1.0, 1.0), np.float32)
 
 
 def _power(sound: Floats) -> float:
