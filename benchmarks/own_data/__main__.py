@@ -37,6 +37,7 @@ Candidates = Callable[[Samples, Path], list[Candidate]]
 BY_HAND: dict[str, dict[str, Candidates]] = {
     "wisdm": {"": wisdm.candidates},
     "strokes": {"": strokes.candidates},
+    "strokes-text-ids": {"": strokes.candidates},
     "occupancy": {"": occupancy.candidates},
     "ai4i2020": {"": ai4i2020.candidates, ", numbers only by hand too": ai4i2020.numeric},
     "digits": {"": digits.candidates},

@@ -1,4 +1,4 @@
-"""Five public sets as plain files without hints, as a person would bring them."""
+"""Public data sets as plain files without hints, as a person would bring them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import gzip
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 # From the folder of the public set and an empty folder to the name of the file that was written there.
@@ -22,8 +23,8 @@ def _wisdm(data: Path, folder: Path) -> str:
     return "wisdm.csv"
 
 
-def _strokes(data: Path, folder: Path) -> str:
-    """Strokes one after the other as one CSV."""
+def _strokes(data: Path, folder: Path, prefix: str = "") -> str:
+    """Write all strokes to one CSV, each with its number behind `prefix` as its id."""
     with (folder / "strokes.csv").open("w", newline="") as out:
         table = csv.writer(out)
         table.writerow(["stroke", "label", "x", "y"])
@@ -31,7 +32,8 @@ def _strokes(data: Path, folder: Path) -> str:
         for file in sorted(data.glob("*.json.gz")):
             for stroke in json.loads(gzip.decompress(file.read_bytes()))["strokes"]:
                 number += bool(stroke["strokePoints"])
-                table.writerows([number, stroke["label"], point["x"], point["y"]] for point in stroke["strokePoints"])
+                rows = ((point["x"], point["y"]) for point in stroke["strokePoints"])
+                table.writerows([f"{prefix}{number}", stroke["label"], *row] for row in rows)
     return "strokes.csv"
 
 
@@ -49,6 +51,7 @@ def _copy_of(file: str, as_name: str) -> Write:
 FILES: dict[str, tuple[str, Write]] = {
     "wisdm": ("har-wisdm-watch", _wisdm),
     "strokes": ("magic-wand-digits", _strokes),
+    "strokes-text-ids": ("magic-wand-digits", partial(_strokes, prefix="s")),
     "occupancy": ("occupancy", _copy_of("datatraining.txt", "occupancy.txt")),
     "ai4i2020": ("ai4i2020", _copy_of("ai4i2020.csv", "ai4i2020.csv")),
     "digits": ("fsdd", _copy_of("recordings.zip", "digits.zip")),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edgewright.data.preview import guess_pattern
-from edgewright.data.roles import Roles, assign_roles
+from edgewright.data.roles import SESSIONS, Roles, assign_roles
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import UnknownNameError
 
@@ -64,12 +66,44 @@ def test_names_places_and_few_values_choose_the_target(columns: dict[str, object
         ([f"Pump {n}" for n in range(4)], "source"),  # few, but the word says what they are
         ([f"mode{n}" for n in range(4)], ""),
         ([f"run_{n:02}" for n in range(30)], ""),  # recordings
+        ([f"exp{n:02}" for n in range(30)], ""),
         ([f"{word}{n:02}" for n in range(20) for word in "ab"], ""),
     ],
 )
 def test_a_text_that_numbers_machines_is_the_group(texts: list[str], group: str) -> None:
     column_roles = roles(source=texts, x=READING, label=["a", "b"])
     assert column_roles.group == group
+
+
+_IDS = st.one_of(
+    *(st.just([form.format(n) for n in range(30)]) for form in
+      ("{}", "{}.0", "s{}", "r{:02}", "train{:02}", "user{}", "pump-{:02}", "2024-05-{:02}", "{0}_{0}", "clip {}.wav")),
+    st.lists(st.text("abcxyz019 _-", min_size=1).filter(str.strip), min_size=30, max_size=30, unique_by=str.strip),
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(name=st.sampled_from(SESSIONS), ending=st.sampled_from(["", "_id", " no"]), ids=_IDS,
+       order=st.permutations(range(30)), rows=st.integers(10, 12))  # fmt: skip
+def test_ids_and_order_of_recordings_do_not_change_the_roles(
+    name: str, ending: str, ids: list[str], order: list[int], rows: int
+) -> None:
+    """A session column keeps its role for ids in any form and recordings in any order."""
+    name += ending
+    x = np.random.default_rng(0).normal(size=(30, rows))
+
+    def detect(ids: list[str], order: list[int]) -> Roles:
+        columns = {
+            name: np.repeat(np.array(ids)[order], rows),
+            "gesture": np.repeat(np.array(["up", "down", "ring"])[np.array(order) % 3], rows),
+            "x": x[order].ravel().astype(str),
+            "y": x[order].ravel().astype(str),
+        }
+        return assign_roles(columns, {})
+
+    expected = detect([str(n) for n in range(30)], list(range(30)))
+    assert (expected.session, expected.group, expected.target) == (name, "", "gesture")
+    assert detect(ids, order) == expected
 
 
 def test_people_and_recordings_have_names_in_other_languages() -> None:

@@ -61,6 +61,20 @@ def test_short_recordings_of_unlike_lengths_are_samples() -> None:
     assert (choice.kind, choice.window.samples, choice.window.pad) == ("recording", 69, True)
 
 
+def test_short_stretches_of_one_person_each_are_samples_where_no_session_is_known() -> None:
+    ids = np.repeat([f"c{n}" for n in range(40)], 50)
+    target = np.repeat(np.array(["a", "b"])[np.arange(40) % 2], 50)
+    values = GENERATOR.normal(size=(2000, 2)).astype(np.float32)
+    recording = Recording(name="all", values=values, target=target, groups=ids)
+    columns = (Column(name="x"), Column(name="y"))
+    choice = choose_framing(DataSet(name="clips", columns=columns, recordings=(recording,)))
+    assert choice.window is not None
+    assert (choice.kind, choice.window.samples) == ("recording", 50)
+    mixed = GENERATOR.permutation(2000)  # rows in random order are no recordings
+    recording = Recording(name="all", values=values[mixed], target=target[mixed], groups=ids[mixed])
+    assert choose_framing(DataSet(name="rows", columns=columns, recordings=(recording,))).kind == "row"
+
+
 @pytest.mark.parametrize(("decision", "samples"), [("row", None), ("100 rows", 100), ("2 s", 100), ("recording", 500)])
 def test_a_person_says_what_a_decision_is_about(decision: str, samples: int | None) -> None:
     choice = choose_framing(stream(rate=50.0), decision)

@@ -16,7 +16,7 @@ from edgewright.data.resampling import averaged, framing_rate, lowest_rate
 from edgewright.data.series import SPECTRUM, ColumnSeries, find_series, numbered
 from edgewright.data.targets import as_text, labelled, task_of
 from edgewright.schema.config import WindowConfig
-from edgewright.schema.data import DataSet, Floats
+from edgewright.schema.data import DataSet, Floats, Recording
 from edgewright.schema.errors import InputError
 
 # Rows a second from which on one row alone says little: a motion is a sequence of rows.
@@ -133,7 +133,7 @@ def _as_said(dataset: DataSet, decision: str, task: str) -> Framing:
 def _recordings(dataset: DataSet) -> Framing | None:
     """Return whole recordings as samples, where there are many short ones of one label each and of unlike lengths."""
     runs = np.array(stretches(dataset))
-    sessions = sum(1 if r.sessions is None else len(np.unique(r.sessions)) for r in dataset.recordings)
+    sessions = sum(_count_sessions(recording) for recording in dataset.recordings)
     if len(runs) < 20 or abs(sessions - len(runs)) > 0.05 * len(runs) or (len(np.unique(runs)) == 1 and runs[0] == 1):
         return None
     long = math.ceil(np.quantile(runs, 0.98))
@@ -147,6 +147,12 @@ def _recordings(dataset: DataSet) -> Framing | None:
                    "shorter ones are filled up with zeros")  # fmt: skip
     why = f"{len(runs):,} recordings of one label each, {lengths}"
     return Framing("recording", why, window, "classification")
+
+
+def _count_sessions(recording: Recording) -> int:
+    """Count the sessions of a recording; without a session column, each person or machine counts as one session."""
+    names = recording.groups if recording.sessions is None else recording.sessions
+    return 1 if names is None else len(np.unique(names))
 
 
 def _padded(rows: int) -> WindowConfig:

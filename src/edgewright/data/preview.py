@@ -27,7 +27,7 @@ from edgewright.data.load import guess, table_of
 from edgewright.data.polars import pl
 from edgewright.data.public import loaders
 from edgewright.data.remote import located
-from edgewright.data.roles import GROUPS, SESSIONS
+from edgewright.data.roles import GROUPS, RECORDING_WORDS
 from edgewright.data.sources.csv import files_in
 from edgewright.data.sources.folder import reader_of, tables_below
 from edgewright.data.sources.pictures import SMALLEST_SIDE, PicturesConfig
@@ -268,9 +268,8 @@ def _parquet_rows(file: Path, share: int, texts: dict[str, set[str]]) -> dict[st
     return {column: text_of(frame[column]) for column in frame.columns}
 
 
-# Words before a number that names a person or machine, and a recording, as in the names of columns: `exp01_user03`.
+# Words before a number that names a person or machine, as in the names of columns: `exp01_user03`.
 _PERSONS = {*GROUPS, "subj", "sub"}
-_RECORDINGS = {*SESSIONS, "exp", "sess", "rec"}
 _NUMBERED = re.compile(r"([A-Za-z]+)\d+")
 
 # A label or a person names two files or more, and at most so many different ones are classes.
@@ -301,7 +300,7 @@ def guess_pattern(files: Sequence[str]) -> tuple[str, dict[str, int]]:
     changing = [p for p, count in enumerate(values) if count > 1]
     heads = [_head(part) for part in parts]
     person = next((p for p in changing if heads[p].lower() in _PERSONS), None)
-    counted = [p for p in changing if heads[p].lower() in _RECORDINGS]
+    counted = [p for p in changing if heads[p].lower() in RECORDING_WORDS]
     numbers = [p for p in changing if p in counted or all(text.isdecimal() for text in parts[p])]
     free = [p for p in changing if p != person]
     index = max(numbers or (free[-1:] if person is None else []), key=lambda p: values[p], default=None)

@@ -84,6 +84,8 @@ SESSIONS = (
     "episode", "run", "case", "aufnahme", "sitzung", "versuch", "grabacion", "sesion", "ensayo", "enregistrement",
     "essai", "registrazione", "sessione", "prova",
 )  # fmt: skip
+RECORDING_WORDS = frozenset({*SESSIONS, "exp", "sess", "rec"})
+"""Words before the number of a recording, such as 'rec' of 'rec07'."""
 _CLOCKS = ("t", "tick", "ticks", "elapsed", "uptime", "clock", "time_of_day")
 # Share of steps of one between neighbours in a column that counts the rows.
 _COUNTING = 0.4
@@ -341,10 +343,12 @@ def _group(columns: Mapping[str, Labels]) -> tuple[str, str]:
     if name:
         return name, why
     for name, cells in columns.items():
+        if plain(name) in SESSIONS:  # the name of the column takes precedence over its texts
+            continue
         known = values_of(cells) if is_text(cells) else []
         head = numbered_head(known)
         many = len(known) > MOST_CLASSES or head in GROUPS
-        if head and many and head not in SESSIONS and len(known) <= len(cells) // REPEATS:
+        if head and many and head not in RECORDING_WORDS and len(known) <= len(cells) // REPEATS:
             return name, f"its texts number things: {known[0]} to {known[-1]}"
     return "", ""
 
