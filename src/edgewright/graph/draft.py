@@ -54,6 +54,7 @@ class Draft:
         opset: version of ai.onnx.
         source: the only input, without its batch axis.
         outputs: outputs of the model, in its order.
+        titles: their names in the file; the outputs themselves may become other values on the way.
         nodes: nodes in an order in which they can run.
         constants: constants by name; text has dtype object.
         labels: names of the classes, once they are known.
@@ -74,7 +75,16 @@ class Draft:
     probabilities: str = ""
     votes: str = ""
     fixed_batch: int = 0
+    titles: list[str] = field(default_factory=list)
     _numbers: Any = field(default_factory=itertools.count)
+
+    def __post_init__(self) -> None:
+        self.titles = self.titles or list(self.outputs)
+
+    def keep_outputs(self, names: Collection[str]) -> None:
+        """Remove the outputs that are not among `names`."""
+        kept = [(name, title) for name, title in zip(self.outputs, self.titles, strict=True) if name in names]
+        self.outputs, self.titles = [name for name, _ in kept], [title for _, title in kept]
 
     def fresh(self, hint: str = "n") -> str:
         """Return a new name for a value."""

@@ -87,7 +87,7 @@ def _outputs(draft: Draft, labels: tuple[str, ...]) -> dict[str, str]:
     if absent:
         raise InputError("outputs that a node gives first", repr(absent[0]), f"model {draft.name}")
     if len(draft.outputs) > 1:
-        return {name: name for name in draft.outputs}
+        return _named(draft)
     value, array = draft.outputs[0], values[draft.outputs[0]]
     last = _last(draft, value)
     ends = last is not None and last.kind == "Softmax" and int(last.attributes.get("axis", -1)) in (-1, array.ndim - 1)
@@ -116,6 +116,18 @@ def _outputs(draft: Draft, labels: tuple[str, ...]) -> dict[str, str]:
     confidence = chain.op("ReduceMax", value, draft.integers([1]), keepdims=0)
     draft.nodes += chain.nodes
     return {"label": label, "probabilities": value, "confidence": confidence}
+
+
+def _named(draft: Draft) -> dict[str, str]:
+    """Return the values of several outputs by their names in the file; each name gets a value of its own."""
+    if len(set(draft.titles)) != len(draft.outputs):
+        raise InputError("outputs of different names", ", ".join(draft.titles), f"model {draft.name}")
+    chain, named = Chain(draft), dict[str, str]()
+    for title, value in zip(draft.titles, draft.outputs, strict=True):
+        is_shared = value == draft.source.name or value in named.values()
+        named[title] = chain.op("Identity", value) if is_shared else value
+    draft.nodes += chain.nodes
+    return named
 
 
 def _last(draft: Draft, value: str) -> DraftNode | None:

@@ -48,7 +48,7 @@ def network_graph(network: IntegerNetwork, *, labels: tuple[str, ...] = ()) -> G
     for operator in network.operators[moved:]:
         writer.operator(operator)
     value = writer.last(writer.names[network.output], network.output)
-    draft.nodes, draft.outputs = writer.chain.nodes, [value]
+    draft.nodes, draft.outputs, draft.titles = writer.chain.nodes, [value], [value]
     draft.prune()
     normalise(draft)
     text = {"source": json.dumps({"format": "tflite", "rounding": network.rounding})}

@@ -123,7 +123,7 @@ def parsed(
         columns: number of columns of a row.
         ends: for each tree, the index of the score to which it adds.
         base: scores before the first tree.
-        link: function of the scores: 'NONE', 'LOGISTIC', 'SOFTMAX', or 'EXP' for a regression.
+        link: function of the scores: 'NONE', 'LOGISTIC', 'SOFTMAX' (classes only), or 'EXP' (amounts only).
         classes: number of classes; 0 for a regression.
         average: whether the trees are averaged instead of summed.
         producer: name of the tool.
@@ -151,7 +151,7 @@ def parsed(
         f"{prefix}_ids": tuple(ends[number] for number, _, _ in leaves),
         f"{prefix}_weights": tuple(value for _, _, value in leaves),
         "base_values": tuple(base),
-        "post_transform": "NONE" if link == "EXP" else link,
+        "post_transform": link if classes else "NONE",
     }
     if classes:
         attributes["classlabels_int64s"] = tuple(range(classes))
@@ -159,9 +159,10 @@ def parsed(
         outputs, nodes_out = ["label", "scores"], [node]
     else:
         attributes |= {"n_targets": 1, "aggregate_function": "AVERAGE" if average else "SUM"}
-        end = "amount" if link == "EXP" else "value"
+        link_operator = {"EXP": "Exp", "LOGISTIC": "Sigmoid"}.get(link)
+        end = "amount" if link_operator else "value"
         nodes_out = [DraftNode("TreeEnsembleRegressor", ["input"], [end], attributes, "ai.onnx.ml")]
-        nodes_out += [DraftNode("Exp", [end], ["value"])] if link == "EXP" else []
+        nodes_out += [DraftNode(link_operator, [end], ["value"])] if link_operator else []
         outputs = ["value"]
     source = Declared("input", "float32", (-1, columns), ("", ""))
     return Parsed(nodes=nodes_out, inputs=[source], outputs=outputs, opset=18, producer=producer)

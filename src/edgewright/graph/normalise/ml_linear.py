@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgewright.graph.draft import Chain, Draft, DraftNode, rewrite
-from edgewright.graph.normalise._ml import class_names, post_transform, says_classes
+from edgewright.graph.normalise._ml import as_float, class_names, post_transform, says_classes
 from edgewright.schema.errors import InputError
 
 ORDER = 30
@@ -24,21 +24,25 @@ def _gemm(chain: Chain, node: DraftNode, rows: int) -> str:
         raise InputError(f"coefficients for {rows} outputs", str(coefficients.size), node.where)
     bias: Any = node.attributes.get("intercepts") or np.zeros(rows)
     weights = np.ascontiguousarray(coefficients.reshape(rows, -1).T)
-    return chain.op("Gemm", node.inputs[0], weights, np.asarray(bias, np.float32).reshape(-1))
+    return chain.op("Gemm", as_float(chain, node.inputs[0]), weights, np.asarray(bias, np.float32).reshape(-1))
 
 
 def _regressor(chain: Chain, node: DraftNode) -> str:
-    return post_transform(chain, _gemm(chain, node, int(node.attributes.get("targets", 1))), node)
+    targets = int(node.attributes.get("targets", 1))
+    return post_transform(chain, _gemm(chain, node, targets), node, targets)
 
 
 def _classifier(chain: Chain, node: DraftNode) -> list[DraftNode]:
     names = class_names(node)
     rows = len(node.attributes.get("intercepts", ())) or len(names)
     value = _gemm(chain, node, rows)
-    if rows == 1 and len(names) == 2:
-        # A single score is that of the second class.
+    pair = rows == 1 and len(names) == 2
+    votes = ""
+    if pair:
+        # A single score is that of the second class, which ONNX Runtime chooses above 0 whatever follows.
         other = chain.op("Neg", value)
         if node.attributes.get("post_transform", "NONE") == "NONE":
+            votes = chain.op("Concat", other, value, axis=1)
             other = chain.op("Sub", 1.0, value)
         value = chain.op("Concat", other, value, axis=1)
-    return says_classes(chain, post_transform(chain, value, node), node, names)
+    return says_classes(chain, post_transform(chain, value, node, rows, pair=pair), node, names, votes)

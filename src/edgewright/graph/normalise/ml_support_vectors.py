@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.graph.draft import Chain, Draft, DraftNode, Rewritten, rewrite
-from edgewright.graph.normalise._ml import class_names, post_transform, says_classes
+from edgewright.graph.normalise._ml import as_float, class_names, post_transform, says_classes
 from edgewright.schema.errors import InputError
 
 ORDER = 30
@@ -40,9 +40,7 @@ def _kernel(chain: Chain, node: DraftNode, vectors: Floats, kind: str = "") -> s
     """Return the kernel of every row with every vector, shape (n, vectors); `kind` in place of that of the node."""
     kind = kind or str(node.attributes.get("kernel_type", "LINEAR"))
     gamma, offset, degree = (float(v) for v in (*node.attributes.get("kernel_params", ()), 0.0, 0.0, 0.0)[:3])
-    source = node.inputs[0]
-    if chain.draft.source.name == source and chain.draft.source.dtype != "float32":
-        source = chain.op("Cast", source, to=1)
+    source = as_float(chain, node.inputs[0])
     if kind == "RBF":
         distances = chain.op("Sub", chain.op("Unsqueeze", source, [1]), vectors)
         squares = chain.op("ReduceSum", chain.op("Mul", distances, distances), [2], keepdims=0)
@@ -99,7 +97,7 @@ def _regressor(chain: Chain, node: DraftNode) -> Rewritten:
     if given.get("one_class", 0):
         above = chain.op("Greater", value, 0.0)
         value = chain.op("Where", above, 1.0, -1.0)
-    return post_transform(chain, value, node)
+    return post_transform(chain, value, node, 1)
 
 
 def _classifier(chain: Chain, node: DraftNode) -> Rewritten:
@@ -121,11 +119,9 @@ def _classifier(chain: Chain, node: DraftNode) -> Rewritten:
         value = chain.op("Concat", scores, chain.op("Neg", scores), axis=1)
     else:
         value = scores
-    nodes = says_classes(chain, post_transform(chain, value, node), node, names)
-    for last in nodes:
-        if last.op == "ArgMax":
-            last.inputs = [votes]
-    return nodes
+    single = len(names) == 2 and not node.attributes.get("prob_a")
+    value = post_transform(chain, value, node, 1 if single else len(names), pair=single)
+    return says_classes(chain, value, node, names, votes)
 
 
 def _linear(chain: Chain, node: DraftNode, names: tuple[str, ...]) -> list[DraftNode]:
@@ -136,7 +132,7 @@ def _linear(chain: Chain, node: DraftNode, names: tuple[str, ...]) -> list[Draft
         raise InputError(f"coefficients for {len(names)} classes, and rho", f"{weights.size} numbers", node.where)
     value = _kernel(chain, node, weights.reshape(len(names), -1), "LINEAR")
     value = chain.op("Add", value, float(rho[0]))
-    return says_classes(chain, post_transform(chain, value, node), node, names)
+    return says_classes(chain, post_transform(chain, value, node, len(names)), node, names)
 
 
 def _weights(node: DraftNode, counts: tuple[int, ...]) -> Floats:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.graph.draft import Chain, Draft, DraftNode, Rewritten, rewrite
-from edgewright.graph.normalise._ml import class_names, post_transform, says_classes
+from edgewright.graph.normalise._ml import as_float, class_names, post_transform, says_classes
 from edgewright.schema.errors import InputError
 
 ORDER = 30
@@ -128,13 +128,13 @@ def _depth(yes: NDArray[np.int32], no: NDArray[np.int32], roots: NDArray[np.int3
 def _leaves(chain: Chain, forest: _Forest, source: str) -> str:
     """Append the walk; give the numbers of the leaves, shape (n, trees), int32."""
     draft = chain.draft
-    if draft.source.name == source and draft.source.dtype != "float32":
-        source = chain.op("Cast", source, to=1)
+    source = as_float(chain, source)
     feature, threshold = draft.constant(forest.feature), draft.constant(forest.threshold)
     yes, no = draft.constant(forest.yes), draft.constant(forest.no)
     missing = draft.constant(forest.missing) if forest.missing.any() else ""
     at = ""
-    for _ in range(forest.depth):
+    # Trees of a single leaf take one step too: a leaf follows itself, and the batch axis comes from the input.
+    for _ in range(max(1, forest.depth)):
         if at:
             value = chain.op("GatherElements", source, chain.op("Gather", feature, at, axis=0), axis=1)
             limit = chain.op("Gather", threshold, at, axis=0)
@@ -170,19 +170,13 @@ def _scores(chain: Chain, node: DraftNode, forest: _Forest, prefix: str, width: 
     if np.isnan(table).any():
         raise InputError("weights that are numbers", "not a number", node.where)
     values = chain.draft.constant(table.astype(np.float32))
-    if forest.depth:
-        each = chain.op("Gather", values, _leaves(chain, forest, node.inputs[0]), axis=0)
-    else:
-        # Only leaves: nothing to compare, but the batch must come from somewhere.
-        first = chain.op("Gather", node.inputs[0], np.zeros(len(forest.roots), np.int64), axis=1)
-        zero = chain.op("Cast", chain.op("Mul", first, 0.0), to=6)
-        each = chain.op("Gather", values, chain.op("Add", zero, forest.roots), axis=0)
+    each = chain.op("Gather", values, _leaves(chain, forest, node.inputs[0]), axis=0)
     over = {"SUM": "ReduceSum", "AVERAGE": "ReduceMean"}.get(str(given.get("aggregate_function", "SUM")))
     if over is None:
         raise InputError("SUM or AVERAGE over the trees", repr(given["aggregate_function"]), node.where)
     total = chain.op(over, each, [1], keepdims=0)
     base = np.asarray(given.get("base_values") or (), np.float32)
-    if base.size not in (0, 1, width):
+    if base.size not in (0, width):
         raise InputError(f"{width} base values", str(base.size), node.where)
     return chain.op("Add", total, base) if base.any() else total
 
@@ -195,23 +189,22 @@ def _regressor(chain: Chain, node: DraftNode) -> Rewritten:
         # A converter that did not know of several targets; ONNX Runtime then leaves out the base value too.
         got = f"of {len(targets)} of {width}"
         raise InputError("leaves of each target", got, node.where, "Convert a model for each target")
-    return post_transform(chain, value, node)
+    return post_transform(chain, value, node, width)
 
 
 def _classifier(chain: Chain, node: DraftNode) -> Rewritten:
     names, given = class_names(node), node.attributes
     columns = {int(c) for c in given.get("class_ids", ())}
     forest = _forest(node)
-    if len(names) != 2 or len(columns) > 1:
-        value = post_transform(chain, _scores(chain, node, forest, "class", len(names)), node)
-        return says_classes(chain, value, node, names)
-    # Two classes with one score: that of the second class. Weights that are never negative are probabilities.
-    single = DraftNode(node.op, node.inputs, node.outputs, {**given, "class_ids": (0,) * len(given["class_ids"])})
-    base = given.get("base_values") or ()
-    single.attributes["base_values"] = tuple(base[-1:])
-    score = _scores(chain, single, forest, "class", 1)
+    if len(names) != 2 or columns != {0}:
+        scores = _scores(chain, node, forest, "class", len(names))
+        return says_classes(chain, post_transform(chain, scores, node, len(names)), node, names)
+    # Two classes with scores of the first only: by convention of converters and ONNX Runtime, that of the second class.
+    # Weights that are never negative are then probabilities.
+    score = _scores(chain, node, forest, "class", 1)
     if min(given["class_weights"]) >= 0 and given.get("post_transform", "NONE") == "NONE":
         value = chain.op("Concat", chain.op("Sub", 1.0, score), score, axis=1)
     else:
-        value = post_transform(chain, chain.op("Concat", chain.op("Neg", score), score, axis=1), node)
+        value = chain.op("Concat", chain.op("Neg", score), score, axis=1)
+        value = post_transform(chain, value, node, 1, pair=True)
     return says_classes(chain, value, node, names)
