@@ -2,6 +2,7 @@
 # make demo      sets up what the main job needs and runs it on real recordings
 # make test      lint, format, types, import contracts, documents, fast tests
 # make test-all  the same with slow tests and faults at full length
+# make test-bare         the fast tests without compilers, emulators, browsers, servers and data
 # make test-processors   the tests marked `numbers` on emulated processors: AVX2 without VNNI, and SSE4.2 alone
 # make site      the documentation as a site in site/; a broken link is an error
 # make release   wheels in dist/VERSION, tried in empty environments, with hashes; TAG=yes tags
@@ -17,7 +18,7 @@ export OPENBLAS_NUM_THREADS = 1
 unexport PYTHONDONTWRITEBYTECODE
 
 BENCHES := bench-training bench-hapt bench-own-data bench-default bench-intervals bench-start bench-stream bench-cluster bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-upscale bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes bench-grocery bench-odd-pictures bench-turbofan bench-speakers bench-patients bench-guard bench-jobs bench-shadows bench-proof-faults bench-optimiser bench-rows
-.PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench bench-home-assistant $(BENCHES) faults faults-fleet mutants site release lock
+.PHONY: install demo test test-bare test-all lint types contracts docs unit slow test-processors bench bench-home-assistant $(BENCHES) faults faults-fleet mutants site release lock
 
 install: $(STAMP)
 
@@ -36,6 +37,7 @@ $(DEMO) $(STAMP): requirements.lock pyproject.toml tools/install.py
 test:
 	@$(MAKE) --no-print-directory -j 2 -O lint contracts docs
 	@$(MAKE) --no-print-directory -j 2 types unit
+	@cat $(LEFT_OUT)
 
 test-all: test slow faults faults-fleet
 
@@ -56,17 +58,23 @@ docs: install
 # Tests share the machine with each other and with whatever else runs: one that fails is run once more, alone, and has
 # failed when it fails again. Where a process of tests dies, `loadfile` waits for ever and `worksteal` goes on.
 REMEMBER := -o addopts="-q --strict-markers --strict-config -p no:schemathesis" -o cache_dir=$(VENV)/.pytest_cache
-ALL := $(REMEMBER) --cache-clear -rs --dist worksteal --durations 25 --durations-min 10
+LEFT_OUT := $(VENV)/.left-out
+ALL := $(REMEMBER) --cache-clear --dist worksteal --durations 25 --durations-min 10
 ALONE := echo "once more, alone:" && EDGEWRIGHT_DRAW=1 $(BIN)/pytest $(REMEMBER) -rA --last-failed --last-failed-no-failures=none --maxfail 10
 
-# Fast tests first, so that a mistake shows early; -rs lists what was left out because it is absent here. They write into
-# memory where it has 4 GB and may hold programs: on a disk, stores and fleets wait for it most of their time.
+# Fast tests first, so that a mistake shows early; the last line lists what they skipped. They write into memory if it has
+# 4 GB and may hold programs: on a disk, stores and fleets wait for it most of their time.
 MEMORY = $(shell test -w /dev/shm && ! grep -q ' /dev/shm .*noexec' /proc/mounts && \
 	test "$$(df -k --output=avail /dev/shm | tail -1)" -gt 4000000 && echo /dev/shm)
 unit: export PYTEST_DEBUG_TEMPROOT = $(MEMORY)
+unit: export EDGEWRIGHT_LEFT_OUT = $(LEFT_OUT)
 unit: export EDGEWRIGHT_COMPILED = $(VENV)/.compiled
 unit: install
 	$(BIN)/pytest $(ALL) -o tmp_path_retention_policy=failed -o tmp_path_retention_count=1 -m "not slow and not heavy" -n 2 || { $(ALONE) -m "not slow and not heavy"; }
+
+# The fast tests as on a fresh machine: without compilers, emulators, browsers, servers and data.
+test-bare: install
+	$(BIN)/python tools/run_bare.py $(MAKE) --no-print-directory unit
 
 # DRAW of the slow and of the heavy tests run: half of them near the code that changed SINCE a commit or a time, the others
 # drawn by the commit, so that the next commit draws others.

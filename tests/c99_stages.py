@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,9 @@ from numpy.typing import NDArray
 
 from edgewright.core.engines.onnxruntime import open_session
 from edgewright.export.c99_host import host
-from edgewright.export.c99_host.host import COMPILERS
 from edgewright.graph.builder import Builder
 from edgewright.graph.stage import emit
+from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from stage_examples import Floats, built, targets
 from support import left_out
@@ -30,9 +29,16 @@ def fitted(room: str, kind: str, number: int) -> tuple[Graph, Any, Floats]:
 
 
 def need_compiler() -> None:
-    """Leave the test out where there is no C compiler."""
-    if not any(shutil.which(name) for name in COMPILERS):
-        left_out("a C compiler")
+    """Skip the test if there is no C compiler, not even that of ziglang."""
+    need_named_compiler("")
+
+
+def need_named_compiler(name: str) -> None:
+    """Skip the test if a compiler such as "gcc" or "zig" is not installed."""
+    try:
+        host.compiler_command(name)
+    except InputError:
+        left_out(name or "a C compiler")
 
 
 def use_one_compiler(patch: pytest.MonkeyPatch) -> None:

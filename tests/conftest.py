@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left:
         config.hook.pytest_deselected(items=list(left))
         items[:] = [item for item in items if item not in left]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests skipped because it is not installed, also into the file that EDGEWRIGHT_LEFT_OUT names."""
+    counts: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+        counts[reason.removeprefix("Skipped: ").removeprefix("left out: ")] += 1
+    listed = ", ".join(f"{reason} ({count})" for reason, count in counts.most_common())
+    line = f"Skipped {sum(counts.values())} tests, by what is missing here: {listed or 'nothing'}"
+    terminalreporter.write_line(line)
+    if file := os.environ.get("EDGEWRIGHT_LEFT_OUT"):
+        Path(file).write_text(f"{line}\n", encoding="utf-8")
 
 
 def _distances(file: str) -> dict[Path, int]:

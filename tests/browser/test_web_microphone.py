@@ -67,7 +67,7 @@ def test_people_who_speak_get_the_answers_of_the_c(opener: Opener, folder: Path,
     rows, events = _recorded(page)
     mine = [(one["row"], one["kind"], one["label"], one["flags"], one["value"]) for one in events]
     assert mine == wasm_events(folder / "model.wasm", rows[:, None])
-    stream = CStream(written_c(sound_subject()), "digits", (), 4, "gcc")
+    stream = CStream(written_c(sound_subject()), "digits", (), 4, "")
     times = np.arange(len(rows)) / SOUND_RATE
     theirs = [decision for _, decision in stream.run(rows[:, None], np.zeros(len(rows), np.int64), times).events]
     names = ("row", "kind", "label", "flags", "confidence")

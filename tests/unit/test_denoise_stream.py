@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from c99_stages import need_named_compiler
 from denoiser_example import random_denoiser
 from edgewright.core.archive import pack, unpack
 from edgewright.core.integer.network import run_integer
@@ -109,9 +110,10 @@ def test_float_form_over_windows_is_one_window_where_it_fits() -> None:
     np.testing.assert_allclose(long[:, 100:], shifted[:, 100:], atol=1e-5)
 
 
-@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("compiler", ["gcc", "clang", "zig"])
 @pytest.mark.parametrize("sizes", FORMS)
 def test_c_gives_the_bits_of_python(sizes: dict[str, int], compiler: str, tmp_path: Path) -> None:
+    need_named_compiler(compiler)
     denoiser = random_denoiser(**sizes)
     given, expected = _both(denoiser, compiler, tmp_path)
     np.testing.assert_array_equal(given, expected)

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from benchmarks.anomalies import nab, skab
 
-from c99_examples import WARNINGS, call, need
+from c99_examples import WARNINGS, call
+from c99_stages import need_compiler
 from edgewright.export.c99_detectors._source import write_detector_c99
+from edgewright.export.c99_host.host import compiler_command
 from edgewright.monitor.detector_stream import state_bytes
 from edgewright.monitor.detectors import kind
 from edgewright.monitor.detectors.own_past import OwnPastConfig
@@ -169,7 +171,7 @@ def test_the_vector_autoregression_reaches_84_on_skab() -> None:
 @pytest.mark.parametrize(("bins", "reached"), [(0, 71.22), (24, 73.65)])
 def test_own_past_in_c_raises_the_same_alarms_as_python_on_nab(bins: int, reached: float, tmp_path: Path) -> None:
     folder = shared_data("nab")
-    need("gcc")
+    need_compiler()
     part, config = kind("own_past"), OwnPastConfig(bins=bins)
     learnt = part.fit(config, np.zeros((1, 1), np.float32), np.zeros(1))
     files = write_detector_c99(
@@ -177,7 +179,7 @@ def test_own_past_in_c_raises_the_same_alarms_as_python_on_nab(bins: int, reache
     )
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    call(tmp_path, "gcc", *WARNINGS, "-O2", "-shared", "-fPIC", "u_detect.c", "-o", "u.so", "-lm")
+    call(tmp_path, *compiler_command(), *WARNINGS, "-O2", "-shared", "-fPIC", "u_detect.c", "-o", "u.so", "-lm")
     library = ctypes.CDLL(str(tmp_path / "u.so"))
     answer, context = ctypes.create_string_buffer(16), ctypes.create_string_buffer(1 << 20)
     alarms = {}

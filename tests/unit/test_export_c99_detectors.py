@@ -14,8 +14,10 @@ import pytest
 from numpy.typing import NDArray
 
 from c99_examples import WARNINGS, call, need, sizes_of
+from c99_stages import need_compiler
 from edgewright.core.catalogue import listing
 from edgewright.export.c99_detectors._source import write_detector_c99
+from edgewright.export.c99_host.host import compiler_command
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.monitor.detectors import kind as detector
@@ -105,7 +107,7 @@ def written(kind: str, number: int, refractory: int) -> tuple[str, dict[str, str
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All of them in one shared object, beside their sources."""
-    need("gcc")
+    need_compiler()
     folder = tmp_path_factory.mktemp("detectors")
     lines = []
     for kind, number in CASES:
@@ -115,7 +117,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 lines += [f'#include "{file}"\n'] if file.endswith(".c") else []
     (folder / "all.c").write_text("".join(lines))
     checks = ("-fsanitize=undefined", "-fno-sanitize-recover=all", "-ffp-contract=off")
-    call(folder, "gcc", *WARNINGS, "-O1", *checks, "-shared", "-fPIC", "all.c", "-o", "all.so", "-lm")
+    command = (*compiler_command(), *WARNINGS, "-O1", *checks, "-shared", "-fPIC")
+    call(folder, *command, "all.c", "-o", "all.so", "-lm")
     return folder
 
 
@@ -160,7 +163,7 @@ def test_anomalies_begin_at_the_rows_where_python_has_them(
 
 @pytest.mark.parametrize(("kind", "number"), CASES)
 def test_memory_is_what_the_header_says(kind: str, number: int, library: Path) -> None:
-    need("nm")
+    need("gcc", "nm")
     name, files, _ = written(kind, number, 9)
     _memory(name, files, library)
 
@@ -249,7 +252,7 @@ def test_a_broken_number_is_odd_and_soon_forgotten(kind: str, number: int, libra
 
 
 def test_an_autoencoder_may_be_of_floats(tmp_path: Path) -> None:
-    need("gcc")
+    need_compiler()
     learnt, seen, _ = fitted("autoencoder", 0)
     rng = np.random.default_rng(8)
     builder = Builder("net", (CHANNELS,))
@@ -265,7 +268,8 @@ def test_an_autoencoder_may_be_of_floats(tmp_path: Path) -> None:
     assert "float network" in files["f_net.h"]
     for file, text in files.items():
         (tmp_path / file).write_text(text)
-    call(tmp_path, "gcc", *WARNINGS, "-O1", "-shared", "-fPIC", "f_detect.c", "f_net.c", "-o", "f.so", "-lm")
+    command = (*compiler_command(), *WARNINGS, "-O1", "-shared", "-fPIC")
+    call(tmp_path, *command, "f_detect.c", "f_net.c", "-o", "f.so", "-lm")
     there = _Timed(tmp_path / "f.so", "f")
     scores_in_c = np.array([there.call("detect_score", row, 0.0) for row in seen])
     wanted = detector("autoencoder").start(floats).update(seen, TIMES[600:])

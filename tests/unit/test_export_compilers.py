@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from c99_stages import need_compiler
+from c99_stages import need_compiler, need_named_compiler
 from cli_runner import Cli
 from edgewright.export.c99_host.host import compiler_command, compilers
 from edgewright.schema.errors import InputError
@@ -39,6 +39,7 @@ def real(path: Path, name: str) -> None:
 def test_each_compiler_is_found_once_and_missing_ones_are_named(tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setitem(sys.modules, "ziglang", None)
     assert [(c.name, c.command) for c in compilers()] == [("gcc", ()), ("clang", ())]
     with pytest.raises(InputError, match="a C compiler"):
         compiler_command()
@@ -54,6 +55,18 @@ def test_each_compiler_is_found_once_and_missing_ones_are_named(tmp_path: Path, 
     assert compiler_command() == (str(tmp_path / "gcc"), "-m32")
     monkeypatch.setenv("CC", "/nowhere/icc")
     assert [(c.name, bool(c.command)) for c in compilers()] == [("/nowhere/icc", 0), ("gcc", 1), ("clang", 1)]
+
+
+def test_zig_compiles_if_the_system_has_no_compiler(tmp_path: Path, monkeypatch: Patch) -> None:
+    need_named_compiler("zig")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    assert [(c.name, bool(c.command)) for c in compilers()] == [("gcc", False), ("clang", False), ("zig", True)]
+    assert compiler_command()[1:4] == ("-m", "ziglang", "cc")
+    assert compiler_command("zig") == compiler_command()
+    program(tmp_path / "gcc", "gcc (A system 9.1.0-3) 9.1.0")
+    assert [c.name for c in compilers()] == ["gcc", "clang"]
+    assert compiler_command() == (str(tmp_path / "gcc"),)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -279,14 +280,16 @@ def test_what_cannot_be_built_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_options_in_cc_reach_the_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = build.compiler()
-    monkeypatch.setenv("CC", f"{plain[0]} -DASKED=1 '-DTWO=\"a b\"'")
-    assert build.compiler() == (plain[0], "-DASKED=1", '-DTWO="a b"')
-    files = {"m.c": b"#if ASKED != 1\n#error options are lost\n#endif\nconst char *two = TWO;\n"}
+    monkeypatch.setenv("CC", f"{shlex.join(plain)} -DASKED=1 '-DTWO=\"a b\"'")
+    assert build.compiler() == (*plain, "-DASKED=1", '-DTWO="a b"')
+    shown = '__attribute__((visibility("default")))'
+    text = f"#if ASKED != 1\n#error options are lost\n#endif\n{shown} const char *two = TWO;\n"
+    files = {"m.c": text.encode()}
     build.compile_module(files, "m.c", tmp_path / "m.so", 60.0)
     assert b"a b" in (tmp_path / "m.so").read_bytes()
     monkeypatch.setenv("CC", "gcc '-DTWO")
     assert build.compiler() == plain, "no command: the first that is found"
-    monkeypatch.setenv("CC", f"{plain[0]} --no-such-option")
+    monkeypatch.setenv("CC", f"{shlex.join(plain)} --no-such-option")
     with pytest.raises(CheckFailedError, match="could not compile"):
         build_extension(classifier(), cache=tmp_path)
 

@@ -51,7 +51,7 @@ def test_the_stream_gives_the_events_of_the_c(app: dict[str, bytes]) -> None:
     lost = np.zeros(len(rows), np.int64)
     lost[700] = 5
     mine = runner.WasmModel(app["model.wasm"]).run(rows, lost)
-    stream = CStream(written_c(motion_subject()), "motion", (), 3, "gcc")
+    stream = CStream(written_c(motion_subject()), "motion", (), 3, "")
     theirs = stream.run(rows, lost, np.arange(len(rows)) / 25.0)
     assert mine.events == theirs.events
     assert np.array_equal(mine.means, theirs.means)

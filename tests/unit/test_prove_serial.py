@@ -17,9 +17,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from c99_examples import call, need
+from c99_examples import call
+from c99_stages import need_compiler
 from edgewright.cli.main import run
 from edgewright.device.boards.link import ANSWER, ModelLine, open_link
+from edgewright.export.c99_host.host import compiler_command
 from edgewright.export.contract import find_target
 from edgewright.export.emulator import board as board_of
 from edgewright.export.subject import read_subject
@@ -65,7 +67,7 @@ def program(sources: Path, *flags: str) -> Path:
     warnings = ["-Wall", "-Wextra", "-Wconversion", "-Werror", "-Wno-unused-function"]
     call(
         sources,
-        "gcc",
+        *compiler_command(),
         "-std=gnu99",
         "-O1",
         "-ffp-contract=off",
@@ -97,7 +99,7 @@ def line_of(*command: str) -> Iterator[str]:
 
 
 def test_a_board_answers_rows_and_shows_its_stages(folder: Path, tmp_path: Path) -> None:
-    need("gcc")
+    need_compiler()
     board = program(exported(folder, tmp_path), "-DSMALL_TAPS")
     with line_of(str(board)) as port, open_link(f"serial:{port}") as opened:
         line = ModelLine(opened, port)
@@ -116,7 +118,7 @@ def test_a_board_answers_rows_and_shows_its_stages(folder: Path, tmp_path: Path)
 def test_a_board_at_a_serial_port_is_one_more_form(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    need("gcc")
+    need_compiler()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     board = program(exported(folder, tmp_path / "int8"), "-DSMALL_TAPS")
     with line_of(str(board)) as port:
@@ -133,7 +135,7 @@ def test_a_board_at_a_serial_port_is_one_more_form(
 
 @pytest.mark.slow
 def test_a_wrong_weight_on_the_board_is_found_at_its_stage(folder: Path, tmp_path: Path, capsys: Capture) -> None:
-    need("gcc")
+    need_compiler()
     sources = exported(folder, tmp_path)
     text = (sources / "small.c").read_text()
     changed = re.sub(r"(_bias\[\d+\] = \{\n +)(-?\d+)", lambda match: f"{match[1]}{int(match[2]) + 900}", text, count=1)
@@ -147,7 +149,7 @@ def test_a_wrong_weight_on_the_board_is_found_at_its_stage(folder: Path, tmp_pat
 def test_what_goes_wrong_on_a_line_is_one_line(
     folder: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    need("gcc")
+    need_compiler()
     monkeypatch.setattr("edgewright.device.boards.link._PATIENCE_S", 0.2)
 
     def run_prove(port: str) -> tuple[int, str]:
@@ -179,7 +181,7 @@ def test_what_goes_wrong_on_a_line_is_one_line(
 def test_a_board_that_stops_in_the_middle_is_told(
     folder: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    need("gcc")
+    need_compiler()
     monkeypatch.setattr("edgewright.device.boards.link._PATIENCE_S", 0.2)
     board = program(exported(folder, tmp_path))
     bounded = f"head -c 700 | {board}; sleep 60"

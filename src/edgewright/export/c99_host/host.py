@@ -14,15 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export._extension.build import command_of
+from edgewright.export._extension.build import HOW_TO_BUILD, command_of
 from edgewright.export.c99_code.header import TURNED
 from edgewright.export.c99_graph.graph import pixels
 from edgewright.export.c99_host.apart import run_apart
+from edgewright.export.web.module import zig_command, zig_environment
 from edgewright.schema.errors import InputError
 
 OBJECTS = "objects"
 """Name of the objects among the outputs of a compiled pipeline."""
-COMPILERS = ("cc", "gcc", "clang")
+ZIG = "zig"
+"""Name of the compiler that the package ziglang installs; used if the system has none."""
+COMPILERS = ("cc", "gcc", "clang", ZIG)
 _PROVEN = ("gcc", "clang")
 _CONTEXT = re.compile(r"^\} (\w+_context);$", re.MULTILINE)
 _SIZES = "context_sizes.c"
@@ -42,14 +45,17 @@ def compiler_command(wanted: str = "") -> tuple[str, ...]:
     """
     requested = wanted or os.environ.get("CC", "")
     for name in [requested] if requested else COMPILERS:
-        command = command_of(name)
-        if command:
+        if command := _find_command(name):
             return command
-    raise InputError(
-        f"a C compiler ({requested or ', '.join(COMPILERS)})",
-        "none on the path",
-        do="Install gcc or clang, or set CC to its path",
-    )
+    raise InputError(f"a C compiler ({requested or ', '.join(COMPILERS)})", "none on the path", do=HOW_TO_BUILD)
+
+
+def _find_command(name: str) -> tuple[str, ...]:
+    """Return the words that start a compiler, or () if it is not installed."""
+    if command := command_of(name):
+        return command
+    # Without -mcpu, zig compiles for every feature of this processor.
+    return (*zig_command(), "cc", "-mcpu=baseline") if name == ZIG and zig_command() else ()
 
 
 @dataclass(frozen=True)
@@ -68,13 +74,13 @@ class Compiler:
 
 
 def compilers() -> tuple[Compiler, ...]:
-    """Return the compilers that C is proven with: $CC, gcc and clang, each once; cc where none of them is here."""
+    """Return the compilers that C is proven with: $CC, gcc and clang, each once; if none is installed, cc or zig."""
     listed: list[Compiler] = []
     seen: set[tuple[str, ...]] = set()
     requested = os.environ.get("CC", "")
-    for name in dict.fromkeys([*([requested] if requested else []), *_PROVEN, "cc"]):
-        command = command_of(name)
-        if name == "cc" != requested and (not command or any(known.command for known in listed)):
+    for name in dict.fromkeys([*([requested] if requested else []), *_PROVEN, "cc", ZIG]):
+        command = _find_command(name)
+        if name in ("cc", ZIG) and name != requested and (not command or any(known.command for known in listed)):
             continue
         text = _version_line(command)
         # All but the name it was called by: cc and gcc are often one.
@@ -138,7 +144,8 @@ def compile_c99(
         sources.append(_SIZES)
     defines = [f"-D{stem.upper()}_TAPS"] if taps else []
     command = (*command, *flags, *defines, "-shared", "-fPIC", "-o", str(target), *sources, "-lm")
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    environment = zig_environment() if "ziglang" in command else None
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200])
         raise InputError("C that compiles", first, command[0])
