@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edgewright.core import engines
 from edgewright.core.engines import MANY_ROWS
 from edgewright.core.input.samples import to_samples
+from edgewright.core.input.sentinels import without_sentinels
 from edgewright.core.input.windows import parts
 from edgewright.core.package import Package, around, read_package
 from edgewright.core.prediction.objects import GOOD, ODD, UNIT, find_objects, odd_chances, oddest
@@ -196,7 +197,7 @@ class Predictor:
         Raises:
             InputError: for samples the model cannot take.
         """
-        samples = to_samples(X, self.manifest)
+        samples = without_sentinels(to_samples(X, self.manifest), self.manifest.columns)
         pieces = [self._outputs(samples[part]) for part in parts(samples.shape)]
         values = pieces[0] if len(pieces) == 1 else {k: np.concatenate([p[k] for p in pieces]) for k in pieces[0]}
         ranges = self._out_of_range(samples)

@@ -27,6 +27,7 @@ from edgewright.data.checks_columns import (
 )
 from edgewright.data.clock import measured_rate
 from edgewright.data.findings import Finding, Quality, Severity, percent, worst_first
+from edgewright.data.sentinels import sentinel_findings
 from edgewright.data.targets import as_text, class_names, counted, labelled, task_of
 from edgewright.schema.data import DataSet, Floats, Recording
 
@@ -270,7 +271,19 @@ def examine(dataset: DataSet) -> Quality:
         Counts and findings, the worst first.
     """
     dataset = _averaged(dataset)
-    checks = (missing, constant, out_of_range, units, clocks, stuck, repeated, identifiers, balance, predictors)
+    checks = (
+        missing,
+        sentinel_findings,
+        constant,
+        out_of_range,
+        units,
+        clocks,
+        stuck,
+        repeated,
+        identifiers,
+        balance,
+        predictors,
+    )
     classes, count = _classes(dataset)
     return Quality(
         rows=sum(len(r.values) for r in dataset.recordings),

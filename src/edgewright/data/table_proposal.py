@@ -19,7 +19,8 @@ from edgewright.schema.errors import InputError
 
 PARTS = ("target", "group", "session", "time")
 """Keys of columns that are no inputs."""
-_TABLES = ("csv", "parquet", "folder")
+TABLES = ("csv", "parquet", "folder")
+"""Sources whose columns are named."""
 
 
 def data_table(preview: Preview, roles: Roles) -> dict[str, object]:
@@ -113,7 +114,7 @@ def propose_table(
         table = guess(path) if given else table_of(path)
     if not kind and str(table["kind"]) in loaders():
         return ProposedTable(table, preview_of_set(table))
-    if table["kind"] not in _TABLES or not Path(located(path)).exists():
+    if table["kind"] not in TABLES or not Path(located(path)).exists():
         return ProposedTable({**table, **given})
     preview = read_preview(path)
     parts = {key: str(given.get(key, "")) for key in (*PARTS, "time_unit")}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgewright.data.contract import FileCount
 from edgewright.data.row_spool import Spool
-from edgewright.data.tabular import Table, TableConfig, input_names, with_categories
+from edgewright.data.tabular import Table, TableConfig, input_names, with_categories, without_missing_values
 from edgewright.schema.data import Floats, Labels, Recording
 from edgewright.schema.errors import InputError
 
@@ -179,7 +179,7 @@ def _read(pieces: Iterable[Table], config: TableConfig, store: RowStore, first: 
     texts: dict[str, list[Labels]] = {}
     places, last, names = _Places(), None, first.names if first else ()
     for piece in pieces:
-        last = with_categories(piece, config)
+        last = with_categories(without_missing_values(piece, config), config)
         names = names or input_names(config, last.names)
         values = last.values[:, column_order(names, last, first.name if first else name)]
         places.add(store.count, piece.row_name)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edgewright.core.clocks.texts import ORDERS, parts_of
 from edgewright.core.clocks.units import WORDS, unit_spelled
 from edgewright.core.csv.categories import MARK, column_name, made_columns, one_hot
+from edgewright.core.input.sentinels import without_sentinels
 from edgewright.core.units import MISSING_TEXTS, refuse_other_unit, unit_in
 from edgewright.data.clock import Clock, read_clock
 from edgewright.data.contract import SchemaConfig
@@ -40,6 +41,7 @@ class TableConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields
         ignore: columns that are left out.
         categories: text columns that are read as numbers, with all their texts, such as {Type = ["H", "L", "M"]}: a
             column Type=H is 1 in the rows with the text H and 0 elsewhere; an empty cell is missing in all of them.
+        missing_values: numbers that mean missing, by column, such as {temp = [-9999]}; in predictions, too.
         text_labels: labels of the target that are text as they stand, such as ["01", "NA"]; read as a number or as
             missing otherwise.
     """
@@ -52,6 +54,7 @@ class TableConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields
     columns: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     categories: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    missing_values: dict[str, tuple[float, ...]] = msgspec.field(default_factory=dict)
     text_labels: tuple[str, ...] = ()
 
 
@@ -91,7 +94,8 @@ def text_columns(config: TableConfig, header: Sequence[str], where: str) -> tupl
     """
     parts = {key: getattr(config, key) for key in ("target", "group", "session", "time") if getattr(config, key)}
     used = {*parts.values(), *config.ignore, *parts_of(config.time, header)}
-    wanted = [*parts.values(), *config.columns, *config.ignore, *config.units, *config.ranges, *config.categories]
+    wanted = [*parts.values(), *config.columns, *config.ignore, *config.units, *config.ranges, *config.categories,
+              *config.missing_values]  # fmt: skip
     halves = parts_of(config.time, header)
     for name in wanted:
         if name not in header and not (halves and name == config.time):
@@ -146,6 +150,14 @@ def with_categories(table: Table, config: TableConfig) -> Table:
         names += [column_name(column, value) for value in known]
         values.append(one_hot(table.text[column], known, lambda row, c=column: f"{table.row_name(row)}, column {c}"))  # type: ignore[misc]
     return replace(table, names=tuple(names), values=np.concatenate(values, axis=1)) if config.categories else table
+
+
+def without_missing_values(table: Table, config: TableConfig) -> Table:
+    """Return a table in which the numbers that mean missing are NaN."""
+    if not config.missing_values:
+        return table
+    columns = [Column(name=name, missing_values=config.missing_values.get(name, msgspec.UNSET)) for name in table.names]
+    return replace(table, values=without_sentinels(table.values, columns))
 
 
 def input_names(config: TableConfig, names: Sequence[str]) -> tuple[str, ...]:
@@ -212,6 +224,8 @@ def to_recording(table: Table, config: TableConfig, clock: Clock | None = None) 
         values = values[:, order]
         values = values if in_files(values) else np.ascontiguousarray(values)
     target: Any = read_target(table.text[config.target], config.text_labels) if config.target else None
+    if target is not None and target.dtype.kind == "f" and config.target in config.missing_values:
+        target = np.where(np.isin(target, config.missing_values[config.target]), np.nan, target)
     if target is not None and target.dtype.kind == "f" and np.isinf(target).any():
         bad = int(np.flatnonzero(np.isinf(target))[0])
         raise InputError("a finite number", "an infinite value", f"{table.row_name(bad)}, column {config.target}")
@@ -312,7 +326,16 @@ def schema(names: Sequence[str], config: TableConfig, tables: Sequence[Table]) -
         unit = "" if name in texts else config.units.get(name, unit_in(name))
         refuse_other_unit(name, unit, units.get(name, ""), "as declared", config.path)
         unit, written = unit or units.get(name, ""), numerals.get(name, msgspec.UNSET)
-        columns.append(Column(name=name, unit=unit, minimum=low, maximum=high, numerals=written))
+        columns.append(
+            Column(
+                name=name,
+                unit=unit,
+                minimum=low,
+                maximum=high,
+                numerals=written,
+                missing_values=config.missing_values.get(name, msgspec.UNSET),
+            )
+        )
     return tuple(columns)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from edgewright.data.resampling import KEY as RESAMPLE
 from edgewright.data.resampling import at_one_rate, lowest_rate, resampled_text
 from edgewright.data.row_spool import in_file
 from edgewright.data.samples import cut, cut_in_parts
+from edgewright.data.sentinels import KEY, find_sentinels
 from edgewright.data.splits import split
 from edgewright.data.synthetic import is_synthetic
 from edgewright.data.targets import class_names, counted, encode_target, task_of
@@ -35,7 +37,7 @@ from edgewright.pipeline.plan import DataPlan
 from edgewright.pipeline.run_folder.cards import card
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import DataSet, Floats, Samples, Split
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import DataWarning, InputError
 from edgewright.schema.labelling import LabelRecord
 from edgewright.schema.trace import StageRecord
 from edgewright.training.augment import augmented, copying
@@ -244,7 +246,11 @@ def _read(
     if plan.whole and plan.table.get("in_parts") == "always":
         raise InputError("rows that can be read in parts", plan.whole, "[data] in_parts", "Omit in_parts")
     spool = None if plan.whole else spool
-    dataset = dataset or load_data(plan.table, seed=plan.seed, path=data, spool=spool, mixed_rates=True)
+    if dataset is None:
+        dataset = load_data(plan.table, seed=plan.seed, path=data, spool=spool, mixed_rates=True)
+        for sentinel in find_sentinels(dataset):
+            do = f"does it mean missing? data.{KEY} reads it so"
+            warnings.warn(f"{dataset.name}, column {sentinel.column}: {sentinel}; {do}", DataWarning, 2)
     resample: Any = plan.table.get(RESAMPLE)
     if plan.window is not None and (lowest := lowest_rate(dataset)) is not None:
         dataset, resample = at_one_rate(dataset), lowest

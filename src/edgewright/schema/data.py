@@ -29,7 +29,8 @@ class Numerals(msgspec.Struct, frozen=True, kw_only=True):
 class Column(msgspec.Struct, frozen=True, kw_only=True):
     """One column of a recording: its name, unit and the range the sensor can give (None: not declared).
 
-    `numerals` says how all its files write numbers, where that is not as a program does.
+    `numerals` says how all its files write numbers, where that is not as a program does. `missing_values` are numbers
+    that mean missing, such as -9999, where they were looked for.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     minimum: float | None = None
     maximum: float | None = None
     numerals: Numerals | msgspec.UnsetType = msgspec.UNSET
+    missing_values: tuple[float, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Recording(msgspec.Struct, frozen=True, kw_only=True):

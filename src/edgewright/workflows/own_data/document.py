@@ -223,6 +223,7 @@ def choices(proposal: Proposal, *, loaded: bool = False) -> list[str]:
         lines.insert(0, f"File names: {data['pattern']}")
     lines += [f"{ONE_COLUMN}{name} is read as {_code(name, texts)}" for name, texts in own.roles.categories.items()]
     lines += [f"{ONE_COLUMN}{name} is left out: {why}" for name, why in own.roles.ignored.items()]
+    lines += [f"{ONE_COLUMN}{sentinel.column} has missing values: {sentinel}" for sentinel in own.sentinels]
     if own.assumed_rate:
         lines.append(f"Rate: {ASSUMED_HZ:g} rows a second ASSUMED, because no column says when a row was measured")
     if own.resample is not None:
@@ -349,6 +350,7 @@ def _data(data: Mapping[str, Any], why: Mapping[str, str]) -> list[str]:
 
 
 _NOTES = {
+    "missing_values": "numbers far from all others, read as missing; remove one that is a measurement",
     "ignore": "data.md says why",
     "files": "of the folder, drawn by chance, because memory is for no more; 0 for all",
     "height": "pictures are not scaled up",

@@ -24,7 +24,9 @@ from edgewright.data.quality import examine
 from edgewright.data.resampling import KEY as RESAMPLE
 from edgewright.data.resampling import averaged, lowest_rate
 from edgewright.data.roles import Roles, assign_roles
-from edgewright.data.table_proposal import PARTS, data_table
+from edgewright.data.sentinels import KEY as MISSING_VALUES
+from edgewright.data.sentinels import Sentinel, find_sentinels, missing_table, with_missing
+from edgewright.data.table_proposal import PARTS, TABLES, data_table
 from edgewright.pipeline.config import checked
 from edgewright.pipeline.leave_one_out import FEW
 from edgewright.pipeline.material import Material, prepare
@@ -142,6 +144,7 @@ class OwnData:
         assumed_rate: no column says when a row was measured.
         groups: number of people or machines.
         resample: rows a second that recordings of several rates are averaged to; None where they have one.
+        sentinels: numbers that are read as missing values.
     """
 
     preview: Preview
@@ -152,6 +155,7 @@ class OwnData:
     assumed_rate: bool
     groups: int
     resample: float | None = None
+    sentinels: tuple[Sentinel, ...] = ()
 
     @property
     def few(self) -> bool:
@@ -215,6 +219,10 @@ def look(request: OwnDataRequest) -> OwnData:
                          request.path, "Name it with --target COLUMN. Without labels: edgewright detect fit finds "
                          "what is unusual, edgewright forecast what comes next")  # fmt: skip
     dataset = load_data(table, seed=0, mixed_rates=True)
+    sentinels = find_sentinels(dataset) if table["kind"] in TABLES else ()
+    if sentinels:
+        preview = replace(preview, table={**preview.table, MISSING_VALUES: missing_table(sentinels)})
+        dataset = with_missing(dataset, sentinels)
     data = choose_framing(dataset, request.decision)
     quality = examine(dataset)
     resample = lowest_rate(dataset) if data.window is not None else None
@@ -223,7 +231,7 @@ def look(request: OwnDataRequest) -> OwnData:
     assumed = dataset.rate is None and data.kind == "window"
     if assumed:
         dataset = msgspec.structs.replace(dataset, rate=ASSUMED_HZ)
-    return OwnData(preview, roles, dataset, data, quality, assumed, len(dataset.groups), resample)
+    return OwnData(preview, roles, dataset, data, quality, assumed, len(dataset.groups), resample, sentinels)
 
 
 def propose(
