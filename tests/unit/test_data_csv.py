@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import pytest
@@ -222,9 +222,9 @@ def test_a_table_and_a_preview_open_a_file_once(tmp_path: Path, monkeypatch: pyt
     path.write_text('{"a": 1, "y": "on"}\n{"a": 2, "y": "off"}\n')
     opened: list[str] = []
 
-    def counted(source: Path | TextIO, name: str) -> Iterator[Block]:
+    def counted(source: Path | TextIO, name: str, *others: Any, **settings: Any) -> Iterator[Block]:  # noqa: ANN401
         opened.append(name)
-        return blocks(source, name)
+        return blocks(source, name, *others, **settings)
 
     monkeypatch.setattr(rows, "blocks", counted)
     load_data({"kind": "csv", "path": str(path), "target": "y"}, seed=0)

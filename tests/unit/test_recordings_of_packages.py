@@ -76,6 +76,18 @@ def test_windows_of_a_file_end_where_a_recording_a_person_or_a_stretch_ends(
     ]
 
 
+@pytest.mark.parametrize("damaged", ['8,2,"0.1,0.2', "8", "\0"])
+def test_a_damaged_line_of_a_stream_splits_no_recording(damaged: str) -> None:
+    lines = _csv(_table()).splitlines()
+    whole = [one["place"] for one in answer_rows(_predictor(), io.StringIO("\n".join(lines)), "rows", print)]
+    lines[12] = damaged
+    faults: list[str] = []
+    answers = list(answer_rows(_predictor(), io.StringIO("\n".join(lines)), "rows", faults.append))
+    assert [one["place"] for one in answers] == whole
+    assert len(faults) == 1
+    assert "line 13" in faults[0]
+
+
 def _frame(table: dict[str, NDArray[np.str_]], manifest: Manifest, path: Path) -> object:
     return {name: cells if name in names_of(manifest) else cells.astype(float) for name, cells in table.items()}
 

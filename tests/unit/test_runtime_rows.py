@@ -189,6 +189,50 @@ def test_rows_of_a_stream_come_as_they_arrive() -> None:
     assert [c.values.tolist() for c in chunks] == [[[3, 4]], [[5, 6]]]
 
 
+_DAMAGED = (
+    b'7,"8\n',
+    b"\x007,8\n",
+    b'7,"8" 9\n',
+    b'"\n',
+    b"7\n",
+    b"7,8,9\n",
+    b"7,\xff\x81\n",
+    b'"' + b"x" * 200_000 + b"\n",
+)
+
+
+@pytest.mark.parametrize("line", _DAMAGED)
+@pytest.mark.parametrize("before", [0, 1, 2000])
+@pytest.mark.parametrize("piece", [1 << 4, 1 << 18])
+def test_a_damaged_line_of_a_stream_is_reported_and_all_others_are_read(
+    line: bytes, before: int, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if line.count(b",") == 2 and not before:
+        piece = 1 << 18  # a first row with a cell too many shows as damaged only beside the rows below it
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", piece)
+    data = b"a,b\n" + b"1,2\n" * before + line + b'"3",4\n' * 50 + b'5,"6"'
+    faults: list[str] = []
+    chunks = list(iter_csv(io.TextIOWrapper(io.BytesIO(data)), name="in", report=faults.append))
+    assert len(faults) == 1
+    assert f"line {before + 2}" in faults[0]
+    rows = np.concatenate([chunk.values for chunk in chunks])
+    lines = np.concatenate([chunk.lines for chunk in chunks])
+    damaged = np.isnan(rows).any(axis=1)
+    assert lines[damaged].tolist() == [before + 2]
+    assert rows[~damaged].tolist() == [[1, 2]] * before + [[3, 4]] * 50 + [[5, 6]]
+
+
+def test_a_stream_is_read_behind_a_line_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "LONGEST_LINE", 1 << 12)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1 << 8)
+    faults: list[str] = []
+    data = "a,b\n1,2\n" + "x" * 10_000 + "\n3,4\n5,6\n"
+    chunks = list(iter_csv(io.StringIO(data), name="in", report=faults.append))
+    assert np.concatenate([chunk.values for chunk in chunks]).tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert np.concatenate([chunk.lines for chunk in chunks]).tolist() == [2, 4, 5]
+    assert len(faults) == 1
+
+
 def test_large_files_are_read_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 64)
     body = "".join(f"{i},{i * 0.5},name {i}\n" for i in range(500))

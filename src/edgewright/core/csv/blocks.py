@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
@@ -19,32 +19,44 @@ BLOCK_BYTES = 1 << 18  # a megabyte takes 22 MB more at work, on a board that ha
 LONGEST_LINE = 1 << 24
 
 
-def blocks(source: Path | TextIO, name: str) -> Iterator[Block]:
+def blocks(
+    source: Path | TextIO, name: str, report: Callable[[str], None] | None = None, *, by_line: bool = False
+) -> Iterator[Block]:
     """Read a source block by block, as soon as whole lines have arrived.
 
     Args:
         source: a file, plain, compressed (by its suffix .gz or .xz) or of one of the formats, or an open stream.
         name: for messages.
+        report: receives a line about each overlong line of a source that is read by line.
+        by_line: end blocks at line ends inside quotes too, so that one stray quote does not hold back what follows.
 
     Raises:
         InputError: missing or damaged file, an encoding that is not known, NUL bytes, or a quote that is never closed.
     """
-    pending, line, text = b"", 1, TextDecoder(name)
+    pending, line, text = b"", 1, TextDecoder(name, by_line=by_line)
+    overlong = False
     for piece in text.plain(_pieces(source, name)):
+        if overlong:
+            _, end, piece = piece.partition(b"\n")
+            overlong, line = not end, line + len(end)
         pending += piece
-        cut = _cut(pending)
+        cut = pending.rfind(b"\n") + 1 if by_line else _cut(pending)
         if cut:
             block = text.clean(pending[:cut], line)
             yield block
             line += block.data.count(b"\n")
             pending = pending[cut:]
         elif len(pending) > LONGEST_LINE:
-            raise InputError(
+            error = InputError(
                 "a line end or a closing quote",
                 f"{len(pending)} bytes without",
                 f"{name} line {line}",
                 "Close the quote, or check that this is a CSV file",
             )
+            if report is None:
+                raise error
+            report(str(error))
+            pending, overlong = b"", True
     if pending:
         yield text.clean(pending + b"\n", line)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.csv.header import records
+from edgewright.core.csv.header import records, separate_lines
 from edgewright.core.csv.number_forms import PLAIN, NumberForm
 from edgewright.core.csv.text import Block
 from edgewright.core.units import MISSING_NUMBERS, is_number
@@ -72,7 +72,7 @@ def parse(block: Block, plan: Plan, report: Callable[[str], None] | None = None)
 def _fast(block: Block, plan: Plan) -> Cells | None:
     """Return the block by NumPy's own parser; None where anything is unusual, so that the exact way decides."""
     data, width = block.data, len(plan.columns)
-    if b'"' in data or b"\n\n" in data or data[:1] == b"\n":
+    if b'"' in data or b"\0" in data or b"\n\n" in data or data[:1] == b"\n":
         return None
     if width == 1 and b" " in data:
         # A line of blanks is no row; only the exact way knows it from a missing cell.
@@ -207,17 +207,22 @@ def narrow(numbers: NDArray[np.float64]) -> NDArray[np.float32]:
 
 def _exact(block: Block, plan: Plan, report: Callable[[str], None] | None = None) -> Cells:
     width, lines, rows = len(plan.columns), [], []
-    for line, cells in records(block, plan.delimiter, plan.name):
-        if len(cells) != width:
-            ragged = InputError(
-                f"{width} cells",
-                str(len(cells)),
-                f"{plan.name} line {line}",
-                "Give every row as many cells as the header has names",
+    read = separate_lines if block.by_line else records
+    for line, cells in read(block, plan.delimiter, plan.name):
+        if isinstance(cells, InputError) or len(cells) != width:
+            fault = (
+                cells
+                if isinstance(cells, InputError)
+                else InputError(
+                    f"{width} cells",
+                    str(len(cells)),
+                    f"{plan.name} line {line}",
+                    "Give every row as many cells as the header has names",
+                )
             )
             if report is None:
-                raise ragged
-            report(str(ragged))
+                raise fault
+            report(str(fault))
             cells = [""] * width
         lines.append(line)
         rows.append(cells)

@@ -84,7 +84,7 @@ def opening_of(stream: Iterator[Block]) -> Block:
     """Return the first blocks of a file as one: the header, and the rows in which delimiter and units show."""
     opening = Block(b"", 1)
     for block in stream:
-        opening = Block(opening.data + block.data, 1, block.encoding)
+        opening = replace(block, data=opening.data + block.data, line=1)
         lines = opening.data[_comments(opening.data) :].lstrip(b"\n").split(b"\n", 3)
         # Rows of a stream are read as they come: only what may be units waits for the next line.
         if len(lines) > 3 or (len(lines) > 2 and any(byte in b"0123456789" for byte in lines[1])):
@@ -103,9 +103,15 @@ def _comments(data: bytes) -> int:
 def records(block: Block, delimiter: str, name: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the lines of a block as lists of cells, each with the number of its first line; blank lines are left out.
 
+    Damaged lines of a block that is read by line are left out.
+
     Raises:
         InputError: for quoting that does not end or a cell beyond the reader's limit.
     """
+    if block.by_line:
+        lines = separate_lines(block, delimiter, name)
+        yield from ((line, cells) for line, cells in lines if not isinstance(cells, InputError))
+        return
     reader = csv.reader(io.StringIO(block.data.decode("utf-8"), newline="\n"), delimiter=delimiter, strict=True)
     while True:
         start = block.line + reader.line_num
@@ -117,6 +123,20 @@ def records(block: Block, delimiter: str, name: str) -> Iterator[tuple[int, list
             return
         if len(cells) > 1 or (cells and cells[0].strip()):
             yield start, cells
+
+
+def separate_lines(block: Block, delimiter: str, name: str) -> Iterator[tuple[int, list[str] | InputError]]:
+    """Yield the number of each line of a block, and its cells or what is wrong with it; blank lines are left out."""
+    for line, text in enumerate(block.data.decode("utf-8").split("\n"), block.line):
+        cells: list[str] | InputError
+        try:
+            cells = next(csv.reader([text], delimiter=delimiter, strict=True), [])
+            if "\0" in text:
+                cells = InputError("text", "a NUL byte", f"{name} line {line}", "Write the line again, or remove it")
+        except csv.Error as error:
+            cells = InputError("well-formed quotes", str(error), f"{name} line {line}", "Correct the quotes")
+        if isinstance(cells, InputError) or len(cells) > 1 or (cells and cells[0].strip()):
+            yield line, cells
 
 
 def read_header(block: Block, name: str, delimiter: str | None, columns: Sequence[str] | None) -> tuple[Header, Block]:
@@ -151,7 +171,7 @@ def read_header(block: Block, name: str, delimiter: str | None, columns: Sequenc
     line, cells = first.pop(0)
     # A quoted name may hold line breaks; messages and tables want it on one line.
     names = tuple(" ".join(cell.split()) for cell in cells)
-    if first and len(first[0][1]) == len(names) + 1:
+    if first and all(len(cells) == len(names) + 1 for _, cells in first):
         # R writes row numbers without a name for their column.
         names = ("", *names)
     _check(names, name, line, [cells for _, cells in first])
@@ -159,8 +179,10 @@ def read_header(block: Block, name: str, delimiter: str | None, columns: Sequenc
     repeated = {new: old for new, old in zip(unique, names, strict=True) if new != old}
     names = unique
     if len(first) > 1 and is_unit_line(first[0][1], first[1][1]):
-        units = {column: unit for column, cell in zip(names, first.pop(0)[1], strict=False) if (unit := unit_of(cell))}
-    rest = _rest(block, first[0][0] if first else None)
+        line, cells = first.pop(0)
+        units = {column: unit for column, cell in zip(names, cells, strict=False) if (unit := unit_of(cell))}
+    # Behind the header of a block that is read by line, a damaged line may come before the first row.
+    rest = _rest(block, line + 1 if block.by_line else first[0][0] if first else None)
     return Header(names, delimiters, units, repeated, encoding=block.encoding), rest
 
 
@@ -189,7 +211,9 @@ def _without_comments(block: Block, name: str, delimiter: str | None) -> tuple[B
     table = replace(block, data=block.data[end:], line=block.line + block.data.count(b"\n", 0, end))
     delimiters = delimiter or _sniff(table, name, headless=False)
     start = block.data[:end].rstrip(b"\n").rfind(b"\n") + 1
-    comment, rows = (_first(part, delimiters, name, 2) for part in (Block(block.data[start:end], 1), table))
+    comment, rows = (
+        _first(part, delimiters, name, 2) for part in (replace(block, data=block.data[start:end], line=1), table)
+    )
     above, *below = [cells for _, cells in rows]
     is_row = any(map(is_number, above)) or (bool(below) and is_unit_line(above, below[0]))
     if not comment or not is_row or len(comment[0][1]) != len(above):
@@ -217,11 +241,11 @@ def _first(block: Block, delimiter: str, name: str, count: int) -> list[tuple[in
 
 def _rest(block: Block, after: int | None) -> Block:
     if after is None:
-        return Block(b"", block.line + block.data.count(b"\n"))
+        return replace(block, data=b"", line=block.line + block.data.count(b"\n"))
     at = 0
     for _ in range(after - block.line):
         at = block.data.index(b"\n", at) + 1
-    return Block(block.data[at:], after)
+    return replace(block, data=block.data[at:], line=after)
 
 
 def _sniff(block: Block, name: str, headless: bool) -> str:

@@ -86,10 +86,14 @@ class OpenedCsv:
 
 
 def open_csv(
-    source: Path | TextIO, name: str, delimiter: str | None = None, columns: Sequence[str] | None = None
+    source: Path | TextIO,
+    name: str,
+    delimiter: str | None = None,
+    columns: Sequence[str] | None = None,
+    report: Callable[[str], None] | None = None,
 ) -> OpenedCsv:
-    """Read the header of a file or stream; arguments and errors as for `read_csv`."""
-    stream = blocks(source, name)
+    """Read the header of a file or stream; arguments and errors as for `iter_csv`."""
+    stream = blocks(source, name, report, by_line=report is not None)
     header, rest = read_header(opening_of(stream), name, delimiter, columns)
     return OpenedCsv(header, rest, stream)
 
@@ -176,12 +180,13 @@ def iter_csv(
     """Read rows as they arrive: arguments and errors as for `read_csv`, memory bounded by one block.
 
     With `report` a cell that is no number, or no known text, is missing instead of an error, and so is every cell of a
-    line with too few or too many; each is told of in one line. A stream goes on behind it.
+    line with too few or too many cells, an unmatched quote or a NUL byte. `report` receives a line about each. Each
+    line is then a row: no quoted cell spans lines.
 
     Yields:
         One or more rows at a time, never none.
     """
-    opened = source if isinstance(source, OpenedCsv) else open_csv(source, name, delimiter, columns)
+    opened = source if isinstance(source, OpenedCsv) else open_csv(source, name, delimiter, columns, report)
     header, rest = opened.header, opened.rest
     ignored = set(ignored_columns)
     categories = {} if only_columns is None else text_inputs(only_columns, header.names)

@@ -33,18 +33,25 @@ class Block:
         data: in UTF-8.
         line: number of the first one, counted from 1.
         encoding: of the file.
+        by_line: whether each line is read by itself, so that a damaged one damages no other.
     """
 
     data: bytes
     line: int
     encoding: str = "utf-8"
+    by_line: bool = False
 
 
 class TextDecoder:
-    """The text of a file as UTF-8: from UTF-16, or from the encoding of Western Windows where no letter was UTF-8."""
+    """The text of a file as UTF-8: from UTF-16, or from the encoding of Western Windows where no letter was UTF-8.
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    Args:
+        name: name of the file, for messages.
+        by_line: keep NUL bytes, and replace bytes of no known encoding, for a reader that reports them by line.
+    """
+
+    def __init__(self, name: str, *, by_line: bool = False) -> None:
+        self._name, self._by_line = name, by_line
         self._encoding = ""
 
     def plain(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -81,13 +88,13 @@ class TextDecoder:
             data = data.removeprefix(codecs.BOM_UTF8)
         if not data.isascii():
             data = self._utf8(data, line)
-        at = data.find(b"\0")
+        at = -1 if self._by_line else data.find(b"\0")
         if at >= 0:
             do = "This is not a CSV file, or writing it was interrupted"
             raise InputError("text", "a NUL byte", _where(data, at, line, self._name), do)
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        return Block(data, line, self._encoding or "utf-8")
+        return Block(data, line, self._encoding or "utf-8", self._by_line)
 
     def _utf8(self, data: bytes, line: int) -> bytes:
         at = 0
@@ -101,6 +108,8 @@ class TextDecoder:
                 continue
             self._encoding = self._encoding or encoding
             return data if encoding == "utf-8" else text.encode()
+        if self._by_line:
+            return data.decode("utf-8", "replace").encode()
         raise InputError(
             f"text in UTF-8, UTF-16 or {WINDOWS}", f"the byte 0x{data[at]:02x}", _where(data, at, line, self._name),
             "Save the file as UTF-8",

@@ -81,9 +81,12 @@ class Boundaries:
             self._clock = ClockReader(self._columns.time, unit or self._columns.time_unit)
         for name in self._named:
             if rows and name in cells:
-                before = np.array([self._last.get(name, cells[name][0])])
-                change |= cells[name] != np.concatenate([before, cells[name][:-1]])
-                self._last[name] = str(cells[name][-1])
+                names = np.concatenate([[self._last.get(name, "")], cells[name]])
+                # A row without a name, such as a damaged line of a stream, belongs to the row before it.
+                known = np.maximum.accumulate(np.where(names != "", np.arange(rows + 1), 0))
+                names = names[known]
+                change |= (names[1:] != names[:-1]) & (names[:-1] != "")
+                self._last[name] = str(names[-1])
         if rows and self._columns.time in cells:
             change |= self._gaps(cells, change, file)
         return [int(row) for row in np.flatnonzero(change)]
