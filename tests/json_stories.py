@@ -89,6 +89,8 @@ def _package(folder: Path) -> None:
     )
     for number, label in enumerate(("still", "slow")):
         _csv(folder / "examples" / f"{label}.csv", names, rows[10 * number : 10 * number + 10])
+    # No row has examples of two labels at the same distance.
+    _csv(folder / "fast.csv", names, rows[20:])
 
 
 def _recordings(folder: Path) -> None:
@@ -325,8 +327,8 @@ STORIES = {
         export activity.edge --to c99 --slots boards.pub --out firmware
         fleet weights activity.edge --layout firmware/activity_layout.json --key boards.key --counter 2
         few-shot learn activity.edge --examples examples --out shown.neighbours
-        few-shot add shown.neighbours --csv new.csv --label fast
-        few-shot predict shown.neighbours --csv new.csv
+        few-shot add shown.neighbours --csv fast.csv --label fast
+        few-shot predict shown.neighbours --csv fast.csv
         """,
         _package,
         figures=False,

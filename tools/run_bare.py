@@ -56,7 +56,7 @@ def main() -> int:
             (programs / name).write_text(f'#!/bin/sh\nexec {base} "$@"\n')
             (programs / name).chmod(0o755)
         environment = {name: value for name, value in os.environ.items() if name.startswith(PASSED_PREFIXES)}
-        environment |= {"HOME": str(home), "PATH": str(programs), "LANG": "C.UTF-8", "TERM": "dumb"}
+        environment |= {"HOME": str(home), "PATH": str(programs), "LANG": "C.UTF-8", "TERM": "xterm"}
         environment["EDGEWRIGHT_SHARED"] = str(home / "no-data")
         return subprocess.run(sys.argv[1:], env=environment, check=False).returncode
 

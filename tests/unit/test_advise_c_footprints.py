@@ -29,7 +29,7 @@ CORES = ("cortex-m4", "cortex-m0plus")
 @pytest.fixture
 def emulator() -> None:
     if missing_tools():
-        left_out(f"{', '.join(missing_tools())} of gcc-arm-none-eabi and qemu-system-arm")
+        left_out(", ".join(missing_tools()))
 
 
 def _holds(footprint: Footprint | None, flash: int, ram: int, instructions: int) -> None:

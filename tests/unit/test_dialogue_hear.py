@@ -131,7 +131,7 @@ static void act(void *context, const vending_machine *m, int kind, const char *t
 @pytest.mark.slow
 def test_a_microcontroller_answers_and_needs_no_heap(model: Path, tmp_path: Path) -> None:
     if missing_tools():
-        left_out(f"{', '.join(missing_tools())} of gcc-arm-none-eabi and qemu-system-arm")
+        left_out(", ".join(missing_tools()))
     assert run(["language", "dialogue", "c", VENDING, "--with", str(model), "--out", str(tmp_path)]) == 0
     files = {path.name: path.read_text() for path in tmp_path.iterdir()} | {"answer.h": ANSWER}
     text = b"I want a soda please"

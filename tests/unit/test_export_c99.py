@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -208,7 +209,8 @@ def test_what_cannot_be_written_is_refused_in_one_line(monkeypatch: pytest.Monke
         write_c99(graph, CodeOptions("odd"), integer_network(small("dense")))
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CC", raising=False)
-    with pytest.raises(InputError, match=r"a C compiler \(cc, gcc, clang\)"):
+    monkeypatch.setitem(sys.modules, "ziglang", None)
+    with pytest.raises(InputError, match="a C compiler"):
         compiler_command()
 
 

@@ -119,7 +119,7 @@ def test_c_forecasts_what_python_does(name: str, compiler: str, tmp_path: Path) 
 @pytest.mark.needs_data
 def test_a_microcontroller_forecasts_what_python_does() -> None:
     if missing_tools():
-        left_out(f"{', '.join(missing_tools())} of gcc-arm-none-eabi and qemu-system-arm")
+        left_out(", ".join(missing_tools()))
     forecaster_file = forecaster("mixture")
     rows = stream()[:60]
     call = (

@@ -227,10 +227,11 @@ def test_answers_dated_back_change_where_the_truth_does(smoothing: int, debounce
 
 @pytest.mark.slow
 def test_a_single_threshold_is_proven_on_an_emulated_processor(done: Path) -> None:
+    from edgewright.export.emulator import missing_tools
     from edgewright.workflows.proof.workflow import prove_place
 
-    if missing := [tool for tool in ("arm-none-eabi-gcc", "qemu-system-arm") if not shutil.which(tool)]:
-        left_out(f"{missing[0]} is not installed")
+    if missing := missing_tools("cortex-m4"):
+        left_out(", ".join(missing))
     record = prove_place(str(done / "desk"), rows=50, device="cortex-m4")
     assert record.passed
     assert "float C99 on an emulated cortex-m4" in [form.name for form in record.forms]

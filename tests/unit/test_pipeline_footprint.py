@@ -263,6 +263,7 @@ def test_compiling_is_refused_where_nothing_is_compiled(tmp_path: Path, monkeypa
     with pytest.raises(InputError, match="a microcontroller"):
         estimate_place(path, load_profile("x86-64"), compiled=True)
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("EDGEWRIGHT_EMULATOR", "qemu")
     estimate, _ = estimate_place(path, load_profile("cortex-m4"))
     assert estimate.footprint == estimate.before
     assert "not installed" in estimate.notes[0]

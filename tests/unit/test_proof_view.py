@@ -8,7 +8,7 @@ from itertools import combinations
 import pytest
 from rich.console import Console
 
-from edgewright.schema.proof import FormRecord, PairRecord, ProofRecord
+from edgewright.schema.proof import AbsentForm, FormRecord, PairRecord, ProofRecord
 from edgewright.trace.page import Page
 from edgewright.trace.views.proof import matrix, proof_parts
 
@@ -42,3 +42,13 @@ def test_a_proof_on_an_emulated_processor_says_so(name: str, mentioned: bool) ->
     )  # fmt: skip
     first = str(next(iter(proof_parts(record, Page(width=100, unicode=True, terminal=False)))))
     assert ("Simulated" in first) is mentioned
+
+
+@pytest.mark.parametrize(("stopped", "disagrees"), [(False, False), (True, True)])
+def test_a_form_that_could_not_run_is_no_disagreement(stopped: bool, disagrees: bool) -> None:
+    absent = AbsentForm(name="int8 C99 on an emulated cortex-m4", reason="not installed", needed=True, stopped=stopped)
+    record = ProofRecord(
+        name="m", subject="m", source="rows", samples=1, shape=(2,), labels=(), forms=(), absent=(absent,), pairs=(),
+        failed=(absent.name,), passed=False,
+    )  # fmt: skip
+    assert record.disagrees is disagrees

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from c99_stages import need_compiler
 from cli_runner import Cli
 from edgewright.core.input.pictures import resized
 from edgewright.core.predictor import load
 from edgewright.device.sources import short_source
+from edgewright.export.c99_host.host import compiler_command
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from picture_folder import SHAPES, shape_picture, trained
@@ -53,8 +55,9 @@ def played(text: str, columns: tuple[str, ...] = COLOURS) -> tuple[list[Floats],
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a library that stands for the kernel, compiled against its header."""
     out = tmp_path_factory.mktemp("camera") / "camera.so"
+    need_compiler()
     command = [
-        "gcc",
+        *compiler_command(),
         "-Wall",
         "-Werror",
         "-O1",

@@ -37,6 +37,7 @@ _LIBRARIES = {
     "studio": "starlette uvicorn httptools python_multipart tomlkit",
     "phone": "segno",
     "web": "wasmtime ziglang",
+    "emulator": "unicorn",
     "industry": "asyncua pymodbus",
     "driving": "gymnasium highway_env",
     "accelerators": "openvino ethosu",

@@ -116,7 +116,7 @@ def stopped(name: str, error: Exception, stage: Callable[[], str], *, needed: bo
         last = traceback.extract_tb(error.__traceback__)[-1]
         reason = f"{type(error).__name__} in {Path(last.filename).name}:{last.lineno}: {error}"
     known = (getattr(error, "stage", "") or stage()) if runs_here else ""
-    return AbsentForm(name=name, reason=reason, needed=needed or runs_here, stage=known)
+    return AbsentForm(name=name, reason=reason, needed=needed or runs_here, stage=known, stopped=runs_here)
 
 
 def prove(

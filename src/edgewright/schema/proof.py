@@ -53,6 +53,7 @@ class AbsentForm(msgspec.Struct, frozen=True, kw_only=True):
         needed: whether nothing is proven without it: it was asked for by name, or its code stopped while it answered.
         targets: of `export` whose files it would run.
         stage: the first one that it did not give, where its code stopped and that is known.
+        stopped: whether its code ran and stopped; false if a tool or a file is missing.
     """
 
     name: str
@@ -60,6 +61,7 @@ class AbsentForm(msgspec.Struct, frozen=True, kw_only=True):
     needed: bool = False
     targets: tuple[str, ...] = ()
     stage: str = ""
+    stopped: bool = False
 
 
 class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,6 +225,12 @@ class ProofRecord(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     parts: tuple[ProofRecord, ...] = ()
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether two forms differ or a form stopped while it ran; a form that could not run here does not count."""
+        own = self.breaks is not None or any(form.stopped for form in self.absent)
+        return own or any(part.disagrees for part in self.parts)
 
     def left_out(self, maximum: int = 3) -> str:
         """Return the stages that no pair compared, the first of them by name; empty where all were."""

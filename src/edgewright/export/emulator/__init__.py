@@ -1,7 +1,12 @@
-"""Generated C on an emulated microcontroller: answers byte by byte, instructions, flash and RAM."""
+"""Generated C on an emulated microcontroller: outputs byte by byte, instructions, flash and RAM.
+
+Two sets of tools do the same: ziglang and Unicorn from pip, the default for the cores that they have, and GCC and QEMU
+from the system's packages. Their instruction counts differ as far as their compilers do.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import struct
@@ -11,11 +16,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.export.emulator import pip_tools
+from edgewright.export.emulator.pip_tools import PipCore
 from edgewright.schema.errors import CheckFailedError, InputError, StoppedError, UnknownNameError
 
 
@@ -80,6 +87,7 @@ class Board:
         tools: of its instruction set.
         linking: options of the linker where they are not those of the compiler.
         emulating: options of the emulator for the core.
+        pip: the core for ziglang and Unicorn; None if Unicorn lacks it.
     """
 
     device: str
@@ -91,20 +99,33 @@ class Board:
     tools: Tools = ARM
     linking: tuple[str, ...] = ()
     emulating: tuple[str, ...] = ()
+    pip: PipCore | None = None
 
 
+def _arm(cpu: str, model: str, abi: str = "eabihf") -> PipCore:
+    return PipCore(f"thumb-freestanding-{abi}", cpu, "arm", f"UC_CPU_ARM_CORTEX_{model}", "memory.ld", 0)
+
+
+_M0 = _arm("cortex_m0", "M0", "eabi")
+_M0PLUS = _arm("cortex_m0plus", "M0", "eabi")
+_M3 = _arm("cortex_m3", "M3", "eabi")
+_M4 = _arm("cortex_m4+vfp4d16sp", "M4")
+_M33 = _arm("cortex_m33+fp_armv8d16sp", "M33")
+_M7 = _arm("cortex_m7+fp_armv8d16sp", "M7")
+_RV32 = PipCore("riscv32-freestanding-none", "generic_rv32+m+c", "riscv32", "", "riscv.ld", 0x8000_0000)
+_RAM_ADDRESS = 0x2000_0000
 _SOFT, _HARD = "-mfloat-abi=soft", "-mfloat-abi=hard"
 _BOARDS = (
-    Board("cortex-m0", "microbit", ("-mcpu=cortex-m0", _SOFT), flash=256 << 10, ram=16 << 10, tick=62.5),
+    Board("cortex-m0", "microbit", ("-mcpu=cortex-m0", _SOFT), flash=256 << 10, ram=16 << 10, tick=62.5, pip=_M0),
     # An M3 runs every instruction of an M0+, and an M7 those of the M33 that compilers write for portable C: what is
     # counted is the code of the core, on a board with memory enough.
-    Board("cortex-m0plus", "mps2-an385", ("-mcpu=cortex-m0plus", _SOFT)),
-    Board("cortex-m3", "mps2-an385", ("-mcpu=cortex-m3", _SOFT)),
-    Board("cortex-m4", "mps2-an386", ("-mcpu=cortex-m4", _HARD, "-mfpu=fpv4-sp-d16")),
-    Board("cortex-m33", "mps2-an500", ("-mcpu=cortex-m33", _HARD, "-mfpu=fpv5-sp-d16")),
-    Board("cortex-m7", "mps2-an500", ("-mcpu=cortex-m7", _HARD, "-mfpu=fpv5-sp-d16")),
+    Board("cortex-m0plus", "mps2-an385", ("-mcpu=cortex-m0plus", _SOFT), pip=_M0PLUS),
+    Board("cortex-m3", "mps2-an385", ("-mcpu=cortex-m3", _SOFT), pip=_M3),
+    Board("cortex-m4", "mps2-an386", ("-mcpu=cortex-m4", _HARD, "-mfpu=fpv4-sp-d16"), pip=_M4),
+    Board("cortex-m33", "mps2-an500", ("-mcpu=cortex-m33", _HARD, "-mfpu=fpv5-sp-d16"), pip=_M33),
+    Board("cortex-m7", "mps2-an500", ("-mcpu=cortex-m7", _HARD, "-mfpu=fpv5-sp-d16"), pip=_M7),
     Board("cortex-m55", "mps3-an547", ("-mcpu=cortex-m55", _HARD), flash=512 << 10, ram=512 << 10, tick=31.25),
-    Board("riscv32", "virt", ("-march=rv32imc", "-mabi=ilp32"), tick=1.0, tools=RISCV),
+    Board("riscv32", "virt", ("-march=rv32imc", "-mabi=ilp32"), tick=1.0, tools=RISCV, pip=_RV32),
     # GCC 12 has no libraries for its instructions, and takes those of 64 bits.
     Board(
         "riscv32v", "virt", ("-march=rv32imc_zve32x", "-mabi=ilp32"), tick=1.0, tools=RISCV,
@@ -130,12 +151,46 @@ def board(device: str) -> Board:
     raise UnknownNameError("emulated device", device, devices())
 
 
+ToolSet = Literal["pip", "qemu"]
+"""Tools to compile and emulate with: ziglang and Unicorn, or GCC and QEMU."""
+_INSTALL_PIP_TOOLS = "pip install 'edgewright[emulator]'"
+
+
+def installed_tools(device: str) -> tuple[ToolSet, ...]:
+    """Return the sets of tools that can emulate a core here, the default first.
+
+    The environment variable EDGEWRIGHT_EMULATOR ("pip" or "qemu") names the only one to use.
+    """
+    target = board(device)
+    found: list[ToolSet] = []
+    if target.pip is not None and pip_tools.is_installed():
+        found.append("pip")
+    if not target.tools.missing:
+        found.append("qemu")
+    wanted = os.environ.get("EDGEWRIGHT_EMULATOR", "")
+    return tuple(tools for tools in found if wanted in ("", tools))
+
+
 def missing_tools(device: str = "cortex-m4") -> tuple[str, ...]:
-    """Return programs for a core that are not installed here."""
-    return board(device).tools.missing
+    """Return the programs to install before a core can be emulated here; () if it can be."""
+    if installed_tools(device):
+        return ()
+    target = board(device)
+    wanted = os.environ.get("EDGEWRIGHT_EMULATOR", "pip")
+    return ("ziglang", "unicorn") if target.pip is not None and wanted == "pip" else target.tools.missing
 
 
-__all__ = ["Board", "DeviceRun", "Entry", "board", "devices", "missing_tools", "run_on_device"]
+def how_to_install(device: str) -> str:
+    """Return the command that installs the missing tools of a core."""
+    target = board(device)
+    packages = f"apt-get install {target.tools.packages}"
+    return packages if target.pip is None else f"{_INSTALL_PIP_TOOLS}, or {packages}"
+
+
+__all__ = [
+    "Board", "DeviceRun", "Entry", "ToolSet", "board", "devices", "how_to_install", "installed_tools", "missing_tools",
+    "run_on_device",
+]  # fmt: skip
 
 _FLAGS = ("-std=c99", "-ffunction-sections", "-fdata-sections", "-fno-tree-loop-distribute-patterns")
 # Most instructions that are spent on counting: a few seconds of emulation.
@@ -172,6 +227,7 @@ class DeviceRun:
         flash: bytes of code and constants, library functions that the code calls included, the harness not.
         ram: bytes of static memory.
         stack: bytes of stack that a call used at most.
+        tools: compiler and emulator, with the versions that a count depends on.
     """
 
     outputs: NDArray[np.uint8]
@@ -180,6 +236,7 @@ class DeviceRun:
     flash: int
     ram: int
     stack: int
+    tools: str
 
 
 def run_on_device(
@@ -191,8 +248,9 @@ def run_on_device(
     optimise: str = "-O2",
     timeout: float = 120.0,
     counted: float = _COUNTED,
+    tools: ToolSet | None = None,
 ) -> DeviceRun:
-    """Compile C for a microcontroller, feeds it rows under emulation, and give the answers.
+    """Compile C for a microcontroller, run it on rows under emulation, and return its outputs.
 
     Args:
         files: sources and headers by name; every `.c` is compiled.
@@ -201,7 +259,8 @@ def run_on_device(
         rows: shape (n, ...), of a type whose rows have `entry.input_bytes`.
         optimise: '-O2', '-Os', '-O3'.
         timeout: seconds the emulation may take.
-        counted: most instructions that are spent on counting; the fewer, the less exact (`DeviceRun.counted_within`).
+        counted: with QEMU, most instructions spent on counting; the fewer, the less exact (`DeviceRun.counted_within`).
+        tools: to use; the first of `installed_tools` if None.
 
     Raises:
         UnknownNameError: for a device that is not known.
@@ -209,13 +268,51 @@ def run_on_device(
         CheckFailedError: when a tool is missing.
         StoppedError: when the program faults, does not end or leaves rows out.
     """
-    target = board(device)
-    if missing := target.tools.missing:
-        needs = f"emulating a {device} needs {', '.join(missing)}"
-        raise CheckFailedError(needs, f"apt-get install {target.tools.packages}")
+    target, installed = board(device), installed_tools(device)
+    chosen = tools or next(iter(installed), None)
+    if chosen is None or chosen not in installed:
+        needs = f"emulating a {device} needs {', '.join(missing_tools(device) or target.tools.missing)}"
+        raise CheckFailedError(needs, how_to_install(device))
     data = np.ascontiguousarray(rows)
     if not len(data) or data.nbytes != len(data) * entry.input_bytes:
         raise InputError(f"rows of {entry.input_bytes} bytes", f"{data.nbytes} bytes in {len(data)} rows", device)
+    if chosen == "pip" and target.pip is not None:
+        return _run_with_pip(files, entry, target, target.pip, data, optimise, timeout)
+    return _run_with_qemu(files, entry, target, data, optimise, timeout, counted)
+
+
+def _run_with_pip(
+    files: Mapping[str, str],
+    entry: Entry,
+    target: Board,
+    core: PipCore,
+    rows: NDArray[Any],
+    optimise: str,
+    timeout: float,
+) -> DeviceRun:
+    ram_address = core.flash_address + target.flash if core.is_riscv else _RAM_ADDRESS
+    with tempfile.TemporaryDirectory() as location:
+        texts = {**files, _ADAPTER: f'#include "{entry.header}"\n' + _IDLE % entry.call}
+        sizes = (target.flash, target.ram)
+        image = pip_tools.build_image(Path(location) / "model", texts, core, sizes, optimise, target.device)
+    memory = (ram_address, *sizes)
+    outputs, instructions, stack = pip_tools.run_image(image, core, memory, rows, entry.output_bytes, timeout)
+    flash, ram = image.count_bytes(ram_address)
+    return DeviceRun(
+        outputs=outputs, instructions=instructions, counted_within=0.0, flash=flash, ram=ram, stack=stack,
+        tools=pip_tools.describe_tools(),
+    )  # fmt: skip
+
+
+def _run_with_qemu(
+    files: Mapping[str, str],
+    entry: Entry,
+    target: Board,
+    data: NDArray[Any],
+    optimise: str,
+    timeout: float,
+    counted: float,
+) -> DeviceRun:
     with tempfile.TemporaryDirectory() as location:
         folder = Path(location)
         call = f'#include "{entry.header}"\n' + _IDLE % entry.call
@@ -226,7 +323,7 @@ def run_on_device(
         outputs = np.frombuffer((folder / "answers.bin").read_bytes(), np.uint8)
         count, repeats, ticks, idle_ticks, stack = struct.unpack("<5I", (folder / "report.bin").read_bytes())
         if count != len(data) or outputs.size != count * entry.output_bytes:
-            raise StoppedError(f"{device} answered {count} of {len(data)} rows")
+            raise StoppedError(f"{target.device} answered {count} of {len(data)} rows")
         flash, ram = (after - before for after, before in zip(_sizes(image, target), _sizes(idle, target), strict=True))
     within = 2 * target.tick / repeats
     return DeviceRun(
@@ -236,7 +333,13 @@ def run_on_device(
         flash=flash,
         ram=ram,
         stack=stack,
+        tools=f"{target.tools.compiler} {_compiler_version(target.tools.compiler)}, {target.tools.emulator}",
     )
+
+
+def _compiler_version(compiler: str) -> str:
+    done = subprocess.run([compiler, "-dumpversion"], capture_output=True, text=True, check=False)
+    return done.stdout.strip()
 
 
 def _build(folder: Path, files: Mapping[str, str], entry: Entry, target: Board, optimise: str, counted: float) -> Path:

@@ -35,13 +35,13 @@ def _prove(config: Config, work: Work) -> StepRecord:
     device = f" --device {config.device}" if config.device else ""
     absent = [f"{form.name} did not run: {form.reason}." for form in record.absent]
     pairs = sum(len(part.pairs) for part in (record, *record.parts))
-    word = "agree" if record.passed else "do not all agree"
+    word = "do not all agree" if record.disagrees else "agree"
     broken = f" The forms differ at stage {record.breaks.stage}." if record.breaks is not None else ""
     return StepRecord(
         command=f"edgewright prove {folder.name} --rows {config.rows}{device}",
         says=(f"{plural(pairs, 'pair')} of {len(record.forms)} forms {word}.{broken}", *absent),
         figures=(JobFigure.of("pairs", "pairs compared", pairs, "1"),),
-        passed=record.passed,
+        passed=not record.disagrees and pairs > 0,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from edgewright.export.c99_code.answers import write_objects_c99
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.contract import Subject
-from edgewright.export.emulator import Entry, board, devices, run_on_device
+from edgewright.export.emulator import Entry, devices, how_to_install, installed_tools, missing_tools, run_on_device
 from edgewright.export.program import program_of
 from edgewright.export.subject import read_subject
 from edgewright.export.targets.c99 import watchers_in
@@ -35,12 +35,13 @@ _COUNTED = 3e7
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
-    """What a program takes: bytes of flash, of static memory, of stack, and instructions of one answer."""
+    """Bytes of flash, of static memory and of stack of a program, instructions of one prediction, and the compiler."""
 
     flash: int
     static: int
     stack: int
     instructions: int
+    compiler: str = ""
 
     @property
     def ram(self) -> int:
@@ -83,8 +84,16 @@ def truth_of(
         call += f" static {_NAME}_objects found; {_NAME}_find_objects((const {_NAME}_answer *)out, &found);"
     entry = Entry(header, call, size * 4, words * 4)
     rows = np.asarray(row, np.float32).reshape(1, size)
-    done = run_on_device(files, entry, core, rows, timeout=300.0, counted=_COUNTED)
-    return Truth(flash=done.flash, static=done.ram, stack=done.stack, instructions=done.instructions)
+    # The estimates were fitted to programs that GCC compiled.
+    tools = next(iter(sorted(installed_tools(core), reverse=True)), None)
+    done = run_on_device(files, entry, core, rows, timeout=300.0, counted=_COUNTED, tools=tools)
+    return Truth(
+        flash=done.flash,
+        static=done.ram,
+        stack=done.stack,
+        instructions=done.instructions,
+        compiler=done.tools.partition(",")[0],
+    )
 
 
 # They stand around the operators of an integer network, and before its weights, which are constants.
@@ -191,11 +200,10 @@ def _may_compile(profile: Profile, before: Footprint, compiled: bool | None, not
             raise InputError("an emulated core", reason, "--compile")
         notes.append(f"not compiled: {reason}")
         return False
-    tools = board(profile.core).tools
-    if missing := ", ".join(tools.missing):
+    if missing := ", ".join(missing_tools(profile.core)):
         if compiled:
-            raise CheckFailedError(f"compiling needs {missing}", f"apt-get install {tools.packages}")
-        notes.append(f"not compiled: {missing} not installed (apt-get install {tools.packages})")
+            raise CheckFailedError(f"compiling needs {missing}", how_to_install(profile.core))
+        notes.append(f"not compiled: {missing} not installed ({how_to_install(profile.core)})")
         return False
     return before.instructions is None or before.instructions.how == "estimated"
 
@@ -204,7 +212,7 @@ def _compiled(profile: Profile, before: Footprint, truth: Truth, buffer: int, kn
     """Return the footprint with compiled sizes and counted instructions; latency and energy follow."""
     instructions = _exact(truth.instructions, "instructions", "counted", f"{profile.core} under emulation")
     latency = program_latency(profile, instructions, known)
-    size = f"{board(profile.core).tools.compiler} -O2 for {profile.core}"
+    size = f"{truth.compiler} -O2 for {profile.core}"
     return msgspec.structs.replace(
         before,
         notes=(UNVERIFIED,) if before.latency_us is None else before.notes,

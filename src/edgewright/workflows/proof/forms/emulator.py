@@ -36,13 +36,11 @@ def _make(subject: Subject) -> Iterator[Form]:
             raise UnknownNameError("emulated device", subject.device, (*tools.devices(), *SIMULATED))
         subject.missing(f"C99 on an emulated {subject.device}", "no emulator has this core")
         return
-    programs = tools.board(subject.device).tools
     numbers: Numbers = "int8" if subject.network is not None else "float"
     name = f"{numbers} C99 on an emulated {subject.device}"
-    if programs.missing:
-        subject.missing(
-            name, f"{', '.join(programs.missing)} not installed: apt-get install {programs.packages}", needed=True
-        )
+    if missing := tools.missing_tools(subject.device):
+        hint = tools.how_to_install(subject.device)
+        subject.missing(name, f"{', '.join(missing)} not installed: {hint}", needed=True)
         return
     lines: list[str] = []
     yield Form(
@@ -77,7 +75,7 @@ def _run(
             lines.append(f"not enough memory to check stages ({error})")
         lines.append(
             f"{done.instructions:,} instructions, {done.flash:,} bytes of flash, {done.ram:,} of RAM and "
-            f"{done.stack:,} of stack{', stages included' if seen else ''}"
+            f"{done.stack:,} of stack{', stages included' if seen else ''} ({done.tools})"
         )
         return read_answers(subject, numbers, answer, seen)
 
