@@ -12,6 +12,7 @@ import msgspec
 from starlette.applications import Starlette
 
 from edgewright.schema.trace import Trace
+from edgewright.studio.access import StudioAccess, owner_access
 from edgewright.studio.server import studio_app
 from edgewright.trace.record import write_trace
 from trace_example import trace
@@ -30,10 +31,17 @@ def record(runs: Path, path: str, **changes: object) -> Trace:
 
 
 class Client:
-    """A browser of the studio: it follows no redirects and says where its forms come from."""
+    """A browser of the studio: it follows no redirects and says where its forms come from.
 
-    def __init__(self, app: Starlette) -> None:
+    Args:
+        app: of the studio.
+        session: value of its cookie; empty for a browser that is not signed in.
+    """
+
+    def __init__(self, app: Starlette, session: str = "") -> None:
         self.app, self.headers = app, {"origin": HERE}
+        if session:
+            self.headers["cookie"] = f"edgewright-studio-{PORT}={session}"
 
     def request(self, method: str, address: str, **more: Any) -> httpx.Response:  # noqa: ANN401 - as httpx takes it
         """One request; `headers` are sent besides those of every request."""
@@ -57,6 +65,13 @@ class Client:
         return self.request("POST", address, **more)
 
 
+def owner_session(access: StudioAccess) -> str:
+    """Return the cookie of a browser that the owner signed in."""
+    assert access.owner is not None
+    return access.sessions.open_session(access.owner.token)
+
+
 def client(runs: Path, fleet: Path | None = None, **more: int) -> Client:
-    """Return a browser of a studio over a folder of runs, and over a fleet where one is named."""
-    return Client(studio_app(runs, PORT, fleet=fleet, **more))
+    """Return the owner's browser of a studio over a folder of runs, and over a fleet where one is named."""
+    access = owner_access()
+    return Client(studio_app(runs, PORT, access, fleet=fleet, **more), owner_session(access))

@@ -39,6 +39,7 @@ def main() -> int:
 
 def _flow(page: Page, folder: Path, target: Path) -> None:
     with started(folder) as (address, _):
+        page.context.add_cookies([address.cookie])
         page.goto(f"{address}/flow/run/flow/flow.toml{_TURN}")
         page.evaluate("document.querySelector('.flow-canvas').style.maxHeight = 'none'")
         page.locator("main").screenshot(path=target)

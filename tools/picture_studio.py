@@ -51,22 +51,22 @@ def main() -> None:
         )  # fmt: skip
         try:
             assert studio.stdout is not None  # noqa: S101 - it is a pipe
-            printed = re.search(r"http://\S+/", studio.stdout.readline())
+            printed = re.search(r"(http://[^/]+/)\?token=\S+", studio.stdout.readline())
             assert printed is not None  # noqa: S101 - the line is the studio's own
             while not list(out.glob(".edgewright/journals/*.jsonl")):
                 time.sleep(0.1)
-            _look(printed[0])
+            _look(printed[1], printed[0])
         finally:
             for process in (going, studio):
                 process.send_signal(signal.SIGTERM)
                 process.wait(timeout=30)
 
 
-def _look(address: str) -> None:
+def _look(address: str, sign_in: str) -> None:
     """Both pages in one picture, made of two that a third page shows."""
     with chromium() as browser, tempfile.TemporaryDirectory() as folder:
         page = browser.new_page(viewport={"width": 1180, "height": 640}, device_scale_factor=1)
-        page.goto(address)
+        page.goto(sign_in)
         link = page.locator("a[href^='/live/']").first
         link.wait_for()
         location = link.get_attribute("href") or ""

@@ -23,6 +23,7 @@ from edgewright.fleet.server.database.tables import devices, intents, outcomes, 
 from edgewright.fleet.server.rollouts.scheduler import extended
 from edgewright.schema.fleet_folder import FleetSettings
 from edgewright.schema.fleet_watch import GateSeen, RolloutSeen, StartRollout
+from edgewright.studio.access import owner_access
 from edgewright.studio.server import studio_app
 
 DEVICES, PLAN, LIMIT_S = 10_000, "winter", 0.2
@@ -105,13 +106,17 @@ class Served:
 
 def served(runs: Path, folder: Path) -> list[Served]:
     """Return what the pages of a fleet cost, from the request to the last byte."""
-    app = studio_app(runs, _PORT, fleet=folder)
+    access = owner_access("benchmark")
+    app = studio_app(runs, _PORT, access, fleet=folder)
+    headers = {"authorization": "Bearer benchmark"}
 
     async def ask() -> list[Served]:
         transport = httpx.ASGITransport(app=app)
         pages = []
-        async with httpx.AsyncClient(transport=transport, base_url=f"http://127.0.0.1:{_PORT}") as browser:
-            for address in (
+        async with httpx.AsyncClient(
+            transport=transport, base_url=f"http://127.0.0.1:{_PORT}", headers=headers
+        ) as browser:
+            for path in (
                 "/fleet",
                 f"/fleet/rollout/{PLAN}",
                 "/fleet/attention",
@@ -121,11 +126,11 @@ def served(runs: Path, folder: Path) -> list[Served]:
                 turns = []
                 for _ in range(_TURNS):
                     cpu, wall = time.process_time(), time.perf_counter()
-                    answer = await browser.get(address)
+                    answer = await browser.get(path)
                     turns.append((time.process_time() - cpu, time.perf_counter() - wall))
                     answer.raise_for_status()
                 cpu_s, wall_s = (sorted(parts)[_TURNS // 2] for parts in zip(*turns, strict=True))
-                pages.append(Served(address, cpu_s, wall_s, len(answer.content)))
+                pages.append(Served(path, cpu_s, wall_s, len(answer.content)))
         return pages
 
     return asyncio.run(ask())

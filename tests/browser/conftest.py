@@ -9,6 +9,7 @@ import pytest
 from benchmarks.chromium import chromium, executable
 from playwright.sync_api import Browser, Dialog, Page
 
+from studio_server import StudioAddress
 from support import left_out
 
 
@@ -49,6 +50,8 @@ def opener(browser: Browser, address: str, request: pytest.FixtureRequest) -> It
     def visit(path: str, scheme: str = "light", **settings: object) -> Page:
         context = browser.new_context(color_scheme=scheme, **settings)  # type: ignore[arg-type]
         contexts.append(context)
+        if isinstance(address, StudioAddress):
+            context.add_cookies([address.cookie])
         page = context.new_page()
         page.on("console", lambda m: None if any(known in m.text for known in answers) else troubles.append(m.text))
         page.on("pageerror", lambda error: troubles.append(str(error)))

@@ -45,6 +45,7 @@ def begin(page: Page, address: str, epochs: str) -> None:
 
 def test_a_run_is_watched_to_its_end(folder: Path, page: Page, browser: Browser) -> None:
     with started(folder) as (address, _):
+        page.context.add_cookies([address.cookie])
         begin(page, address, "400")
         page.wait_for_url("**/page/small", timeout=LONG)
         expect(page.locator("h1")).to_contain_text("small")
@@ -58,12 +59,14 @@ def test_a_run_is_watched_to_its_end(folder: Path, page: Page, browser: Browser)
 
 def test_epochs_are_drawn_as_they_come_and_cancel_ends_them(folder: Path, page: Page, browser: Browser) -> None:
     with started(folder) as (address, _):
+        page.context.add_cookies([address.cookie])
         begin(page, address, "100000")
         counter = page.locator("dt", has_text="Epoch").first.locator("xpath=../dd")
         expect(page.locator("#epochs polyline")).to_have_count(4, timeout=LONG)
         before = counter.inner_text()
         expect(counter).not_to_have_text(before, timeout=LONG)
         other = browser.new_page()
+        other.context.add_cookies([address.cookie])
         other.goto(page.url)
         expect(other.locator("#epochs polyline")).to_have_count(4)
         other.goto(f"{address}/")
@@ -77,6 +80,7 @@ def test_epochs_are_drawn_as_they_come_and_cancel_ends_them(folder: Path, page: 
         other.close()
         kept = page.url
     with started(folder) as (address, _):
+        page.context.add_cookies([address.cookie])
         # Another studio, started later, still shows what there was.
         page.goto(f"{address}/live/{kept.rpartition('/')[2]}")
         expect(page.locator(".notice")).to_contain_text("Cancelled after epoch")
@@ -90,6 +94,7 @@ def test_a_third_run_waits_and_is_cancelled(folder: Path, page: Page) -> None:
     # The page that waits stays as it is while it is looked at.
     page.route("**/static/studio.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
     with started(folder) as (address, _):
+        page.context.add_cookies([address.cookie])
         for _ in range(3):
             page.goto(f"{address}/start?pipeline=small.toml&block=model")
             page.get_by_label("Epochs", exact=True).fill("100000")
@@ -113,6 +118,7 @@ def test_a_run_is_changed_from_its_page_and_compared(folder: Path, page: Page) -
     page.set_default_timeout(LONG)
     run_small(folder / "small.toml", folder)
     with started(folder) as (address, _):
+        page.context.add_cookies([address.cookie])
         page.goto(f"{address}/page/small")
         page.get_by_role("link", name="Run again with changes").click()
         page.locator("#block-model").click()
@@ -136,6 +142,7 @@ def test_the_address_that_check_prints_opens_likely_errors(tmp_path: Path, page:
     assert match is not None
     assert Path(match[1]) == tmp_path
     with started(tmp_path) as (address, _):
+        page.context.add_cookies([address.cookie])
         page.goto(address + match[2])
         doubts = page.locator("section", has=page.locator("#doubts"))
         expect(doubts).to_contain_text("of 120 rows, the likeliest first")
@@ -144,6 +151,7 @@ def test_the_address_that_check_prints_opens_likely_errors(tmp_path: Path, page:
 def test_a_race_is_a_picture_while_it_goes_on_and_on_the_page(tmp_path: Path, page: Page) -> None:
     page.set_default_timeout(LONG)
     with started(tmp_path) as (address, _):
+        page.context.add_cookies([address.cookie])
         page.goto(f"{address}/new")
         page.get_by_role("button", name="Motion").click()
         page.get_by_role("button", name="Train").click()

@@ -205,6 +205,7 @@ def test_the_lesson_of_a_run_is_told(lesson: Callable[[str], Lesson], browser: B
     folder = lesson("activity").folder
     with started(folder.parent) as (where, _):
         page = browser.new_page()
+        page.context.add_cookies([where.cookie])
         page.goto(f"{where}/page/activity")
         assert page.locator(".insight > p").first.inner_text().rstrip(".") == lesson("activity").trace.insight.sentence
         page.goto(f"{where}/predict/activity?row=17")

@@ -278,7 +278,8 @@ def test_a_studio_shows_its_pages(extra: str, options: list[str], environments: 
         options = [*options, "--phone-address", "127.0.0.1"]
     with started(folder / "runs", *options, python=python) as (address, process):
         for path in ("/", "/flow", "/compare"):
-            with urllib.request.urlopen(address + path, timeout=30) as page:  # noqa: S310 - of this machine
+            studio_page = urllib.request.Request(address + path, headers=address.headers)  # noqa: S310 - of this machine
+            with urllib.request.urlopen(studio_page, timeout=30) as page:  # noqa: S310
                 assert page.status == 200
         if options:
             assert process.stdout is not None

@@ -180,7 +180,8 @@ def test_the_image_of_a_device_answers_and_keeps_its_store(image: Callable[[str]
 def test_the_image_of_the_studio_shows_its_pages(image: Callable[[str], Image]) -> None:
     studio = image("Dockerfile.studio")
     container = studio.begin("/runs", "--port", "8797", mounts=[Mount(studio.owned("runs"), "/runs")])
-    code = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8797/').status)"
     with running(container, "studio of /runs at http") as serving:
+        token = serving.said().partition("?token=")[2].split()[0]
+        code = f"import urllib.request as r; print(r.urlopen('http://127.0.0.1:8797/?token={token}').status)"
         page = serving.ask("python", "-c", code)
         assert page.stdout.strip() == "200", page.stderr

@@ -4,31 +4,42 @@ from __future__ import annotations
 
 import signal
 import socket
+import ssl
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from edgewright.cli.main import run
-from studio_server import PATIENCE, started
+from edgewright.studio.authentication import add_user
+from edgewright.studio.phone.certificate import own_certificate
+from studio_server import PATIENCE, START, StudioAddress, started
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Provide the port of a studio for those tests that leave it as it is."""
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioAddress]:
+    """Provide a studio for those tests that leave it as it is."""
     with started(tmp_path_factory.mktemp("studio") / "runs") as (address, process):
-        yield int(address.rpartition(":")[2])
+        yield address
         assert process.poll() is None
+
+
+@pytest.fixture(scope="module")
+def studio(address: StudioAddress) -> int:
+    return int(address.rpartition(":")[2])
 
 
 def test_ctrl_c_ends_it_quietly(tmp_path: Path) -> None:
     with started(tmp_path / "runs") as (address, process):
-        with urllib.request.urlopen(address) as answer:  # noqa: S310 - our own
+        page = urllib.request.Request(address, headers=address.headers)  # noqa: S310 - our own
+        with urllib.request.urlopen(page) as answer:  # noqa: S310
             assert answer.status == 200
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=PATIENCE)
@@ -40,13 +51,39 @@ def test_it_ends_though_a_page_listens(tmp_path: Path, small: Path) -> None:
     with started(out) as (address, process):
         port = int(address.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port)) as listening:
-            listening.sendall(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+            head = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {address.token}\r\n\r\n"
+            listening.sendall(head.encode())
             listening.recv(100)
             begun = time.monotonic()
             process.send_signal(signal.SIGTERM)
             _, err = process.communicate(timeout=PATIENCE)
             assert (process.returncode, err) == (0, "")
             assert time.monotonic() - begun < 6
+
+
+def test_a_shared_studio_answers_its_users_over_tls_only(tmp_path: Path) -> None:
+    certificate = own_certificate(["127.0.0.1"], tmp_path / "tls")
+    users = tmp_path / "users.json"
+    token = add_user(users, "ada", "view")
+    options = ["--users", users, "--certificate", certificate.certificate, "--key", certificate.key]
+    command = [sys.executable, "-u", "-c", START, "studio", str(tmp_path / "runs"), "--no-open", "--port", "0"]
+    with subprocess.Popen([*command, *map(str, options)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        address = next(word for word in line.split() if word.startswith("https://"))
+        assert token not in line
+        assert "token" not in line
+        with httpx.Client(verify=ssl.create_default_context(cafile=certificate.certificate)) as client:
+            assert client.get(address).status_code == 401
+            assert client.get(address, headers={"authorization": f"Bearer {token}"}).status_code == 200
+            form = {"token": token, "to": "/"}
+            signed_in = client.post(f"{address}sign-in", data=form, headers={"origin": address.rstrip("/")})
+            assert (signed_in.status_code, client.get(address).status_code) == (303, 200)
+            refused = client.post(f"{address}cancel", data={}, headers={"origin": address.rstrip("/")})
+            assert refused.status_code == 403
+        with pytest.raises(httpx.HTTPError):
+            httpx.get(address.replace("https", "http"))
+        process.send_signal(signal.SIGINT)
 
 
 def test_only_loopback_listens(studio: int) -> None:
@@ -58,9 +95,10 @@ def test_only_loopback_listens(studio: int) -> None:
 @pytest.mark.parametrize(
     "path", ["/page/..%2f..%2fetc", "/page/%2e%2e/%2e%2e/etc/passwd", "/../../../etc/passwd", "//etc/passwd"]
 )
-def test_raw_paths_lead_nowhere(studio: int, path: str) -> None:
+def test_raw_paths_lead_nowhere(address: StudioAddress, studio: int, path: str) -> None:
     with socket.create_connection(("127.0.0.1", studio)) as raw:
-        raw.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{studio}\r\nConnection: close\r\n\r\n".encode())
+        head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{studio}\r\nAuthorization: Bearer {address.token}\r\n"
+        raw.sendall(f"{head}Connection: close\r\n\r\n".encode())
         status = raw.recv(200).split(b"\r\n")[0]
     assert status.split()[1] in (b"404", b"400")
 
@@ -88,8 +126,6 @@ def test_a_missing_extra_is_named(tmp_path: Path) -> None:
         "sys.meta_path.insert(0, Gone())\nfrom edgewright.cli.main import run\n"
         "sys.exit(run(['studio', sys.argv[2], '--no-open']))"
     )
-    import sys
-
     for missing in ("starlette", "uvicorn", "httptools", "python_multipart"):
         done = subprocess.run(
             [sys.executable, "-c", code, missing, str(tmp_path / "runs")], capture_output=True, text=True, check=False,

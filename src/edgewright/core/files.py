@@ -223,6 +223,11 @@ def data_folder(name: str) -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "edgewright" / name
 
 
+def state_folder() -> Path:
+    """Return the folder of the user's state: `$XDG_STATE_HOME/edgewright`, by default below `~/.local/state`."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "edgewright"
+
+
 def is_own(folder: Path) -> bool:
     """Return whether nobody else may have written what lies there: code is loaded from no other folder.
 

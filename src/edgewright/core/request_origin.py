@@ -28,6 +28,15 @@ def values_of(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]
     return values
 
 
+def cookie_value(headers: dict[bytes, list[bytes]], name: str) -> str:
+    """Return the value of a cookie, or "" if there is none; headers as `values_of` gives them."""
+    for part in b";".join(headers.get(b"cookie", [])).decode("latin-1").split(";"):
+        key, _, value = part.strip().partition("=")
+        if key == name:
+            return value
+    return ""
+
+
 def is_foreign_host(headers: dict[bytes, list[bytes]], hosts: frozenset[bytes], *, programs: bool) -> bool:
     """Return whether the Host header names another machine.
 
@@ -42,15 +51,18 @@ def is_foreign_host(headers: dict[bytes, list[bytes]], hosts: frozenset[bytes], 
     return len(host) != 1 or host[0].lower() not in hosts
 
 
-def foreign_page(headers: dict[bytes, list[bytes]], hosts: frozenset[bytes], *, programs: bool) -> str:
+def foreign_page(
+    headers: dict[bytes, list[bytes]], hosts: frozenset[bytes], *, programs: bool, scheme: str = "http"
+) -> str:
     """Return why a request that changes something may come from a page of another site; empty where it does not.
 
     Args:
         headers: as `values_of` gives them.
         hosts: as `own_hosts` gives them.
         programs: programs may ask, too: they send no Origin, and a browser sends one with every POST.
+        scheme: `http` or `https`.
     """
-    origin, own = headers.get(b"origin", []), {b"http://" + name for name in hosts}
+    origin, own = headers.get(b"origin", []), {scheme.encode() + b"://" + name for name in hosts}
     if not (programs and not origin) and (len(origin) != 1 or origin[0].lower() not in own):
         return "the Origin is missing or different"
     if headers.get(b"sec-fetch-site", [b"same-origin"])[0] != b"same-origin":

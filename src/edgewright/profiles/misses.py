@@ -9,14 +9,13 @@ at least .99. Up to 63 misses that is the largest; below nine it is never less t
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import msgspec
 
-from edgewright.core.files import write_atomic
+from edgewright.core.files import state_folder, write_atomic
 from edgewright.schema.errors import OutputError
 
 VERSION = 1
@@ -67,7 +66,7 @@ def shipped() -> tuple[Miss, ...]:
 
 def own_file() -> Path:
     """Where the user's own misses are kept: `$XDG_STATE_HOME/edgewright/misses.json`, or under `~/.local/state`."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "edgewright" / "misses.json"
+    return state_folder() / "misses.json"
 
 
 def own() -> tuple[tuple[Miss, ...], str]:

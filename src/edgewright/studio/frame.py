@@ -34,6 +34,8 @@ from edgewright.core.formatting import (
 )
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.trace import Trace
+from edgewright.studio.access import require_role, user_of
+from edgewright.studio.authentication import Role
 from edgewright.studio.jobs import Jobs
 from edgewright.studio.local_server import TooLargeError
 from edgewright.studio.paths import RECORD, run_folder
@@ -61,6 +63,7 @@ class Page:
         rank: place in the navigation and before which pages its routes are tried.
         address: where the tab leads.
         also: beginnings of further addresses on which the tab is the current one.
+        role: role that its forms need; reading needs `view`.
     """
 
     answers: Mapping[str, tuple[Reader | None] | tuple[Reader | None, Taker]]
@@ -68,13 +71,21 @@ class Page:
     rank: int = 50
     address: str = ""
     also: tuple[str, ...] = ()
+    role: Role = "release"
 
     @property
     def routes(self) -> list[Route]:
         """Routes of the addresses, in their order."""
         kinds: tuple[tuple[str, Callable[..., Endpoint]], ...] = (("GET", page_of), ("POST", form_of))
         return [
-            Route(path, answer if inspect.iscoroutinefunction(answer) else endpoint_of(answer), methods=[method])
+            Route(
+                path,
+                require_role(
+                    "view" if method == "GET" else self.role,
+                    answer if inspect.iscoroutinefunction(answer) else endpoint_of(answer),
+                ),
+                methods=[method],
+            )
             for path, answers in self.answers.items()
             for answer, (method, endpoint_of) in zip(answers, kinds, strict=False)
             if answer is not None
@@ -184,6 +195,7 @@ def render(
     came_from = request.headers.get("referer", "").removeprefix(str(request.base_url).rstrip("/"))
     text = studio.templates.get_template(template).render(
         tabs=[page for page in studio.tabs if page.tab], here=request.url.path, folder=str(studio.folder),
+        user=user_of(request),
         kept_recordings=offered_recordings(studio.folder, came_from), **context,
     )  # fmt: skip
     return HTMLResponse(text, status)
@@ -236,7 +248,10 @@ async def failed(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         # An address without a route has the standard phrase, which the title says already.
         text = error.detail if error.detail not in ("", "Not Found") else "The studio has no page at this address."
-        status, titles = error.status_code, {404: "Not found", 405: "Method not allowed", 409: "Conflict"}
+        status, titles = (
+            error.status_code,
+            {403: "Not allowed", 404: "Not found", 405: "Method not allowed", 409: "Conflict"},
+        )
         title = titles.get(status, "No")
     elif isinstance(error, EdgewrightError):
         status, title, text = 413 if isinstance(error, TooLargeError) else 400, "Request failed", error_text(error)

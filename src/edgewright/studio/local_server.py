@@ -55,10 +55,11 @@ class Guard:
         programs: whether programs may ask, too, which send no Origin.
         name: name of the server in messages.
         thing, changes: what is posted to it, in messages.
+        scheme: of the Origin of its own pages.
         marks: headers of every answer that does not set them itself.
     """
 
-    programs = False
+    programs, scheme = False, "http"
     name, thing, changes = "The studio", "forms", "changes"
     marks: Mapping[bytes, bytes] = {
         b"cache-control": b"no-store", b"content-security-policy": POLICY.encode(), **_HEADERS
@@ -101,18 +102,29 @@ class Guard:
     def refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Return status and sentence where a request is refused, None where it may pass."""
         method, values = scope["method"], values_of(scope["headers"])
-        if is_foreign_host(values, self.hosts, programs=self.programs):
+        hosts, programs = self.allowed_hosts(values), self.allows_programs(values)
+        if is_foreign_host(values, hosts, programs=programs):
             return 421, f"{self.name} only accepts 127.0.0.1 and localhost with its own port as host."
         if method in _READING:
             return None
         if method != "POST":
             return 405, f"{self.name} supports GET, HEAD and POST."
-        if why := foreign_page(values, self.hosts, programs=self.programs):
+        if why := foreign_page(values, hosts, programs=programs, scheme=self.scheme):
             return 403, f"{self.name} accepts {self.changes} only from its own pages: {why}."
         length = values.get(b"content-length", [b"0"])[0]
         if not length.isdigit() or int(length) > self.largest:
             return 413, f"{self.name} accepts {self.thing} of at most {self.largest // 1_048_576} MiB."
         return None
+
+    def allowed_hosts(self, headers: dict[bytes, list[bytes]]) -> frozenset[bytes]:
+        """Return the values of the Host header that are accepted."""
+        del headers
+        return self.hosts
+
+    def allows_programs(self, headers: dict[bytes, list[bytes]]) -> bool:
+        """Return whether the request may come from a program, which sends no Origin."""
+        del headers
+        return self.programs
 
     async def refuse(self, send: Send, status: int, sentence: str) -> None:
         """Answer a request that may not pass."""
@@ -143,6 +155,8 @@ async def serve_until_signal(
     begin: Callable[[str], Awaitable[None]],
     stop: Callable[[], None],
     end: Callable[[], Awaitable[None]],
+    host: str = ADDRESS,
+    tls: ssl.SSLContext | None = None,
 ) -> int:
     """Serve until a signal.
 
@@ -152,6 +166,8 @@ async def serve_until_signal(
         begin: called with the address once it answers.
         stop: called at the signal, before answers on their way end.
         end: called afterwards, also when the server did not start.
+        host: address to listen at.
+        tls: TLS settings; None for plain HTTP.
 
     Returns:
         The signal that ended it.
@@ -171,8 +187,9 @@ async def serve_until_signal(
         loop.add_signal_handler(number, ending, number)
     async with AsyncExitStack() as server:
         try:
-            await server.enter_async_context(listening(app, ADDRESS, port))
-            await begin(f"http://{ADDRESS}:{port}/")
+            await server.enter_async_context(listening(app, host, port, tls))
+            name = f"[{host}]" if ":" in host else host
+            await begin(f"{'https' if tls else 'http'}://{name}:{port}/")
             await ended
         finally:
             stop()

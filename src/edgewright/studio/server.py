@@ -1,10 +1,12 @@
-"""The studio's server: one worker in this process, on this machine only."""
+"""The studio's server: one worker in this process."""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -14,11 +16,13 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from edgewright.schema.errors import EdgewrightError
+from edgewright.studio.access import AuditLog, StudioAccess, StudioGuard, owner_access
 from edgewright.studio.frame import HERE, Studio, environment, failed
 from edgewright.studio.jobs import Jobs
-from edgewright.studio.local_server import LARGEST_BODY, Guard, open_browser, serve_until_signal
+from edgewright.studio.local_server import ADDRESS, LARGEST_BODY, open_browser, serve_until_signal
 from edgewright.studio.pages import pages
 from edgewright.studio.summaries import Runs
+from edgewright.studio.token_file import token_files
 
 
 class _Files(StaticFiles):
@@ -31,12 +35,30 @@ class _Files(StaticFiles):
         return response
 
 
-def studio_app(folder: Path, port: int, *, largest: int = LARGEST_BODY, fleet: Path | None = None) -> Starlette:
+@dataclass(frozen=True)
+class Listening:
+    """Where a studio listens, and for whom.
+
+    Attributes:
+        host: address to listen at.
+        tls: TLS settings; None for plain HTTP.
+        access: who may use it; None for a new secret of this user.
+    """
+
+    host: str = ADDRESS
+    tls: ssl.SSLContext | None = None
+    access: StudioAccess | None = None
+
+
+def studio_app(
+    folder: Path, port: int, access: StudioAccess, *, largest: int = LARGEST_BODY, fleet: Path | None = None
+) -> Starlette:
     """Return the application for a folder of runs.
 
     Args:
         folder: of runs; made when it is not there.
         port: that it will be reached at; requests to another are refused.
+        access: who may use it.
         largest: bytes of a form.
         fleet: folder of a fleet to look at; None where nobody named one.
     """
@@ -45,7 +67,7 @@ def studio_app(folder: Path, port: int, *, largest: int = LARGEST_BODY, fleet: P
     app = Starlette(
         routes=[route for page in known for route in page.routes]
         + [Mount("/static", _Files(directory=HERE / "static"), name="static")],
-        middleware=[Middleware(Guard, port=port, largest=largest)],
+        middleware=[Middleware(StudioGuard, port=port, access=access, audit=AuditLog(folder), largest=largest)],
         exception_handlers=dict.fromkeys((HTTPException, EdgewrightError, Exception), failed),
     )
     runs = Runs(folder)
@@ -64,16 +86,18 @@ def serve(
     browser: bool,
     fleet: Path | None = None,
     second_server: AbstractAsyncContextManager[None] | None = None,
+    listening: Listening = Listening(),
 ) -> int:
     """Serve until Ctrl-C or a termination signal; what was started here ends with it.
 
     Args:
         folder: of runs.
         port: a free one, see `core.server_port`.
-        ready: called with the address once it answers.
+        ready: called once it answers, with the address; a local studio's has the token.
         browser: show the address in the user's browser.
         fleet: folder of a fleet to look at.
         second_server: another server, which runs as long.
+        listening: where, and for whom.
 
     Returns:
         The signal that ended it.
@@ -81,27 +105,36 @@ def serve(
 
     async def both() -> int:
         async with second_server or nullcontext():
-            return await _serve(folder, port, ready, browser, fleet)
+            return await _serve(folder, port, ready, browser, fleet, listening)
 
     return asyncio.run(both())
 
 
-async def _serve(folder: Path, port: int, ready: Callable[[str], None], browser: bool, fleet: Path | None) -> int:
-    app = studio_app(folder, port, fleet=fleet)
+async def _serve(
+    folder: Path, port: int, ready: Callable[[str], None], browser: bool, fleet: Path | None, listening: Listening
+) -> int:
+    access = listening.access or owner_access()
+    app = studio_app(folder, port, access, fleet=fleet)
     studio = app.state.studio
+    files = ExitStack()
 
     async def begin(address: str) -> None:
         # Read before anybody asks for the list: reading a thousand records takes the better part of a blink.
         reading = asyncio.create_task(asyncio.to_thread(studio.runs.finished))
         reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+        page = None
+        if access.owner is not None:
+            page = files.enter_context(token_files(address, access.owner.token, folder, port))
+            address = f"{address}?token={access.owner.token}"
         ready(address)
-        if browser:
-            await asyncio.to_thread(open_browser, address)
+        if browser and page is not None:
+            await asyncio.to_thread(open_browser, page.as_uri())
 
     def stop() -> None:
         studio.stopping = True
 
     async def end() -> None:
+        files.close()
         await asyncio.to_thread(studio.jobs.stop)
 
-    return await serve_until_signal(app, port, begin, stop, end)
+    return await serve_until_signal(app, port, begin, stop, end, listening.host, listening.tls)

@@ -1,4 +1,4 @@
-"""`edgewright studio`: runs in a browser, on this machine only."""
+"""`edgewright studio`: runs in a browser."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from edgewright.schema.errors import INTERRUPTED, InputError, MissingExtraError
 
 if TYPE_CHECKING:
     from edgewright.studio.phone.server import PhonePages
+    from edgewright.studio.server import Listening
 
 _PHONE_PORT = 8798
 
@@ -21,23 +22,28 @@ _PHONE_PORT = 8798
 @declare(example="runs --port 8900 --no-open")
 def command(
     folder: Path = argument(metavar="[DIR]", default=Path("runs")),
-    port: int = option(type=click.IntRange(0, 65535), default=8797, help="Port on 127.0.0.1; 0 takes a free one."),
+    port: int = option(type=click.IntRange(0, 65535), default=8797, help="Port; 0 takes a free one."),
+    host: str = option(metavar="ADDRESS", default="127.0.0.1", help="Address to listen at. Others need --users."),
+    users: Path | None = option(metavar="FILE", help="Users of a shared studio (edgewright studio-user add)."),
+    certificate: Path | None = option(metavar="FILE", help="TLS certificate in PEM, for --users."),
+    key: Path | None = option(metavar="FILE", help="Private key of the certificate in PEM."),
     fleet: Path | None = option(metavar="DIR", help="Folder of a fleet to show as well."),
     no_open: bool = option(help="Do not open a browser."),
     phone: bool = option(help="Show a code that opens a page on a phone: record labelled samples, run a model there."),
     phone_address: str = option(metavar="ADDRESS", help="Address of this machine for the phone; found by default."),
     phone_port: int = option(type=click.IntRange(0, 65535), default=_PHONE_PORT, help="Its port; 0 takes a free one."),
 ) -> int:
-    """Browse the runs in DIR, start new ones and watch them, in a browser on this machine.
+    """Browse the runs in DIR, start new ones and watch them, in a browser.
 
-    Only this machine can reach it. Ctrl-C stops it and the runs that were started in it. With --phone, the phone's
-    pages alone are served on the local network, over TLS, to whoever first opens the address of the code.
+    Only you can use it: the printed address contains a secret token. Other programs of yours find the token in
+    ~/.local/state/edgewright/studio/PORT.json. Ctrl-C stops the studio and the runs that were started in it. With
+    --phone, the phone's pages alone are served on the local network, over TLS, to whoever first opens the address of
+    the code. With --users, --certificate and --key, several people share the studio, each with a token and a role.
     """
     with loading():
         import python_multipart  # noqa: F401 - forms with files need it; asked for now, not at the first form
 
         from edgewright.core.request_origin import free_port
-        from edgewright.studio.local_server import ADDRESS
         from edgewright.studio.server import serve
 
     if folder.exists() and not folder.is_dir():
@@ -50,7 +56,8 @@ def command(
         raise InputError("the folder of a fleet", "none", location, f"Make one: edgewright fleet init {location}")
     if not phone and (phone_address or phone_port != _PHONE_PORT):
         raise InputError("--phone with --phone-address and --phone-port", "neither", "the command", "Add --phone")
-    chosen = free_port(ADDRESS, port)
+    listening = _listening(host, users, certificate, key)
+    chosen = free_port(host, port)
     pages = _phone_pages(phone_address, phone_port) if phone else None
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -64,8 +71,31 @@ def command(
         from edgewright.studio.phone.server import phone_server
 
         second = phone_server(folder, pages)
-    ended = serve(folder, chosen, ready, browser=not no_open, fleet=fleet, second_server=second)
+    ended = serve(
+        folder, chosen, ready, browser=not no_open, fleet=fleet, second_server=second, listening=listening
+    )  # fmt: skip
     return INTERRUPTED if ended == signal.SIGINT else 0
+
+
+def _listening(host: str, users: Path | None, certificate: Path | None, key: Path | None) -> Listening:
+    """Return where the studio listens and for whom.
+
+    Raises:
+        InputError: a shared studio without TLS or users, or an invalid file.
+    """
+    from edgewright.fleet.server.http_listener import server_context
+    from edgewright.studio.access import shared_access
+    from edgewright.studio.local_server import ADDRESS
+    from edgewright.studio.server import Listening
+
+    given = {"--users": users, "--certificate": certificate, "--key": key}
+    missing = [name for name, value in given.items() if value is None]
+    if users is None or certificate is None or key is None:
+        if host == ADDRESS and len(missing) == len(given):
+            return Listening()
+        text = f"{', '.join(given)} for a studio that others can reach"
+        raise InputError(text, f"no {', '.join(missing)}", "the command", "See edgewright studio-user --help")
+    return Listening(host, server_context(certificate, key), shared_access(users))
 
 
 def _phone_pages(address: str, port: int) -> PhonePages:

@@ -8,6 +8,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from edgewright.core.files import state_folder
+
 
 class Supervisor:
     """The one who started this process, where it wants to hear of it.
@@ -50,5 +52,4 @@ def store_folder(named: Path | None) -> Path:
     given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     if given:
         return Path(given)
-    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(home) / "edgewright" / "device"
+    return state_folder() / "device"

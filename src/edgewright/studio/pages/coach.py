@@ -170,4 +170,10 @@ def _page(
     )  # fmt: skip
 
 
-PAGE = Page({"/coach": (_list, _train), "/coach/{file:path}": (_show, _listen)}, tab="Coach", rank=29, address="/coach")
+PAGE = Page(
+    {"/coach": (_list, _train), "/coach/{file:path}": (_show, _listen)},
+    tab="Coach",
+    rank=29,
+    address="/coach",
+    role="train",
+)

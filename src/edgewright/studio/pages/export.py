@@ -124,4 +124,4 @@ def _download(name: str, content: bytes) -> Response:
     return Response(content, media_type="application/octet-stream", headers=headers)
 
 
-PAGE = Page({"/export/{run:path}": (_page, _write)}, rank=94)
+PAGE = Page({"/export/{run:path}": (_page, _write)}, rank=94, role="train")

@@ -92,4 +92,4 @@ def _yes_or_no(description: str, file: Path | None) -> dict[str, Any]:
     return {"answer": answer, "model": record.name}
 
 
-PAGE = Page({"/find": (_page, _sent)}, rank=62)
+PAGE = Page({"/find": (_page, _sent)}, rank=62, role="view")

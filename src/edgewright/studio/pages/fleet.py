@@ -27,6 +27,7 @@ from edgewright.schema.fleet_watch import (
     SpreadPart,
     Trait,
 )
+from edgewright.studio.access import user_of
 from edgewright.studio.frame import Page, error_text, page_of, render, studio_of, text_of
 from edgewright.studio.view.drawing import COLOURS
 from edgewright.studio.view.fleet_map import STATES, FleetMap, StageMap, draw_map, symbol
@@ -213,7 +214,8 @@ def _with_client(request: Request, answer: Callable[[Any], Response], form: Form
         return no_fleet(request, missing=error.name or "a library", status=501)
     if shown_fleet(studio_of(request)) is None:
         return no_fleet(request)
-    with client.local_client(fleet_folder(request, form)) as api:
+    user = user_of(request)
+    with client.local_client(fleet_folder(request, form), user="" if user.is_owner else user.name) as api:
         return answer(api)
 
 

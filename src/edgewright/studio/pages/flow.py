@@ -268,4 +268,10 @@ def _mark(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-PAGE = Page({"/flow": (_list, _new), "/flow/edit/{place:path}": (_answer, _sent)}, tab="Flow", rank=28, address="/flow")
+PAGE = Page(
+    {"/flow": (_list, _new), "/flow/edit/{place:path}": (_answer, _sent)},
+    tab="Flow",
+    rank=28,
+    address="/flow",
+    role="train",
+)

@@ -213,4 +213,10 @@ def _back(request: Request, location: str, choices: _Choices) -> str:
     return address + (f"?{urlencode(query)}" if query else "")
 
 
-PAGE = Page({"/new": (_files, _take), "/new/{place:path}": (_columns, _train)}, tab="Start", rank=20, address="/new")
+PAGE = Page(
+    {"/new": (_files, _take), "/new/{place:path}": (_columns, _train)},
+    tab="Start",
+    rank=20,
+    address="/new",
+    role="train",
+)

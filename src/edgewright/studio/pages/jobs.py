@@ -170,4 +170,5 @@ PAGE = Page(
     rank=26,
     address="/jobs",
     also=("/job",),
+    role="train",
 )

@@ -17,6 +17,7 @@ from edgewright.language.labelling.audit import audited
 from edgewright.language.labelling.project import FORMAT, Project, refuse_reviewer
 from edgewright.language.labelling.review import how_of, shown, todo
 from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.studio.access import user_of
 from edgewright.studio.frame import Page, error_text, render, studio_of, text_of
 from edgewright.studio.paths import below, files_below, keep, keep_pictures
 from edgewright.studio.recordings import delete_recording
@@ -52,9 +53,10 @@ class _ReviewRequest:
 
 def _review_request(request: Request) -> _ReviewRequest:
     given = request.query_params
-    mode, number = given.get("mode", "next"), given.get("item", "")
+    mode, number, user = given.get("mode", "next"), given.get("item", ""), user_of(request)
+    reviewer = given.get("as", "")[:60] if user.is_owner else user.name
     return _ReviewRequest(
-        request.path_params["place"], given.get("as", "")[:60], mode if mode in MODES else "next",
+        request.path_params["place"], reviewer, mode if mode in MODES else "next",
         int(number) if number.isdecimal() and len(number) < 12 else 0, given.get("said", "")[:200],
     )  # fmt: skip
 
@@ -258,4 +260,5 @@ PAGE = Page(
     rank=27,
     address="/label",
     also=("/labels", "/line", "/find"),
+    role="label",
 )

@@ -366,4 +366,4 @@ def _page(
     )  # fmt: skip
 
 
-PAGE = Page({"/labels/{kind:str}/{place:path}": (_answer, _sent)}, rank=60)
+PAGE = Page({"/labels/{kind:str}/{place:path}": (_answer, _sent)}, rank=60, role="label")

@@ -259,4 +259,4 @@ def _ended(request: Request, lines: LineRecordings, name: str, do: str) -> Respo
     return RedirectResponse(address, 303)
 
 
-PAGE = Page({"/line": (_form, _begin), "/line/{name:str}": (_show, _end)})
+PAGE = Page({"/line": (_form, _begin), "/line/{name:str}": (_show, _end)}, role="label")

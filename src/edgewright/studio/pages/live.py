@@ -146,5 +146,7 @@ def _cancel(request: Request, form: FormData) -> Response:
 
 
 PAGE = Page(
-    {"/live/{identity}/events": (_events,), "/live/{identity}": (_answer,), "/cancel": (None, _cancel)}, rank=80
+    {"/live/{identity}/events": (_events,), "/live/{identity}": (_answer,), "/cancel": (None, _cancel)},
+    rank=80,
+    role="train",
 )

@@ -98,4 +98,4 @@ def _rows(request: Request) -> Response:
     return JSONResponse({"text": whole.decode("utf-8-sig", "replace"), "next": int(begin) + len(whole)})
 
 
-PAGE = Page({"/live-rows/{file:path}": (_rows,), "/live-test/{run:path}": (_page, _answer)}, rank=94)
+PAGE = Page({"/live-rows/{file:path}": (_rows,), "/live-test/{run:path}": (_page, _answer)}, rank=94, role="view")

@@ -150,4 +150,4 @@ def _page(
     )  # fmt: skip
 
 
-PAGE = Page({"/predict/{run:path}": (_answer, _sent)}, rank=93)
+PAGE = Page({"/predict/{run:path}": (_answer, _sent)}, rank=93, role="view")

@@ -43,4 +43,4 @@ def _end(request: Request, form: FormData) -> Response:
     return RedirectResponse(address, 303)
 
 
-PAGE = Page({"/recording/{name:str}": (_sound, _part), "/recording/{name:str}/end": (None, _end)})
+PAGE = Page({"/recording/{name:str}": (_sound, _part), "/recording/{name:str}/end": (None, _end)}, role="label")

@@ -384,4 +384,5 @@ PAGE = Page(
         "/started/{job:int}": (_started,),
     },
     rank=20,
+    role="train",
 )

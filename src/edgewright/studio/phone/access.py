@@ -5,12 +5,12 @@ from __future__ import annotations
 import hmac
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Scope, Send
 
-from edgewright.core.request_origin import values_of
+from edgewright.core.request_origin import cookie_value, values_of
 from edgewright.studio import local_server
 from edgewright.studio.local_server import LARGEST_BODY
 
@@ -86,7 +86,7 @@ class Guard(local_server.Guard):
         headers, method = values_of(scope["headers"]), scope["method"]
         if [host.lower() for host in headers.get(b"host", [])][:2] not in [[host] for host in self.hosts]:
             return 421, "This address is not that of the studio."
-        if not self.access.known(_cookie(headers.get(b"cookie", []))):
+        if not self.access.known(cookie_value(headers, COOKIE)):
             token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0] if method == "GET" else ""
             session = self.access.opened(token) if scope["path"] == "/" else ""
             return (303, session) if session else (403, self.access.refusal(token))
@@ -103,11 +103,3 @@ class Guard(local_server.Guard):
         else:
             body = _PAGE.format(sentence).encode()
             await local_server.refuse(send, status, body, b"text/html; charset=utf-8", _HEADERS.items())
-
-
-def _cookie(headers: Iterable[bytes]) -> str:
-    for part in b";".join(headers).decode("latin-1").split(";"):
-        name, _, value = part.strip().partition("=")
-        if name == COOKIE:
-            return value
-    return ""

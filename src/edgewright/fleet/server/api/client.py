@@ -76,9 +76,9 @@ def _refused(status: int, content: bytes, where: str) -> InputError | CheckFaile
     return InputError(problem.expected, problem.got, location, problem.do)
 
 
-def _in_process(app: App) -> Exchange:
+def _in_process(app: App, user: str) -> Exchange:
     """Call the application in this process without a network; a user who may write the folder is an administrator."""
-    who = f"local:{account(str(os.getuid()))}"[:64]
+    who = (f"studio:{user}" if user else f"local:{account(str(os.getuid()))}")[:64]
 
     async def ask(method: str, path: str, body: bytes) -> tuple[int, bytes]:
         parts = urlsplit(path)
@@ -135,10 +135,11 @@ class _Folder:
     Args:
         folder: of the fleet.
         say: called once, before the first answer that no database gave.
+        user: of a shared studio, for the audit log; empty for the account of this process.
     """
 
-    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
-        self._folder, self._say = folder, say
+    def __init__(self, folder: Path, say: Callable[[str], None], user: str) -> None:
+        self._folder, self._say, self._user = folder, say, user
         self._plane: Plane | None = None
         self._exchange: Exchange | None = None
         self._writable = False
@@ -160,12 +161,12 @@ class _Folder:
             # Not kept: a server may make the database before the next request.
             self._say(NO_DATABASE)
             self._say = lambda line: None
-            return _in_process(App(reading_plane(self._folder, open_empty())))
+            return _in_process(App(reading_plane(self._folder, open_empty())), self._user)
         return self._exchange
 
     def _open(self, plane: Plane, *, writable: bool = False) -> Exchange:
         self.close()
-        self._plane, self._writable, self._exchange = plane, writable, _in_process(App(plane))
+        self._plane, self._writable, self._exchange = plane, writable, _in_process(App(plane), self._user)
         return self._exchange
 
     def close(self) -> None:
@@ -175,18 +176,19 @@ class _Folder:
 
 
 @contextmanager
-def local_client(folder: Path, say: Callable[[str], None] = lambda line: None) -> Iterator[ApiClient]:
+def local_client(folder: Path, say: Callable[[str], None] = lambda line: None, user: str = "") -> Iterator[ApiClient]:
     """Provide the API of a fleet's folder, even while no server runs.
 
     Args:
         folder: of the fleet.
         say: called once where there is no database yet.
+        user: of a shared studio, for the audit log; empty for the account of this process.
 
     Raises:
         InputError: the folder contains no fleet, or its database is newer than this program.
     """
     open_fleet(folder)
-    opened = _Folder(folder, say)
+    opened = _Folder(folder, say, user)
     try:
         yield ApiClient(opened.exchange, str(folder))
     finally:
