@@ -17,8 +17,10 @@ from edgewright.core.csv.blocks import blocks
 from edgewright.core.csv.rows import iter_csv
 from edgewright.core.csv.text import Block
 from edgewright.core.units import unit_in
+from edgewright.data.categories import is_text
 from edgewright.data.load import load_data
 from edgewright.data.preview import read_preview
+from edgewright.data.roles import assign_roles
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import DataWarning, EdgewrightError, InputError
 
@@ -27,6 +29,25 @@ def _load(path: Path, text: str | None = None, **keys: object) -> DataSet:
     if text is not None:
         path.write_text(text)
     return load_data({"kind": "csv", "path": str(path), **keys}, seed=0)
+
+
+def test_states_of_home_assistant_are_missing(file: Path) -> None:
+    rows = [f"{i % 7}.5,{i * 1.5},{'on' if i % 2 else 'off'}" for i in range(40)]
+    rows[3], rows[5], rows[8] = "unavailable,3.5,on", "unknown,Unavailable,off", "1,unknown,unavailable"
+    text = "a,amount,state\n" + "\n".join(rows) + "\n"
+    recording = _load(file, text, target="state", ignore=["amount"]).recordings[0]
+    assert np.flatnonzero(np.isnan(recording.values[:, 0])).tolist() == [3, 5]
+    assert np.flatnonzero(recording.target == "").tolist() == [8]
+    amounts = _load(file, target="amount", ignore=["state"]).recordings[0].target
+    assert amounts.dtype.kind == "f"
+    assert np.flatnonzero(np.isnan(amounts)).tolist() == [5, 8]
+    preview = read_preview(str(file))
+    assert assign_roles(preview.columns, {"target": "state"}).readings == ("a", "amount")
+
+
+@pytest.mark.parametrize(("cells", "text"), [("0 1 unknown unavailable none", False), ("none unknown", True)])
+def test_a_column_of_numbers_with_states_is_no_text(cells: str, text: bool) -> None:
+    assert is_text(np.array(cells.split())) is text
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from edgewright.schema.errors import InputError
 
 MISSING_NUMBERS = frozenset(
-    {"", "nan", "na", "?", "n/a", "#n/a", "#na", "<na>", "null", "none", "nil", "-", "--", "---", "missing", "#value!"}
-)
-"""Spellings of a missing number, in lower case."""
-MISSING_LABELS = frozenset({"", "nan", "na", "n/a", "null", "?"})
-"""Spellings of a missing label, in lower case: `none` and `-` may be classes."""
+    {"", "nan", "na", "?", "n/a", "#n/a", "#na", "<na>", "null", "none", "nil", "-", "--", "---", "missing", "#value!",
+     "unavailable", "unknown"}
+)  # fmt: skip
+"""Spellings of a missing number, in lower case; the last two are states of Home Assistant."""
+MISSING_LABELS = frozenset({"", "nan", "na", "n/a", "null", "?", "unavailable"})
+"""Spellings of a missing label, in lower case: `none`, `-` and `unknown` may be classes."""
 MISSING_TEXTS = frozenset({"", "nan", "na", "?"})
 """Spellings of a missing text of a category, in lower case, as packages know them."""
 _DATE = re.compile(r"\d{4}([-/])\d{1,2}\1\d{1,2}|\d{1,2}([-./])\d{1,2}\2\d{2,4}|\d{1,2}:\d\d")

@@ -13,7 +13,7 @@ import numpy as np
 from edgewright.core.csv.categories import MARK, made_columns
 from edgewright.core.csv.rows import read_csv
 from edgewright.core.formatting import some_of
-from edgewright.core.units import MISSING_LABELS, MISSING_TEXTS, is_date, is_number
+from edgewright.core.units import MISSING_LABELS, MISSING_NUMBERS, MISSING_TEXTS, is_date, is_number
 from edgewright.data.files import read_opening
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
@@ -45,6 +45,8 @@ def is_text(cells: Labels) -> bool:
         if "_" not in "".join(cells.tolist()):
             return False
     known = values_of(cells)
+    # Spellings of a missing number count only where nothing else is there: `none` and `unknown` may be classes then.
+    known = [value for value in known if value.lower() not in MISSING_NUMBERS] or known
     return sum(not is_number(v) for v in known) > len(known) // 2
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.rates import GAP, pace
+from edgewright.core.clocks.rates import GAP, gap_length, pace
 from edgewright.core.formatting import duration_text
 from edgewright.data.checks_columns import (
     balance,
@@ -27,6 +28,7 @@ from edgewright.data.checks_columns import (
 )
 from edgewright.data.clock import measured_rate
 from edgewright.data.findings import Finding, Quality, Severity, percent, worst_first
+from edgewright.data.resampling import sessions_of
 from edgewright.data.sentinels import sentinel_findings
 from edgewright.data.targets import as_text, class_names, counted, labelled, task_of
 from edgewright.schema.data import DataSet, Floats, Recording
@@ -184,12 +186,32 @@ def clocks(dataset: DataSet) -> Iterator[Finding]:
         yield Finding("no-group", "note", f"{sentence}; name the group column if there is one")
 
 
+class _Clock(NamedTuple):
+    """Times of one session of one person or machine, which has a clock of its own.
+
+    Attributes:
+        recording: that holds the session.
+        rows: shape (n,), its rows in the recording.
+        steps: shape (n - 1,), seconds from each row to the next.
+    """
+
+    recording: Recording
+    rows: NDArray[np.int64]
+    steps: NDArray[np.float64]
+
+
+def _session_clocks(recordings: list[Recording]) -> list[_Clock]:
+    """Return the clock of each session."""
+    sessions = ((r, rows) for r in recordings if r.time is not None for _, rows in sessions_of(r))
+    return [_Clock(r, rows, np.diff(np.asarray(r.time)[rows])) for r, rows in sessions]
+
+
 def _rate(dataset: DataSet, timed: list[Recording]) -> Iterator[Finding]:
     """Return the estimated rate against the declared one, and the jitter of the steps."""
     rate = measured_rate(r.time for r in timed)
     if rate is None:
         return
-    steps = np.concatenate([np.diff(r.time) for r in timed if r.time is not None])
+    steps = np.concatenate([clock.steps for clock in _session_clocks(timed)])
     steps = steps[(steps > 0) & (steps < GAP / rate)]
     jitter = float(np.quantile(np.abs(steps * rate - 1.0), 0.95)) if len(steps) else 0.0
     numbers = {"rate": rate, "jitter": jitter}
@@ -203,19 +225,14 @@ def _rate(dataset: DataSet, timed: list[Recording]) -> Iterator[Finding]:
 def _gaps(dataset: DataSet, timed: list[Recording]) -> Iterator[Finding]:
     """Jumps in time of more than GAP usual steps."""
     count, longest, where, lost = 0, 0.0, "", 0.0
-    for recording in timed:
-        if recording.time is None:
-            continue
-        steps = np.diff(recording.time)
-        usual = float(np.median(steps))
-        if usual <= 0:
-            continue
-        jumps = np.flatnonzero(steps > GAP * usual)
+    for clock in _session_clocks(timed):
+        steps, limit = clock.steps, gap_length(clock.steps)
+        jumps = np.flatnonzero(steps > limit)
         count += len(jumps)
-        lost += float(steps[jumps].sum() - usual * len(jumps))
+        lost += float(steps[jumps].sum() - limit / GAP * len(jumps)) if len(jumps) else 0.0
         if len(jumps) and steps[jumps].max() > longest:
             longest = float(steps[jumps].max())
-            where = row_name(dataset, recording, int(jumps[steps[jumps].argmax()]))
+            where = row_name(dataset, clock.recording, int(clock.rows[jumps[steps[jumps].argmax()]]))
     if count:
         sentence = f"{count} gap{'s' if count > 1 else ''} in time"
         sentence += f", {duration_text(lost)} in all; the longest is {duration_text(longest)} after {where}"
@@ -224,17 +241,18 @@ def _gaps(dataset: DataSet, timed: list[Recording]) -> Iterator[Finding]:
 
 
 def _order(dataset: DataSet, timed: list[Recording]) -> Iterator[Finding]:
-    """Return times that repeat or go back."""
-    steps = [(r, np.diff(r.time)) for r in timed if r.time is not None]
+    """Return times that repeat or go back within a session."""
+    clocks = _session_clocks(timed)
     kinds: tuple[tuple[str, Severity, str], ...] = (
         ("time-repeats", "note", "rows repeat the time of the previous row"),
         ("time-goes-back", "error", "rows are earlier than the previous row"),
     )
     for kind, severity, words in kinds:
-        hits = [(r, np.flatnonzero(d == 0 if kind == "time-repeats" else d < 0)) for r, d in steps]
+        hits = [(c, np.flatnonzero(c.steps == 0 if kind == "time-repeats" else c.steps < 0)) for c in clocks]
         if count := sum(len(rows) for _, rows in hits):
-            first, rows = next((r, rows) for r, rows in hits if len(rows))
-            sentence = f"{count} {words}; the first is {row_name(dataset, first, int(rows[0]) + 1)}"
+            first, rows = next((clock, rows) for clock, rows in hits if len(rows))
+            where = row_name(dataset, first.recording, int(first.rows[rows[0] + 1]))
+            sentence = f"{count} {words}; the first is {where}"
             yield Finding(kind, severity, sentence, numbers={"rows": float(count)})
 
 

@@ -11,7 +11,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.rates import GAP, STANDING, TOLERANCE, differs, is_other_rate, other_rate, pace, rate_of
+from edgewright.core.clocks.rates import (
+    STANDING,
+    TOLERANCE,
+    differs,
+    gap_length,
+    is_other_rate,
+    other_rate,
+    pace,
+    rate_of,
+)
 from edgewright.core.csv.categories import column_name, fields
 from edgewright.core.formatting import plural, some_of
 from edgewright.data.clock import tidy_rate
@@ -189,8 +198,7 @@ def _recording(recording: Recording, rate: float, classes: bool, dataset: DataSe
 def _stretches(times: NDArray[np.float64], rows: _Rows) -> list[_Rows]:
     """Return the rows of a session in stretches whose times neither jump nor fall back."""
     steps = np.diff(times[rows])
-    usual = float(np.median(steps[steps > 0]))
-    return np.split(rows, np.flatnonzero((steps < 0) | (steps > GAP * usual)) + 1)
+    return np.split(rows, np.flatnonzero((steps < 0) | (steps > gap_length(steps))) + 1)
 
 
 def _values(rows: NDArray[Any], names: Sequence[str], new: NDArray[np.bool_], first: _Rows) -> Floats:

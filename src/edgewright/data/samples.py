@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.rates import GAP
+from edgewright.core.clocks.rates import gap_length
 from edgewright.core.input.windows import cut as cut_windows
 from edgewright.data.file_rows import after_another, in_files
 from edgewright.data.resampling import at_one_rate
@@ -231,12 +231,12 @@ def _prepared_recording(
 
 
 def gaps(time: NDArray[np.float64] | None) -> NDArray[np.bool_] | None:
-    """Where time jumps by more than GAP steps; None where the clock cannot tell."""
+    """Where time jumps by a gap; None where the clock cannot tell."""
     if time is None or len(time) < 3:
         return None
     steps = np.diff(time)
-    usual = float(np.median(steps))
-    return steps > GAP * usual if usual > 0 else None
+    longest = gap_length(steps)
+    return steps > longest if np.isfinite(longest) else None
 
 
 def _rows(recordings: list[_Rows], dataset: DataSet) -> Samples:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.units import MISSING_LABELS
+from edgewright.core.units import MISSING_LABELS, MISSING_NUMBERS, is_number
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
 
@@ -24,7 +24,8 @@ def read_target(text: NDArray[np.str_], text_labels: Sequence[str] = ()) -> Any:
     """Return a column of text as a target: float64 with NaN where missing if every value is a number, else labels.
 
     Args:
-        text: shape (rows,); empty, `nan`, `NA`, `n/a`, `null` and `?` count as missing, '' in the labels.
+        text: shape (rows,); empty, `nan`, `NA`, `n/a`, `null`, `?` and `unavailable` count as missing, '' in the
+            labels. Among amounts every spelling of a missing number does.
         text_labels: labels that are text as they are, such as `01` and `NA`.
     """
     texts, codes = coded(text)
@@ -35,7 +36,10 @@ def read_target(text: NDArray[np.str_], text_labels: Sequence[str] = ()) -> Any:
     try:
         return np.where(labels == "", "nan", labels).astype(np.float64)[codes]
     except ValueError:
-        return labels[codes]
+        missing = np.isin(np.char.lower(clean), list(MISSING_NUMBERS))
+        if (~missing).sum() <= MOST_WHOLE_CLASSES or not all(map(is_number, clean[~missing].tolist())):
+            return labels[codes]
+        return np.where(missing, "nan", clean).astype(np.float64)[codes]
 
 
 def coded(text: NDArray[np.str_]) -> tuple[NDArray[np.str_], NDArray[np.int32]]:

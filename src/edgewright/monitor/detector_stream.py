@@ -157,6 +157,8 @@ class Watch:
         self._recent: deque[NDArray[np.float32]] = deque(maxlen=window.samples if window else 1)
         self._rows, self._quiet, self._was_odd = 0, 0, False
         self._begun, self._time = 0, math.nan
+        # A coarse clock gives several rows one time; its shortest step above 0 is its tick.
+        self._is_coarse, self._tick = False, 0.0
         if state is not None:
             self._recent.extend(np.asarray(state["held"], np.float32).reshape(-1, self._channels))
             self._rows, self._quiet, self._was_odd = int(state["rows"]), int(state["quiet"]), bool(state["odd"])
@@ -190,7 +192,11 @@ class Watch:
         window = self.spec.window
         if window is None:
             return row
-        if self.spec.rate is not None and time - self._time > GAP / self.spec.rate:
+        step = time - self._time
+        if step > 0 and self._is_coarse:
+            self._tick = min(self._tick, step) if self._tick else step
+        self._is_coarse |= step == 0
+        if self.spec.rate is not None and step > GAP * max(1 / self.spec.rate, self._tick):
             self._recent.clear()
             self._begun = self._rows
         self._time = time

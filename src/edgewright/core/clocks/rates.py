@@ -20,6 +20,10 @@ STANDING = 0.1
 _USUAL, _USUAL_FASTER = 0.1, 0.3
 # Steps that tell the rate of a recording that goes on, of one that is there, and those that are looked at.
 FEWEST, _FEW, _STEPS = 20, 5, 1000
+# Quantile of the steps of a coarse clock that is its tick; longer steps are between bursts.
+_SHORT_TICKS = 0.25
+# Steps of a coarse clock that are looked at, those that are 0 among them.
+_COARSE_STEPS = 100 * _STEPS
 # Share of a whole number by which a ratio of rates may differ from it.
 _WHOLE = 0.05
 
@@ -27,42 +31,60 @@ _WHOLE = 0.05
 def rate_of(time: Times) -> float | None:
     """Return rows a second, from the steps that are near the median: a gap or a late row does not move it.
 
-    Where a clock is so coarse that a tenth of its steps are zero, the whole span counts instead, without its gaps.
+    Where a clock is so coarse that a tenth of its steps are zero, the rows of whole ticks count instead.
     None for fewer than two rows or a clock that stands still.
     """
-    steps = np.diff(time)
-    return _rate_of_steps(steps[steps > 0], int((steps == 0).sum()))
+    return _rate_of_steps(np.diff(time))
 
 
-def _rate_of_steps(steps: Times, standing: int) -> float | None:
-    """Return rows a second by steps above 0 and the number of those that are 0."""
-    if not len(steps):
+def gap_length(steps: Times) -> float:
+    """Return the length above which a step is a gap, in the unit of the steps; infinite where they do not tell.
+
+    A clock whose usual step is zero, such as whole seconds at 25 Hz, is measured by its ticks.
+    """
+    moved = steps[steps > 0]
+    if not len(moved):
+        return np.inf
+    usual = float(np.median(steps))
+    return GAP * (usual if usual > 0 else float(np.quantile(moved, _SHORT_TICKS)))
+
+
+def _rate_of_steps(steps: Times) -> float | None:
+    """Return rows a second by steps in their order; those below 0 do not count."""
+    steps = steps[steps >= 0]
+    moves = np.flatnonzero(steps > 0)
+    if not len(moves):
         return None
-    step = float(np.median(steps))
-    if standing > STANDING * (len(steps) + standing):
-        moved = steps[steps <= GAP * step]
-        return (len(moved) + standing) / float(moved.sum())
-    near = steps[(steps >= 0.5 * step) & (steps <= 1.5 * step)]
+    moved = steps[moves]
+    step = float(np.median(moved))
+    if len(steps) - len(moved) > STANDING * len(steps):
+        # Rows between two moves have one time, for as long as the second move. The first and the last tick of a burst
+        # are not whole, so they count only where there are no others.
+        usual = moved <= GAP * float(np.quantile(moved, _SHORT_TICKS))
+        whole = usual[:-1] & usual[1:]
+        if whole.any():
+            return float(np.diff(moves)[whole].sum() / moved[1:][whole].sum())
+        return float((usual.sum() + len(steps) - len(moved)) / moved[usual].sum())
+    near = moved[(moved >= 0.5 * step) & (moved <= 1.5 * step)]
     return 1.0 / (float(near.mean()) if len(near) else step)
 
 
 def is_other_rate(time: Times, rate: float, tolerance: float) -> bool:
     """Return whether rows come at another rate, as at least five of their steps show."""
     steps = np.diff(time)
-    moved = steps[steps > 0]
-    return len(moved) >= _FEW and _other_rate(moved, int((steps == 0).sum()), rate, tolerance) is not None
+    return int(np.count_nonzero(steps > 0)) >= _FEW and _other_rate(steps, rate, tolerance) is not None
 
 
-def _other_rate(steps: Times, standing: int, rate: float, tolerance: float = TOLERANCE) -> float | None:
-    """Return the rate of steps above 0 and of so many that are 0, where it is another one than `rate`.
+def _other_rate(steps: Times, rate: float, tolerance: float = TOLERANCE) -> float | None:
+    """Return the rate of steps where it is another one than `rate`.
 
     Rows that were lost one by one leave steps of the right length between them, and are no lower rate.
     """
-    measured = _rate_of_steps(steps, standing)
+    measured = _rate_of_steps(steps)
     if measured is None or abs(measured / rate - 1) <= tolerance:
         return None
     usual = _USUAL if measured < rate else _USUAL_FASTER
-    return measured if np.mean(np.abs(steps * rate - 1) <= tolerance) < usual else None
+    return measured if np.mean(np.abs(steps[steps > 0] * rate - 1) <= tolerance) < usual else None
 
 
 def pace(rate: float) -> str:
@@ -104,7 +126,6 @@ class RateGuard:
     def begin(self) -> None:
         """Begin a recording."""
         self._steps: Times = np.empty(0)
-        self._standing = 0
 
     def push(self, steps: Times, names: Sequence[str] = ()) -> None:
         """Take steps of the recording in seconds; those that go back tell nothing.
@@ -116,11 +137,14 @@ class RateGuard:
         Raises:
             InputError: rows at another rate.
         """
-        if self._rate is None or len(self._steps) >= _STEPS:
+        known = np.count_nonzero(self._steps)
+        if self._rate is None or known >= _STEPS or len(self._steps) >= _COARSE_STEPS:
             return
-        self._steps = np.concatenate([self._steps, steps[steps > 0]])[:_STEPS]
-        self._standing += int((steps == 0).sum())
-        measured = _other_rate(self._steps, self._standing, self._rate) if len(self._steps) >= FEWEST else None
+        self._steps = np.concatenate([self._steps, steps[steps >= 0]])
+        self._steps = self._steps[: int(np.searchsorted(np.cumsum(self._steps > 0), _STEPS, side="right"))]
+        measured = None
+        if np.count_nonzero(self._steps) >= FEWEST:
+            measured = _other_rate(self._steps, self._rate)
         if measured is not None:
             where = ", ".join([self.where, *names] if self.where else names)
             raise other_rate(self._rate, measured, where, self._column)

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.rates import FEWEST, GAP, RateGuard
+from edgewright.core.clocks.rates import FEWEST, RateGuard, gap_length
 from edgewright.core.clocks.reader import ClockReader, unreadable
 from edgewright.core.clocks.units import unit_spelled
 from edgewright.core.csv.rows import Rows
@@ -109,8 +109,7 @@ class Boundaries:
         known = steps[measured]
         if len(self._steps) < _STEPS:
             self._steps = np.concatenate([self._steps, known])[:_STEPS]
-        usual = float(np.median(self._steps)) if len(self._steps) > 1 else 0.0
-        return steps > GAP * usual if usual > 0 else np.zeros(len(times), np.bool_)
+        return steps > (gap_length(self._steps) if len(self._steps) > 1 else np.inf)
 
     def _refuse_unreadable(self, times: NDArray[np.float64], cells: list[str], file: Rows | None) -> None:
         """Refuse cells of which none is a time: their gaps and their rate would go unseen.

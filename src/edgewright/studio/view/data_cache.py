@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.rates import GAP
+from edgewright.core.clocks.rates import gap_length
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.data.targets import as_text, class_names, encode_target, labelled, task_of
@@ -230,8 +230,7 @@ def gaps(recording: Recording) -> NDArray[np.int64]:
     if time is None or len(time) < 3:
         return np.empty(0, np.int64)
     steps = np.diff(time)
-    usual = float(np.median(steps))
-    return np.flatnonzero(steps > GAP * usual) if usual > 0 else np.empty(0, np.int64)
+    return np.flatnonzero(steps > gap_length(steps))
 
 
 def seconds_at(dataset: DataSet, recording: Recording, row: float) -> float | None:

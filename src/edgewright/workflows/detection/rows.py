@@ -261,7 +261,9 @@ def _split(stretch: Stretch, recording: Recording, rate: float | None) -> list[S
     """Return parts of one session and person without a jump in time: `Watch` begins its windows anew after one."""
     change = np.zeros(max(0, len(stretch.values) - 1), np.bool_)
     if rate:
-        change |= np.diff(stretch.time) > GAP / rate
+        steps = np.diff(stretch.time)
+        coarse = bool((steps == 0).any()) and bool((steps > 0).any())
+        change |= steps > GAP * max(1 / rate, float(steps[steps > 0].min()) if coarse else 0.0)
     for names in (recording.sessions, recording.groups):
         if names is not None:
             change |= names[1:] != names[:-1]
