@@ -17,8 +17,8 @@ from edgewright.core.predictor import package_path
 from edgewright.export.contract import Stream, Subject
 from edgewright.graph.ensembles import is_ensemble
 from edgewright.graph.from_onnx import read_model
-from edgewright.graph.from_tflite import read_tflite
-from edgewright.graph.from_tflite_graph import network_graph
+from edgewright.graph.from_tflite import read_contents
+from edgewright.graph.from_tflite_graph import contents_graph
 from edgewright.monitor.detector_stream import detectors_in
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
@@ -47,8 +47,9 @@ def read_subject(
     mark = _mark(path)
     if path.suffix == ".tflite" or mark[4:] == b"TFL3":
         _none_of(path, {"--form": form, "--shape": shape})
-        network = read_tflite(path, rounding=rounding or "litert")
-        return Subject(path.stem, network_graph(network), rounding or "litert", read=network)
+        contents = read_contents(path, rounding=rounding or "litert")
+        network = contents.network if contents.is_network else None
+        return Subject(path.stem, contents_graph(contents), rounding or "litert", read=network)
     if path.suffix == ".onnx" or is_ensemble(path):
         _none_of(path, {"--form": form})
         graph = read_model(path, shape=shape)

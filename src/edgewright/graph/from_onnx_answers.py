@@ -182,7 +182,8 @@ def _unrounded(graph: Graph, name: str, network: frozenset[str]) -> str:
     current, node = name, producers.get(name)
     while node is not None and node.op in network:
         current = node.inputs[0] if node.op == "QuantizeLinear" else current
-        node = producers.get(node.inputs[0])
+        # A table comes before its index.
+        node = producers.get(next((given for given in node.inputs if given not in graph.constants), ""))
     return current
 
 

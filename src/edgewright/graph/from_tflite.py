@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -15,27 +16,26 @@ from numpy.typing import NDArray
 
 from edgewright.core.arithmetic.requantise import divide_by_power, half_away, quantise_multiplier, twice
 from edgewright.core.integer.network import with_rounding
-from edgewright.core.integer.tables import BYTES, applied, with_tables
-from edgewright.core.kernels import prepare
+from edgewright.core.integer.tables import BYTES, with_tables
 from edgewright.core.operators._attributes import same_padding
 from edgewright.graph.from_tflite_file import Operator, parse_tflite
 from edgewright.graph.from_tflite_recurrent import last_state
-from edgewright.graph.from_tflite_walk import Walk, reads
+from edgewright.graph.from_tflite_values import two as _two  # noqa: F401 - registers the operators of its file
+from edgewright.graph.from_tflite_walk import Contents, Walk, activation_of, reads
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
-from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue, Rounding
+from edgewright.schema.integer import IntegerNetwork, IntegerValue, Rounding
 
 _LARGEST_FILE = 1 << 28
 # What a kernel's preparation gives for scales no writer makes: the file is damaged.
 _MISFIT = (ValueError, OverflowError, ArithmeticError, IndexError)
-_ACTIVATIONS = {0: "", 1: "relu", 3: "relu6"}
 _SAME = 0
 _LOWEST = float(np.finfo(np.float32).min)
 Numbers = dict[str, tuple[int, ...]]
 
 
 def read_tflite(source: Path | str | bytes, name: str = "", *, rounding: Rounding = "litert") -> IntegerNetwork:
-    """Read a .tflite model.
+    """Read a .tflite model with one output as a network.
 
     Args:
         source: path of the file, or its bytes.
@@ -43,23 +43,38 @@ def read_tflite(source: Path | str | bytes, name: str = "", *, rounding: Roundin
         rounding: which kernels an int8 network equals, 'litert' or 'tflm'; a float one has 'none'.
 
     Returns:
-        The network. Its input is shaped as the file has it, channels last and without the batch axis. Float ends
-        (QUANTIZE and DEQUANTIZE) of an int8 model are left to the caller: the network goes from bytes to bytes.
+        The network. Its input is shaped as the file has it, channels last and without the batch axis. Float or uint8
+        ends (QUANTIZE and DEQUANTIZE) of an int8 model are left to the caller: the network goes from int8 to int8.
 
     Raises:
         InputError: in one line: damaged bytes, an operator that is not known (with its outputs), another type than
-            float32 and int8, weights that are not numbers.
+            float32 and int8, weights that are not numbers, several outputs, or float operators after int8 ones.
+    """
+    contents = read_contents(source, name, rounding=rounding)
+    if not contents.is_network:
+        got = f"{len(contents.outputs)} outputs" if len(contents.outputs) > 1 else f"{contents.tails[0][0]} of float32"
+        do = "Import the whole file as a graph (export, prove)"
+        raise InputError("a network with one output", got, f"model {contents.network.name}", do)
+    return contents.network
+
+
+def read_contents(source: Path | str | bytes, name: str = "", *, rounding: Rounding = "litert") -> Contents:
+    """Read a .tflite model: its network, all outputs, and the functions of real values after an int8 network.
+
+    Args and errors are those of `read_tflite`.
     """
     data = source if isinstance(source, bytes) else _file(Path(source))
     title = name or ("model" if isinstance(source, bytes) else Path(source).stem)
-    network = Walk(parse_tflite(data), title).read()
+    contents = Walk(parse_tflite(data), title).read()
+    network = contents.network
     if not network.values[network.output].scale:
-        return network
+        return contents
     try:
         with np.errstate(all="ignore"):
-            return with_tables(with_rounding(network, rounding))
+            network = with_tables(with_rounding(network, rounding), contents.outputs)
     except _MISFIT as error:
         raise InputError("scales a kernel can have", " ".join(str(error).split()), f"model {title}") from None
+    return replace(contents, network=network)
 
 
 def _file(path: Path) -> bytes:
@@ -71,13 +86,6 @@ def _file(path: Path) -> bytes:
         raise InputError("a .tflite file", error.strerror or str(error), str(path)) from None
 
 
-def _activation(operator: Operator, field: int) -> str:
-    number = operator.option(field, "i8")
-    if number not in _ACTIVATIONS:
-        raise InputError("no fused activation, RELU or RELU6", f"number {number}", operator.name)
-    return _ACTIVATIONS[number]
-
-
 def _placed(operator: Operator, shape: tuple[int, ...], kernel: tuple[int, int], steps: tuple[int, ...]) -> Numbers:
     """Kernel, strides, dilations and pads (top, left, bottom, right); `steps`: strides, dilations.
 
@@ -87,8 +95,10 @@ def _placed(operator: Operator, shape: tuple[int, ...], kernel: tuple[int, int],
     if len(shape) != 3 or min((*kernel, *steps)) < 1 or max((*kernel, *steps)) > 1 << 16:
         raise InputError("height, width and channels, and steps from 1", f"{shape}, {kernel}, {steps}", operator.name)
     (sh, sw), dilations, pads = steps[:2], steps[2:], (0, 0, 0, 0)
+    if operator.placement is not None:
+        dilations, pads = operator.placement.dilations, operator.placement.pads
     extent = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
-    if operator.option(0, "i8") == _SAME:
+    if operator.option(0, "i8") == _SAME and operator.placement is None:
         (top, bottom), (left, right) = map(same_padding, shape[:2], kernel, (sh, sw), dilations)
         pads = (top, left, bottom, right)
     if any(n + pads[i] + pads[i + 2] < e for i, (n, e) in enumerate(zip(shape[:2], extent, strict=True))):
@@ -117,7 +127,7 @@ def dense(walk: Walk, operator: Operator) -> None:
         source = walk.reshaped(source, (int(np.prod(shape)),))
     if walk.shape(source) != (columns,):
         raise InputError(f"{columns} features", str(shape), operator.name)
-    walk.add(operator, "dense", (source,), (rows,), activation=_activation(operator, 0), arrays=arrays)
+    walk.add(operator, "dense", (source,), (rows,), activation=activation_of(operator, 0), arrays=arrays)
 
 
 @reads("CONV_2D")
@@ -132,7 +142,7 @@ def conv(walk: Walk, operator: Operator) -> None:
     if groups < 1 or groups * depth != shape[2] or filters % groups:
         raise InputError(f"{depth} channels or a multiple", str(shape[2]), operator.name)
     numbers["groups"] = (groups,)
-    activation, out = _activation(operator, 3), (*_positions(shape, numbers), filters)
+    activation, out = activation_of(operator, 3), (*_positions(shape, numbers), filters)
     walk.add(operator, "conv", (source,), out, activation=activation, arrays=arrays, numbers=numbers)
 
 
@@ -147,7 +157,7 @@ def depthwise(walk: Walk, operator: Operator) -> None:
     if batch != 1 or not shape[2] or filters % shape[2]:
         raise InputError(f"filters for each of {shape[2]} channels", f"{filters}", operator.name)
     arrays["weights"] = arrays["weights"][0]
-    activation, out = _activation(operator, 4), (*_positions(shape, numbers), filters)
+    activation, out = activation_of(operator, 4), (*_positions(shape, numbers), filters)
     walk.add(operator, "depthwise", (source,), out, activation=activation, arrays=arrays, numbers=numbers)
 
 
@@ -161,7 +171,7 @@ def pool(walk: Walk, operator: Operator) -> None:
     kernel = (operator.option(4), operator.option(3))
     numbers = _placed(operator, wide, kernel, (operator.option(2), operator.option(1), 1, 1))
     numbers["pads"] = tuple(a + b for a, b in zip(numbers["pads"], more, strict=True))
-    activation, out = _activation(operator, 5), (*_positions(shape, numbers), shape[2])
+    activation, out = activation_of(operator, 5), (*_positions(shape, numbers), shape[2])
     kind = "max_pool" if largest else "average_pool"
     walk.add(operator, kind, (source,), out, activation=activation, numbers=numbers)
 
@@ -212,56 +222,6 @@ def cut(walk: Walk, operator: Operator) -> None:
     first = begin[axes[0] + 1]
     numbers = {"axis": (axes[0],), "begin": (first,), "end": (first + lengths[axes[0]],)}
     walk.add(operator, "slice", (source,), lengths, numbers=numbers)
-
-
-@reads("ADD", "MUL")
-def two(walk: Walk, operator: Operator) -> None:
-    """Sum or product of two values, or of one and a number.
-
-    Raises:
-        InputError: for shapes that go together in another way.
-    """
-    if operator.inputs[0] in walk.indices:
-        value, offset = walk.indices[operator.inputs[0]]
-        if operator.name != "ADD" or offset or _activation(operator, 0) or walk.integers(operator, 1) != (128,):
-            raise InputError("one ADD of 128 to the indices of a table", "another operator", operator.name)
-        walk.indices[operator.outputs[0]] = value, 128
-        return
-    kind, activation = {"ADD": "add", "MUL": "multiply"}[operator.name], _activation(operator, 0)
-    constants = [i for i in operator.inputs if walk.file.tensors[i].array is not None]
-    sources = tuple(walk.value(i) for i in operator.inputs if i not in constants)
-    # The factor of one row for all places comes second.
-    sources = tuple(sorted(sources, key=lambda number: -int(np.prod(walk.shape(number)))))
-    shape = walk.shape(sources[0]) if sources else ()
-    if len(constants) == len(sources) == 1:
-        _with_number(walk, operator, kind, sources[0], constants[0])
-        return
-    row = kind == "multiply" and len(sources) == 2 and walk.shape(sources[1]) == (1, 1, *shape[2:])
-    if len(sources) != 2 or (walk.shape(sources[1]) != shape and not row):
-        raise InputError("two values of one shape", str([walk.shape(s) for s in sources]), operator.name)
-    walk.add(operator, kind, sources, shape, activation=activation)
-
-
-def _with_number(walk: Walk, operator: Operator, kind: str, source: int, tensor: int) -> None:
-    """Append a sum or product of a value and a number: of a byte it is a table.
-
-    Raises:
-        InputError: for several numbers.
-    """
-    number, value = walk.file.tensors[tensor], walk.values[source]
-    if number.array is None or number.array.size != 1:
-        raise InputError("two values, or one and a number", f"several in {number.name!r}", operator.name)
-    activation = _activation(operator, 0)
-    if not value.scale:
-        constant = np.asarray(number.array, np.float32).reshape(())
-        walk.add(operator, kind, (source,), value.shape, activation=activation, arrays={"constant": constant})
-        return
-    grids = value, walk.grid(tensor, ())
-    target = walk.grid(operator.outputs[0], value.shape)
-    whole = IntegerOperator(kind=kind, inputs=(0, 1), output=2, activation=activation)  # type: ignore[arg-type]
-    ready = prepare(whole, grids, target, "litert")
-    table = applied(ready, list(grids), target, BYTES, np.broadcast_to(number.array.ravel(), 256))
-    walk.add(operator, "table", (source,), value.shape, arrays={"table": table})
 
 
 @reads("RELU", "RELU6", "LOGISTIC")
@@ -326,7 +286,7 @@ def reshape(walk: Walk, operator: Operator) -> None:
     source, shape = walk.value(operator.inputs[0]), walk.declared(operator.outputs[0])
     if int(np.prod(shape)) != int(np.prod(walk.shape(source))):
         raise InputError(f"{int(np.prod(walk.shape(source)))} values", f"the shape {shape}", operator.name)
-    walk.add(operator, "reshape", (source,), shape)
+    walk.alias(operator.outputs[0], walk.reshaped(source, shape))
 
 
 @reads("TRANSPOSE")
@@ -335,50 +295,9 @@ def transpose(walk: Walk, operator: Operator) -> None:
     source, order = walk.value(operator.inputs[0]), walk.integers(operator, 1)
     shape = walk.shape(source)
     if sorted(order) != list(range(len(shape) + 1)) or order[0] != 0:
-        raise InputError("an order that keeps the batch axis", str(order), operator.name)
-    inner = tuple(axis - 1 for axis in order[1:])
-    walk.add(operator, "transpose", (source,), tuple(shape[a] for a in inner), numbers={"order": inner})
-
-
-@reads("PAD", "PADV2")
-def pad(walk: Walk, operator: Operator) -> None:
-    """Read padding of height and width with 0; the lowest number for a max pool alone."""
-    source, widths = walk.value(operator.inputs[0]), walk.integers(operator, 1)
-    shape = walk.shape(source)
-    if len(shape) == 2 and len(widths) == 6:
-        # A window has a height of 1.
-        source, shape = walk.reshaped(source, (1, *shape)), (1, *shape)
-        widths = (*widths[:2], 0, 0, *widths[2:])
-    if len(shape) != 3 or len(widths) != 8 or any(widths[:2]) or any(widths[6:]) or not 0 <= min(widths) <= 1 << 16:
-        raise InputError("padding of height and width", str(widths), operator.name)
-    top, bottom, left, right = widths[2:6]
-    out = (shape[0] + top + bottom, shape[1] + left + right, shape[2])
-    fill = walk.file.tensors[operator.inputs[2]].array if len(operator.inputs) > 2 else None
-    zero = walk.values[source].zero
-    if operator.name == "PADV2" and (fill is None or fill.size != 1):
-        raise InputError("a constant number to pad with", "a computed one", operator.name)
-    if fill is not None and fill.item() != zero:
-        lowest = -128 if walk.values[source].scale else _LOWEST
-        if fill.item() > lowest or walk.declared(operator.outputs[0]) != out:
-            raise InputError("padding with 0, or with the lowest number before a max pool", f"{fill.item():g}", "PADV2")
-        walk.lowest[operator.outputs[0]] = source, (top, left, bottom, right)
-        return
-    final = walk.declared(operator.outputs[0])
-    window = {"final": final} if len(final) == 2 and (1, *final) == out else {}
-    walk.add(operator, "pad", (source,), out, numbers={"pads": (top, left, bottom, right)}, **window)
-
-
-@reads("MEAN")
-def mean(walk: Walk, operator: Operator) -> None:
-    """Over height and width, or over the samples of a window."""
-    source, axes = walk.value(operator.inputs[0]), walk.integers(operator, 1)
-    shape = walk.shape(source)
-    if len(shape) == 2 and axes == (1,) and not operator.option(0, "u8"):
-        source, axes, shape = walk.reshaped(source, (1, *shape)), (1, 2), (1, *shape)
-    if len(shape) != 3 or sorted(axis % 4 for axis in axes) != [1, 2]:
-        raise InputError("a mean over height and width", f"axes {axes} of {shape}", operator.name)
-    kept = (1, 1, shape[2])
-    walk.add(operator, "mean", (source,), kept, final=kept if operator.option(0, "u8") else (shape[2],))
+        do = "Convert the model with the batch axis first; of an LSTM or a GRU, import its .onnx"
+        raise InputError("an order that keeps the batch axis", str(order), operator.name, do)
+    walk.alias(operator.outputs[0], walk.transposed(source, tuple(axis - 1 for axis in order[1:])))
 
 
 @reads("CONCATENATION")
@@ -389,7 +308,7 @@ def concat(walk: Walk, operator: Operator) -> None:
     axis = operator.option(0)
     axis = axis - 1 if axis > 0 else axis + len(shapes[0])
     rest = {(*s[:axis], *s[axis + 1 :]) for s in shapes}
-    if not 0 <= axis < len(shapes[0]) or len(rest) != 1 or _activation(operator, 1):
+    if not 0 <= axis < len(shapes[0]) or len(rest) != 1 or activation_of(operator, 1):
         raise InputError("values that join along an axis", str(shapes), operator.name)
     out = (*shapes[0][:axis], sum(s[axis] for s in shapes), *shapes[0][axis + 1 :])
     walk.add(operator, "concat", sources, out, numbers={"axis": (axis,)})
@@ -402,15 +321,24 @@ def quantise(walk: Walk, operator: Operator) -> None:
         walk.begin(operator.outputs[0])
         return
     source = walk.value(operator.inputs[0])
-    walk.add(operator, "quantise", (source,), walk.shape(source))
+    value = walk.values[source]
+    target = walk.grid(operator.outputs[0], value.shape)
+    if (value.scale, value.zero) == (target.scale, target.zero):
+        walk.alias(operator.outputs[0], source)
+    else:
+        walk.add(operator, "quantise", (source,), value.shape)
 
 
 @reads("DEQUANTIZE")
 def dequantise(walk: Walk, operator: Operator) -> None:
-    """To float at the model's own output: where the network ends."""
-    if operator.outputs[0] not in walk.file.outputs:
-        raise InputError("float values at the ends of an int8 model only", "one inside", operator.name)
-    walk.alias(operator.outputs[0], walk.value(operator.inputs[0]))
+    """Refuse int8 values that float operators read: the ends of the model are no operators of the network.
+
+    Raises:
+        InputError: naming the operators.
+    """
+    readers = {other.name for other in walk.file.operators if operator.outputs[0] in other.inputs}
+    do = "Quantize these operators, too, or convert the model with float values"
+    raise InputError("int8 values up to the end", f"float32 in {', '.join(sorted(readers))}", operator.name, do)
 
 
 # Bits that hard_swish adds to a byte before it multiplies in 16 bits.

@@ -130,6 +130,8 @@ TYPES: dict[int, np.dtype[Any]] = {
     0: np.dtype("<f4"), 1: np.dtype("<f2"), 2: np.dtype("<i4"), 3: np.dtype("u1"), 4: np.dtype("<i8"),
     6: np.dtype("?"), 7: np.dtype("<i2"), 9: np.dtype("i1"), 10: np.dtype("<f8"),
 }  # fmt: skip
+# Integers of 4 bits, two in a byte, the lower half first; read as int8.
+_INT4 = 17
 _CUSTOM = 32
 _MOST_TENSORS, _MOST_OPERATORS, _MOST_AXES, _MOST_INPUTS = 100_000, 20_000, 8, 1_024
 _LARGEST = 1 << 26
@@ -151,10 +153,19 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Placement:
+    """Dilations (height, width) and pads (top, left, bottom, right) that replace those of an operator's options."""
+
+    dilations: tuple[int, int]
+    pads: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
 class Operator:
     """An operator: its name in the schema, numbers of tensors (-1 left out), and the table of its options.
 
-    `between` are tensors that only say scales within the operator.
+    `between` are tensors that only say scales within the operator. `placement` is that of a convolution which several
+    operators of the file express.
     """
 
     name: str
@@ -162,6 +173,7 @@ class Operator:
     outputs: tuple[int, ...]
     options: Table | None
     between: tuple[int, ...] = ()
+    placement: Placement | None = None
 
     def option(self, field: int, kind: str = "i32", default: int = 0) -> int:
         """Return a number of the options."""
@@ -242,6 +254,14 @@ def _operator(table: Table, codes: list[str], count: int) -> Operator:
     return Operator(codes[index], _places(table, 1, count), outputs, table.table(4), _places(table, 8, count))
 
 
+def _unpacked(raw: Array, count: int) -> Array:
+    """Return integers of 4 bits, two in each byte, as int8; unchanged bytes where their number is another."""
+    if len(raw) != (count + 1) // 2:
+        return raw
+    halves = np.stack([raw << 4, raw & 0xF0], axis=1).astype(np.uint8).view(np.int8) >> 4
+    return halves.ravel()[:count].view(np.uint8)
+
+
 def _tensor(table: Table, buffers: list[Table]) -> Tensor:
     name = table.text(3)[:_LONGEST_NAME] or "a tensor without name"
     shape = tuple(int(n) for n in table.numbers(0, "<i4")[: _MOST_AXES + 1])
@@ -252,11 +272,16 @@ def _tensor(table: Table, buffers: list[Table]) -> Tensor:
         raise InputError("dense constants inside the file", "others", f".tflite tensor {name!r}")
     dtype = TYPES.get(kind)
     quantised = table.table(4)
+    if quantised is not None and quantised.integer(4, "u8"):
+        do = "Quantize with a scale for each tensor or channel"
+        raise InputError("a scale for each tensor or channel", "scales of blocks", f".tflite tensor {name!r}", do)
     scale = np.zeros(0, np.float32) if quantised is None else quantised.numbers(2, "<f4")
     zero = np.zeros(0, np.int64) if quantised is None else quantised.numbers(3, "<i8")
     axis = 0 if quantised is None else quantised.integer(6)
     raw = buffers[index].numbers(0, "u1")
     array: Array | None = None
+    if kind == _INT4:
+        dtype, raw = np.dtype("i1"), _unpacked(raw, math.prod(shape))
     if len(raw) and dtype is not None:
         if len(raw) != math.prod(shape) * dtype.itemsize:
             raise InputError(f"values for the shape {shape}", f"{len(raw)} bytes", f".tflite tensor {name!r}")

@@ -15,6 +15,7 @@ from edgewright.core.integer.tables import BYTES, applied, table_operator
 from edgewright.core.operators.recurrent import LAST, SEQUENCE, WINDOW
 from edgewright.graph.draft import Chain, Draft
 from edgewright.graph.from_onnx_answers import finished
+from edgewright.graph.from_tflite_walk import Contents
 from edgewright.graph.normalise import normalise
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import OPSET, Array, Graph, Value
@@ -35,6 +36,15 @@ def network_graph(network: IntegerNetwork, *, labels: tuple[str, ...] = ()) -> G
     Raises:
         InputError: for an operator that ONNX has no plain form of.
     """
+    return contents_graph(Contents(network, (network.output,), ("output",), ((),)), labels=labels)
+
+
+def contents_graph(contents: Contents, *, labels: tuple[str, ...] = ()) -> Graph:
+    """Return the graph of a .tflite file with all its outputs, and with the functions of real values after them.
+
+    Args and errors are those of `network_graph`; several outputs keep their names.
+    """
+    network = contents.network
     draft = Draft(
         name=network.name,
         opset=OPSET,
@@ -47,14 +57,20 @@ def network_graph(network: IntegerNetwork, *, labels: tuple[str, ...] = ()) -> G
     moved = writer.start()
     for operator in network.operators[moved:]:
         writer.operator(operator)
-    value = writer.last(writer.names[network.output], network.output)
-    draft.nodes, draft.outputs, draft.titles = writer.chain.nodes, [value], [value]
+    for number, tail in zip(contents.outputs, contents.tails, strict=True):
+        value = writer.last(writer.names[number], number)
+        for name in tail:
+            value = writer.chain.op(_TAILS[name], value, **({"axis": -1} if name == "SOFTMAX" else {}))
+        draft.outputs.append(value)
+    draft.nodes, draft.titles = writer.chain.nodes, list(contents.names)
     draft.prune()
     normalise(draft)
     text = {"source": json.dumps({"format": "tflite", "rounding": network.rounding})}
     return finished(draft, labels, text)
 
 
+# Functions of real values after an int8 network.
+_TAILS = {"SOFTMAX": "Softmax", "LOGISTIC": "Sigmoid"}
 # Of the standard's types of tensors.
 _INT32 = 6
 # A pool over everything stays one: a mean of integers is rounded in another way.

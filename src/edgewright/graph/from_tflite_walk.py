@@ -3,28 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from edgewright.graph.from_tflite_file import Operator, Tensor, TfliteFile
+from edgewright.graph.from_tflite_simplify import simplify
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
 
 # A whole pipeline of ours has operators that are no network's, and label and confidence beside the probabilities.
 _WHOLE = "Of a whole pipeline, give the file with its network alone: the rest is not read back"
+_OTHERWISE = "Import the model's .onnx, or leave these operators out of the file"
 # Operators of a GRU that is written out sample by sample, by us and by Keras's converter.
 _GRU = frozenset({"SPLIT", "MUL", "TANH"})
 _UNROLLED = "A GRU that is written out sample by sample is not read: import its .onnx, or use the package of its run"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A network, and what a file has after it.
+
+    Attributes:
+        network: ends at the first output.
+        outputs: numbers of the values that the outputs are, or are computed from.
+        names: of the outputs.
+        tails: for each output, functions of the real values that follow the network: SOFTMAX, LOGISTIC.
+    """
+
+    network: IntegerNetwork
+    outputs: tuple[int, ...]
+    names: tuple[str, ...]
+    tails: tuple[tuple[str, ...], ...]
+
+    @property
+    def is_network(self) -> bool:
+        """Whether the network is all that the file has."""
+        return len(self.outputs) == 1 and not any(self.tails)
+
+
+# Kinds whose output at a position depends on their inputs at that position alone.
+_BY_VALUE = frozenset({"add", "multiply", "quantise", "relu", "logistic", "table", "elu", "exp", "gelu", "hard_swish",
+                       "leaky_relu", "log", "tanh"})  # fmt: skip
 
 
 class Walk:
     """Goes through the operators in the file's order and collects values and operators."""
 
     def __init__(self, file: TfliteFile, name: str) -> None:
-        self.file, self.name = file, name
+        self.file, self.name = simplify(file), name
         self.values: list[IntegerValue] = []
         self.operators: list[IntegerOperator] = []
         # Tensor with the lowest number around it -> value inside, and pads (top, left, bottom, right): for a max pool.
@@ -33,18 +63,18 @@ class Walk:
         self.indices: dict[int, tuple[int, int]] = {}
         self._numbers: dict[int, int] = {}
 
-    def read(self) -> IntegerNetwork:
-        """Return the network.
+    def read(self) -> Contents:
+        """Return the network and its outputs.
 
         Raises:
             InputError: naming what is not known.
         """
         file = self.file
-        if len(file.inputs) != 1 or len(file.outputs) != 1:
-            got = f"{len(file.inputs)} and {len(file.outputs)}"
-            do = _WHOLE if len(file.outputs) > 1 else ""
-            raise InputError("a model with one input and one output", got, f"model {self.name}", do)
-        needed = self._needed()
+        if len(file.inputs) != 1 or not file.outputs:
+            got = f"{len(file.inputs)} inputs and {len(file.outputs)} outputs"
+            raise InputError("a model with one input, and an output", got, f"model {self.name}")
+        ends, tails = zip(*(self._end(output) for output in file.outputs), strict=True)
+        needed = self._needed(ends)
         self._refuse_unknown(needed)
         floats = file.tensors[file.inputs[0]].dtype == "float32"
         if not floats or not any(o.name == "QUANTIZE" and o.inputs[:1] == file.inputs for o in needed):
@@ -53,18 +83,41 @@ class Walk:
             READERS[operator.name](self, operator)
         if not self.operators:
             raise InputError("a model with operators", "none", f"model {self.name}")
-        return IntegerNetwork(
+        outputs = tuple(self.value(end) for end in ends)
+        network = IntegerNetwork(
             name=self.name,
             rounding="none",
             values=tuple(self.values),
-            operators=tuple(self.operators),
+            operators=self._used(outputs),
             input=0,
-            output=self.value(file.outputs[0]),
+            output=outputs[0],
         )
+        names = tuple(file.tensors[output].name for output in file.outputs)
+        return Contents(network, outputs, names, tails)
 
-    def _needed(self) -> list[Operator]:
-        """Return operators that the output depends on; what only computes the shape of a RESHAPE is not among them."""
-        wanted, kept = set(self.file.outputs), []
+    def _end(self, output: int) -> tuple[int, tuple[str, ...]]:
+        """Return the tensor where the network ends, and the functions of real values after it."""
+        makers = {tensor: operator for operator in self.file.operators for tensor in operator.outputs}
+        names, operator, tensor = list[str](), makers.get(output), output
+        while operator is not None and operator.name in ("SOFTMAX", "LOGISTIC"):
+            names.insert(0, operator.name)
+            tensor = operator.inputs[0]
+            operator = makers.get(tensor)
+        is_tail = operator is not None and operator.name == "DEQUANTIZE"
+        return (operator.inputs[0], tuple(names)) if operator is not None and is_tail else (output, ())
+
+    def _used(self, outputs: tuple[int, ...]) -> tuple[IntegerOperator, ...]:
+        """Return the operators that the outputs depend on."""
+        needed, kept = set(outputs), list[IntegerOperator]()
+        for operator in reversed(self.operators):
+            if operator.output in needed:
+                needed.update(operator.inputs)
+                kept.append(operator)
+        return tuple(kept[::-1])
+
+    def _needed(self, ends: tuple[int, ...]) -> list[Operator]:
+        """Return operators that the ends depend on; what only computes the shape of a RESHAPE is not among them."""
+        wanted, kept = set(ends), []
         for operator in reversed(self.file.operators):
             if wanted.intersection(operator.outputs):
                 shaping = operator.name in ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
@@ -84,8 +137,8 @@ class Walk:
                 f"{op} (gives {', '.join(map(repr, names[:3]))})" for op, names in list(unknown.items())[:4]
             )
             unrolled = {operator.name for operator in operators} >= _GRU
-            known = f"operators that are known ({', '.join(sorted(READERS))})"
-            raise InputError(known, got, f"model {self.name}", _UNROLLED if unrolled else "")
+            do = _UNROLLED if unrolled else _WHOLE if len(self.file.outputs) > 1 else _OTHERWISE
+            raise InputError("operators that are known (docs/importing.md)", got, f"model {self.name}", do)
 
     def begin(self, tensor: int) -> None:
         """Read the network's input."""
@@ -107,7 +160,14 @@ class Walk:
         return self._numbers[tensor]
 
     def alias(self, tensor: int, value: int) -> None:
-        """Let a tensor be a value that is there."""
+        """Let a tensor be a value that is there.
+
+        Raises:
+            InputError: when the file says another shape.
+        """
+        if self.declared(tensor) != self.values[value].shape:
+            got = f"{self.declared(tensor)} of {self.file.tensors[tensor].name!r}"
+            raise InputError(f"the shape {self.values[value].shape}", got, f"model {self.name}")
         self._numbers[tensor] = value
 
     def shape(self, value: int) -> tuple[int, ...]:
@@ -143,6 +203,11 @@ class Walk:
         """Return the value that a tensor is, with its scale and zero point."""
         return _grid(self.file.tensors[tensor], shape, self.name)
 
+    def append(self, value: IntegerValue) -> int:
+        """Add a value that no tensor of the file holds; return its number."""
+        self.values.append(value)
+        return len(self.values) - 1
+
     def _new(self, shape: tuple[int, ...], tensor: int) -> int:
         self.values.append(_grid(self.file.tensors[tensor], shape, self.name))
         kinds = {bool(value.scale) for value in self.values}
@@ -151,12 +216,51 @@ class Walk:
             raise InputError("values that are all float32 or all int8", got, f"model {self.name}")
         return len(self.values) - 1
 
+    def transposed(self, value: int, order: tuple[int, ...]) -> int:
+        """Return a value with its axes in another order; two transposes in a row become one or none."""
+        before = self._maker(value, "transpose")
+        if before is not None:
+            order = tuple(before.numbers["order"][axis] for axis in order)
+            value = before.inputs[0]
+        if order == tuple(range(len(order))):
+            return value
+        shape = tuple(self.values[value].shape[axis] for axis in order)
+        return self._moved(
+            value, shape, IntegerOperator(kind="transpose", inputs=(), output=-1, numbers={"order": order})
+        )
+
     def reshaped(self, value: int, shape: tuple[int, ...]) -> int:
-        """Return a value in another shape."""
-        self.values.append(msgspec.structs.replace(self.values[value], shape=shape))
-        number = len(self.values) - 1
-        self.operators.append(IntegerOperator(kind="reshape", inputs=(value,), output=number))
+        """Return a value in another shape; two reshapes in a row become one or none."""
+        before = self._maker(value, "reshape")
+        if before is not None:
+            value = before.inputs[0]
+        if self.values[value].shape == shape:
+            return value
+        return self._moved(value, shape, IntegerOperator(kind="reshape", inputs=(), output=-1))
+
+    def _maker(self, value: int, kind: str) -> IntegerOperator | None:
+        """Return the operator of a kind that gives a value."""
+        return next((o for o in reversed(self.operators) if o.output == value and o.kind == kind), None)
+
+    def _moved(self, value: int, shape: tuple[int, ...], move: IntegerOperator) -> int:
+        number = self.append(msgspec.structs.replace(self.values[value], shape=shape))
+        self.operators.append(msgspec.structs.replace(move, inputs=(value,), output=number))
         return number
+
+    def _before_moves(self, inputs: tuple[int, ...]) -> tuple[tuple[int, ...], list[IntegerOperator]]:
+        """Return the values before reshapes and transposes that all inputs share, and these, the last of them first.
+
+        An operator on single values may stand before them: between convolutions, the values then keep their height.
+        """
+        moves: list[IntegerOperator] = []
+        while True:
+            makers = [self._maker(value, "reshape") or self._maker(value, "transpose") for value in inputs]
+            known = [maker for maker in makers if maker is not None]
+            alike = {(maker.kind, maker.numbers.get("order"), self.values[maker.inputs[0]].shape) for maker in known}
+            if len(known) < len(inputs) or len(alike) != 1:
+                return inputs, moves
+            moves.append(known[0])
+            inputs = tuple(maker.inputs[0] for maker in known)
 
     def add(
         self,
@@ -179,8 +283,18 @@ class Walk:
             raise InputError(f"the shape {final or shape}", got, f"model {self.name}, {operator.name}")
         if tensor in self._numbers:
             raise InputError("tensors that are given once", repr(self.file.tensors[tensor].name), f"model {self.name}")
-        number = self._new(shape, tensor)
+        moves: list[IntegerOperator] = []
+        # The passes of a float graph do the same.
+        if (
+            kind in _BY_VALUE
+            and self.values[inputs[0]].scale
+            and len({self.values[value].shape for value in inputs} | {shape}) == 1
+        ):
+            inputs, moves = self._before_moves(inputs)
+        number = self._new(self.values[inputs[0]].shape if moves else shape, tensor)
         self.operators.append(IntegerOperator(kind=kind, inputs=inputs, output=number, **settings))
+        for move in reversed(moves):
+            number = self._moved(number, self.values[move.output].shape, move)
         self._numbers[tensor] = number if final in (None, shape) else self.reshaped(number, final or shape)
 
     def replace(self, operator: Operator, changed: IntegerOperator, shape: tuple[int, ...]) -> None:
@@ -230,6 +344,21 @@ class Walk:
                 raise InputError(f"a bias of {channels}", f"{bias.size}", f"model {self.name}, {operator.name}")
             arrays["bias"] = bias.reshape(-1)
         return arrays
+
+
+_ACTIVATIONS = {0: "", 1: "relu", 3: "relu6"}
+
+
+def activation_of(operator: Operator, field: int) -> str:
+    """Return the activation that is fused into an operator.
+
+    Raises:
+        InputError: for another one than RELU and RELU6.
+    """
+    number = operator.option(field, "i8")
+    if number not in _ACTIVATIONS:
+        raise InputError("no fused activation, RELU or RELU6", f"number {number}", operator.name)
+    return _ACTIVATIONS[number]
 
 
 def _grid(tensor: Tensor, shape: tuple[int, ...], model: str) -> IntegerValue:

@@ -344,6 +344,10 @@ class Integers(Reader):
         if producer is None or producer.op != "DequantizeLinear" or producer.inputs[0] not in self.constants:
             raise InputError("weights and bias as constants with a scale", repr(name), where(node))
         array, scale, zero = self.constants[producer.inputs[0]], self.constant(producer, 1), self.zero(producer)
-        if array.dtype != dtype or (zero is not None and np.any(zero)):
-            raise InputError(f"{np.dtype(dtype).name} with zero point 0", array.dtype.name, where(node))
+        if array.dtype != dtype:
+            raise InputError(f"constants of type {np.dtype(dtype).name}", array.dtype.name, where(node))
+        if zero is not None and np.any(zero):
+            got = f"zero point {zero[zero != 0].flat[0] if zero.ndim else zero} (that of uint8 weights is 128 more)"
+            do = "Quantize weights symmetrically, for example with weight_type=QuantType.QInt8"
+            raise InputError("weights with zero point 0", got, where(node), do)
         return array, scale

@@ -45,13 +45,14 @@ def applied(operator: IntegerOperator, inputs: list[IntegerValue], output: Integ
     return np.asarray(kernel(operator.kind).build(operator, flat[:-1], flat[-1])(*rows), np.int8).ravel()
 
 
-def with_tables(network: IntegerNetwork) -> IntegerNetwork:
+def with_tables(network: IntegerNetwork, outputs: tuple[int, ...] = ()) -> IntegerNetwork:
     """Return the network in which operators one after the other on the same byte are one table.
 
     An operator that stands alone stays as it is.
 
     Args:
         network: with a rounding.
+        outputs: numbers of values that are kept; that of the network's output when empty.
     """
     origins: dict[int, tuple[int, Int8]] = {}
     operators: list[IntegerOperator] = []
@@ -68,7 +69,7 @@ def with_tables(network: IntegerNetwork) -> IntegerNetwork:
                 operators.append(table_operator(table, (origin,), operator.output))
                 continue
         operators.append(operator)
-    needed, kept = {network.output}, list[IntegerOperator]()
+    needed, kept = set(outputs or (network.output,)), list[IntegerOperator]()
     for operator in reversed(operators):
         if operator.output in needed:
             needed.update(operator.inputs)

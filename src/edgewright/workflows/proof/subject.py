@@ -15,8 +15,8 @@ from edgewright.core.predictor import package_path
 from edgewright.graph.ensembles import is_ensemble
 from edgewright.graph.extract import integer_network
 from edgewright.graph.from_onnx import read_model
-from edgewright.graph.from_tflite import read_tflite
-from edgewright.graph.from_tflite_graph import network_graph
+from edgewright.graph.from_tflite import read_contents
+from edgewright.graph.from_tflite_graph import contents_graph
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.schema.errors import InputError
@@ -52,7 +52,7 @@ def read_subject(path: Path, device: str = "") -> Subject:
         models: dict[str, bytes] | None = None if foreign else {numbers_of(graph): model}
         return subject_of(path.stem, {numbers_of(graph): graph}, models, device=device, original=foreign)
     if path.suffix == ".tflite":
-        graph = network_graph(read_tflite(path))
+        graph = contents_graph(read_contents(path))
         return subject_of(path.stem, {numbers_of(graph): graph}, device=device, original=path.read_bytes())
     if is_ensemble(path):
         graph = read_model(path)

@@ -20,7 +20,7 @@ from edgewright.graph.from_tflite_file import parse_tflite
 from edgewright.proof.form import BYTES, OUTPUT, Form, Samples, Stages
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerNetwork
+from edgewright.schema.integer import IntegerNetwork, IntegerValue
 from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.forms import NUMBERS, Forms, Run, Subject
 from edgewright.workflows.proof.forms.integers import drawn_rows, drawn_stage
@@ -243,11 +243,29 @@ def network_file(network: IntegerNetwork) -> bytes:
     return model
 
 
-def run_file(model: bytes, floats: NDArray[Any], integers: NDArray[Any]) -> tuple[NDArray[Any], bool]:
-    """Return what a file gives by the reference kernels, and whether those are bytes; it takes floats or integers."""
-    dtype = open_model(model).get_input_details()[0]["dtype"]
-    outputs = invoke(model, integers if dtype is np.int8 else floats, {0: None}, reference=True)[0]
-    return outputs, outputs.dtype == np.int8
+# What a uint8 value is more than the int8 value that stands for the same number.
+_UNSIGNED = 128
+
+
+def run_file(model: bytes, samples: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return the outputs of a file by the reference kernels; uint8 ends as int8 values, which are 128 less.
+
+    Args:
+        model: the file.
+        samples: rows of real numbers, which are rounded onto the grid of a file that takes int8 or uint8.
+    """
+    file = parse_tflite(model)
+    tensor, source = file.tensors[file.inputs[0]], samples
+    if tensor.dtype in ("int8", "uint8"):
+        offset = _UNSIGNED if tensor.dtype == "uint8" else 0
+        grid = IntegerValue(shape=(), scale=float(tensor.scale[0]), zero=int(tensor.zero.sum()) - offset)
+        source = (to_integers(grid, samples).astype(np.int16) + offset).astype(tensor.dtype)
+    places: dict[int, int | None] = dict(enumerate(file.outputs))
+    values = invoke(model, source, places, reference=True)
+    return [
+        (values[n].astype(np.int16) - _UNSIGNED).astype(np.int8) if values[n].dtype == np.uint8 else values[n]
+        for n in places
+    ]
 
 
 def invoke(

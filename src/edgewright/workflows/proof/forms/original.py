@@ -34,13 +34,17 @@ def _make(subject: Subject) -> Iterator[Form]:
         subject.missing(_TFLITE, "its weights are int8 and its activations float; LiteRT quantizes them for every row")
     elif tflite:
         yield Form(name=f"{_TFLITE} reference", numbers=numbers, run=_tflite(subject), files=files)
+    elif b"DynamicQuantizeLinear" in subject.original:
+        subject.missing(_ONNX, "ONNX Runtime quantizes what its layers receive for every call")
     else:
         yield Form(name=_ONNX, numbers=numbers, run=_onnx(subject), ours=numbers == "float", files=files)
 
 
 def _hybrid(model: bytes) -> bool:
-    """Return whether a float model has int8 weights: LiteRT's own kernels then differ by per cents."""
-    return any(tensor.dtype == "int8" for tensor in parse_tflite(model).tensors)
+    """Return whether layers of a float model have int8 weights: LiteRT's own kernels then differ by per cents."""
+    file = parse_tflite(model)
+    read = {tensor for operator in file.operators if operator.name != "DEQUANTIZE" for tensor in operator.inputs}
+    return any(file.tensors[n].dtype == "int8" and file.tensors[n].scale.size for n in read if n >= 0)
 
 
 def _onnx(subject: Subject) -> Run:
@@ -96,12 +100,13 @@ def _floats(value: Any) -> NDArray[Any]:  # noqa: ANN401 - an array, or a list w
 def _tflite(subject: Subject) -> Run:
     def run(samples: Samples, boundary: Samples) -> Stages:
         network, graph = subject.network, subject.reference
-        source = samples if network is None else to_integers(network.values[network.input], samples)
-        raw, integers = run_file(subject.original, samples, source)
-        raw = raw.reshape(len(raw), -1)
-        if network is None or not integers:
+        outputs = run_file(subject.original, samples)
+        if len(outputs) > 1:
+            return _several(subject, outputs)
+        raw = outputs[0].reshape(len(samples), -1)
+        if network is None or raw.dtype != np.int8:
             stage = next(name for name in ends(graph) if name in (PROBABILITIES, PREDICTION))
-            stages: Stages = {stage: np.asarray(raw, np.float32)}
+            stages: Stages = {stage: _real(subject, 0, raw)}
             if stage == PROBABILITIES:
                 stages[LABEL] = np.argmax(raw, axis=1).astype(np.int64)
             return stages
@@ -111,6 +116,22 @@ def _tflite(subject: Subject) -> Run:
         return {BYTES: first, OUTPUT: np.asarray(raw, np.int8), **tail(graph, network)(reals)}
 
     return run
+
+
+def _several(subject: Subject, outputs: list[NDArray[Any]]) -> Stages:
+    """Return several outputs under their names, which the reading has in the order of the file."""
+    names = [value.name for value in subject.reference.outputs]
+    return {name: _real(subject, n, values) for n, (name, values) in enumerate(zip(names, outputs, strict=True))}
+
+
+def _real(subject: Subject, index: int, values: NDArray[Any]) -> Samples:
+    """Return an output as real numbers, by the grid that the file gives for it."""
+    if values.dtype != np.int8:
+        return np.asarray(values, np.float32)
+    file = parse_tflite(subject.original)
+    tensor = file.tensors[file.outputs[index]]
+    zero = int(tensor.zero.sum()) - (128 if tensor.dtype == "uint8" else 0)
+    return np.asarray((values.astype(np.float32) - zero) * tensor.scale, np.float32)
 
 
 FORMS = Forms(rank=12, make=_make)
