@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewright.core.input.riff import read_wav
+from edgewright.core.input.riff import read_wav, wav_bytes
 from edgewright.data.labels import Meaning, read_name
 from edgewright.data.load import load_data
 from edgewright.schema.data import DataSet
-from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.schema.errors import DataWarning, EdgewrightError, InputError
 
 
 def _load(kind: str, path: Path, **keys: object) -> DataSet:
@@ -124,14 +124,54 @@ def test_wav_labels_from_folders_and_from_a_file(tmp_path: Path) -> None:
     assert [str(r.groups[0]) for r in data.recordings if r.groups is not None] == ["bob", "ann"]
 
 
-def test_wav_files_must_agree(tmp_path: Path) -> None:
-    (tmp_path / "a.wav").write_bytes(_wav([1, 2]))
-    (tmp_path / "b.wav").write_bytes(_wav([1, 2], rate=16000))
-    with pytest.raises(InputError, match=r"got 8000 Hz and 16000 Hz - at a\.wav and b\.wav"):
-        _load("wav", tmp_path)
-    (tmp_path / "b.wav").write_bytes(_wav([1, 2], channels=2))
-    with pytest.raises(InputError, match=r"1 channels as in a\.wav, got 2 - at b\.wav"):
-        _load("wav", tmp_path)
+def _tone(hertz: float, rate: int, channels: int = 1) -> bytes:
+    wave = 0.25 * np.sin(2 * np.pi * hertz * np.arange(rate) / rate)
+    return wav_bytes(np.repeat(wave[:, None], channels, axis=1), rate)
+
+
+@pytest.mark.parametrize("kind", ["wav", "folder"])
+def test_sounds_of_several_forms_become_mono_of_the_lowest_rate(kind: str, tmp_path: Path) -> None:
+    for name, content in {
+        "low/a.wav": _tone(1000, 16000), "low/b.wav": _tone(1000, 44100, channels=2), "high/c.wav": _tone(15000, 44100),
+    }.items():  # fmt: skip
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    with pytest.warns(DataWarning) as warned:
+        data = _load(kind, tmp_path)
+    assert len(warned) == 1
+    assert (data.rate, [column.name for column in data.columns]) == (16000, ["sound"])
+    sounds = {recording.name: recording for recording in data.recordings}
+    assert {name: sound.values.shape for name, sound in sounds.items()} == dict.fromkeys(sounds, (16000, 1))
+    assert [str(sounds[name].target[-1]) for name in sorted(sounds)] == ["high", "low", "low"]
+    middle = slice(100, -100)
+    np.testing.assert_allclose(sounds["low/a.wav"].values[middle], sounds["low/b.wav"].values[middle], atol=2e-3)
+    assert np.abs(sounds["high/c.wav"].values[middle]).max() < 2e-3  # 16 kHz cannot hold 15 kHz
+
+
+def test_events_of_a_resampled_sound_stay_where_they_are(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(_tone(300, 8000))
+    (tmp_path / "b.wav").write_bytes(_tone(300, 16000))
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,start_sample,end_sample,label\na.wav,800,1600,yes\nb.wav,1600,3200,yes\n")
+    with pytest.warns(DataWarning):
+        data = _load("wav", tmp_path, labels=str(labels))
+    for recording in data.recordings:
+        rows = np.flatnonzero(recording.target == "yes")
+        assert (rows[0], rows[-1], len(recording.target)) == (800, 1599, 8000)
+
+
+@pytest.mark.parametrize("head", [b"RF64", b"BW64"])
+def test_long_wav_files_have_their_size_in_a_chunk_of_its_own(head: bytes) -> None:
+    body = np.arange(6, dtype="<i2").tobytes()
+    form = struct.pack("<HHIIHH", 1, 2, 100, 400, 4, 16)
+    sizes = struct.pack("<4sIQQQI", b"ds64", 28, 0, len(body), 3, 0)
+    chunks = sizes + b"fmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", 0xFFFFFFFF) + body
+    start = head + struct.pack("<I", 0xFFFFFFFF) + b"WAVE"
+    sound = read_wav(start + chunks + b"more", "long.wav")
+    assert (sound.rate, sound.values.shape) == (100, (3, 2))
+    np.testing.assert_array_equal(sound.values * 32768, np.arange(6).reshape(3, 2))
+    with pytest.raises(InputError, match="truncated"):
+        read_wav(start + chunks[:-4], "long.wav")
 
 
 def test_parquet_with_dates_truth_values_and_gaps(tmp_path: Path) -> None:

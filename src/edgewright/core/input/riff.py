@@ -1,7 +1,7 @@
 """Reading WAV files: RIFF chunks with PCM of 8, 16, 24 and 32 bit or floats of 32 and 64 bit.
 
 Layout: Microsoft's "Multimedia Programming Interface and Data Specifications 1.0" (1991), and
-WAVE_FORMAT_EXTENSIBLE.
+WAVE_FORMAT_EXTENSIBLE; sizes of RF64 and BW64 by EBU Tech 3306 and ITU-R BS.2088.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from edgewright.schema.errors import InputError
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _LONGEST_FORM = 64  # bytes of 'fmt ' that any coding read here needs
 _COMMENT, _LONGEST_NOTES = b"ICMT", 1 << 16
-_UNKNOWN_SIZE = 0xFFFFFFFF  # written by programs that stream and cannot go back to fill the size in
+# Written by programs that stream and cannot go back to fill the size in, and by RF64, whose chunk 'ds64' has it.
+_UNKNOWN_SIZE = 0xFFFFFFFF
+_LONG_FORMS = (b"RF64", b"BW64")
 
 
 class Sound(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,18 +129,22 @@ def open_wav(file: BinaryIO, where: str) -> tuple[Form, int | None]:
         InputError: for another format, or a coding that is neither PCM nor float.
     """
     head = file.read(12)
-    if len(head) < 12 or head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+    if len(head) < 12 or head[:4] not in (b"RIFF", *_LONG_FORMS) or head[8:12] != b"WAVE":
         raise InputError("a WAV file (RIFF ... WAVE)", f"{head!r}" if head else "an empty file", where)
     form: bytes | None = None
+    long_size: int | None = None
     while len(chunk := file.read(8)) == 8:
         name, size = struct.unpack("<4sI", chunk)
         if name == b"data":
             if form is None:
                 raise InputError("a chunk 'fmt ' before the sound", "the chunk 'data'", where)
-            return _form(form, where), None if size == _UNKNOWN_SIZE else size
+            return _form(form, where), long_size if size == _UNKNOWN_SIZE else size
         if name == b"fmt ":
             form = file.read(min(size, _LONGEST_FORM))
             file.seek(size - len(form) + size % 2, 1)
+        elif name == b"ds64" and head[:4] in _LONG_FORMS and 16 <= size < _UNKNOWN_SIZE:
+            long_size = int.from_bytes(file.read(16)[8:], "little") or None
+            file.seek(size - 16 + size % 2, 1)
         else:
             file.seek(size + size % 2, 1)
     raise InputError("a chunk 'data' with sound", "the end of the file", where, "The file is truncated: copy it again")

@@ -10,11 +10,13 @@ import msgspec
 
 from edgewright.core.catalogue import find, listing
 from edgewright.core.clocks.rates import rate_of
+from edgewright.core.input.riff import channel_names
 from edgewright.data.clock import common_rate
 from edgewright.data.contract import LABELS_FILE, FileCount, Source, need_path
 from edgewright.data.file_rows import are_spread, read_spread
 from edgewright.data.files import data_files, files_of, folder_of, some_files
 from edgewright.data.labels import LabelUnit, Marks, marked, read_marks, read_name, with_meaning
+from edgewright.data.sound_forms import in_one_form
 from edgewright.data.table_reader import same_columns
 from edgewright.data.tabular import Table, TableConfig, data_set, input_names, read_time, schema, to_recording
 from edgewright.schema.data import Column, DataSet, Recording
@@ -117,16 +119,21 @@ def _load(config: FolderConfig, root: Path) -> DataSet:
     else:
         read = [_read(file, config, name) for file, name in named]
     rates = [(table.name, rate) for table, rate in read]
-    tables = same_columns([table for table, _ in read])
+    tables, names = [table for table, _ in read], read[0][0].names
+    sounds = all(file.suffix.lower() == ".wav" for file, _ in named)
+    tables = tables if sounds else same_columns(tables)
     recordings = [
         _recording(table, config, marks, alone=alone, rate=rate) for table, (_, rate) in zip(tables, rates, strict=True)
     ]
+    if sounds:
+        recordings, rate = in_one_form(recordings, [rate for _, rate in rates if rate is not None], config.path)
+        names, rates = channel_names(recordings[0].values.shape[1]), [(config.path, rate)]
     if config.rate is None and not config.time:  # rates of times may differ, stated ones not
         config = msgspec.structs.replace(config, rate=common_rate(rates))
     target = config.target or ("label" if any(r.target is not None for r in recordings) else "")
     group = config.group or ("group" if all(r.groups is not None for r in recordings) else "")
     return data_set(
-        recordings, input_names(config, tables[0].names), config, name=config.path, target_name=target,
+        recordings, input_names(config, names), config, name=config.path, target_name=target,
         group_name=group, tables=tables,
     )  # fmt: skip
 

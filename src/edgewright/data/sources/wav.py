@@ -10,14 +10,13 @@ from typing import Any
 import msgspec
 
 from edgewright.core.input.riff import channel_names, read_wav
-from edgewright.data.clock import common_rate
 from edgewright.data.contract import FileCount, Source, SourceConfig, need_path
 from edgewright.data.file_rows import are_spread, read_spread
 from edgewright.data.files import files_below, read_whole, some_files, stored_files
 from edgewright.data.labels import LabelUnit, marked, read_marks, read_name, with_meaning
+from edgewright.data.sound_forms import in_one_form
 from edgewright.data.tabular import Table, TableConfig, known_columns, refuse_infinite, text_columns
 from edgewright.schema.data import Column, DataSet, Recording
-from edgewright.schema.errors import InputError
 
 
 class WavConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,15 +96,12 @@ def load(config: WavConfig, seed: int) -> DataSet:
     marks = read_marks(Path(config.labels)) if config.labels else None
     single = path.is_file() and path.suffix.lower() != ".zip"
     recordings: list[Recording] = []
-    rates: list[tuple[str, float | None]] = []
+    rates: list[float] = []
     for name, values, rate in _sounds(path, config.files):
-        if recordings and values.shape[1] != recordings[0].values.shape[1]:
-            raise InputError(
-                f"{recordings[0].values.shape[1]} channels as in {recordings[0].name}", f"{values.shape[1]}", name
-            )
         recording = with_meaning(Recording(name=name, values=values), read_name(name, config.pattern))
         recordings.append(marked(recording, marks, config.labels_in, alone=single, rate=rate, origin=0.0))
-        rates.append((name, rate))
+        rates.append(rate)
+    recordings, rate = in_one_form(recordings, rates, config.path)
     names = channel_names(recordings[0].values.shape[1])
     known_columns(names, ranges=config.ranges)
     columns = []
@@ -117,7 +113,7 @@ def load(config: WavConfig, seed: int) -> DataSet:
         name=path.stem,
         columns=tuple(columns),
         recordings=tuple(recordings),
-        rate=common_rate(rates, tolerance=0.0),
+        rate=rate,
         target_name="label" if any(r.target is not None for r in recordings) else "",
         group_name="group" if grouped else "",
         origin=config.path,
