@@ -16,7 +16,7 @@ from edgewright.core.csv import blocks
 from edgewright.core.csv.cells import Plan, _exact, _fast
 from edgewright.core.csv.rows import Rows, iter_csv, read_csv
 from edgewright.core.csv.text import Block
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import DataWarning, InputError
 from support import shared_data
 
 
@@ -231,6 +231,25 @@ def test_a_stream_is_read_behind_a_line_without_an_end(monkeypatch: pytest.Monke
     assert np.concatenate([chunk.values for chunk in chunks]).tolist() == [[1, 2], [3, 4], [5, 6]]
     assert np.concatenate([chunk.lines for chunk in chunks]).tolist() == [2, 4, 5]
     assert len(faults) == 1
+
+
+@pytest.mark.parametrize("piece", [1 << 4, 1 << 18])
+@pytest.mark.parametrize("zeros", [1, 64, 5000])
+@pytest.mark.parametrize(("end", "rows"), [("", 20), ("9,9", 20), ("9", 20), ('9,"', 20)])
+def test_nul_bytes_at_the_end_are_left_out_with_a_cut_line(
+    piece: int, zeros: int, end: str, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", piece)
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"a,b\n" + b"1,2\n" * rows + end.encode() + b"\0" * zeros)
+    with pytest.warns(DataWarning, match=f"{zeros:,} NUL bytes") as warned:
+        assert read_csv(path, name="rows.csv").values.tolist() == [[1, 2]] * rows
+    assert ("line 22" in str(warned[0].message)) is bool(end)
+
+
+def test_nul_bytes_with_rows_behind_them_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 16)
+    assert "line 22" in refused(b"a,b\n" + b"1,2\n" * 20 + b"\0" * 100 + b"\n3,4\n", tmp_path)
 
 
 def test_large_files_are_read_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

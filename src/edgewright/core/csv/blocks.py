@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import BinaryIO, TextIO, cast
 
 from edgewright.core.csv.formats import csv_pieces
 from edgewright.core.csv.text import Block, TextDecoder
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import DataWarning, InputError
 
 BLOCK_BYTES = 1 << 18  # a megabyte takes 22 MB more at work, on a board that has 512, and is no faster
 # A quoted cell may hold line breaks, so a block ends where quotes are balanced. A stray quote would make the whole
@@ -35,7 +36,11 @@ def blocks(
     """
     pending, line, text = b"", 1, TextDecoder(name, by_line=by_line)
     overlong = False
-    for piece in text.plain(_pieces(source, name)):
+    pieces = text.plain(_pieces(source, name))
+    for piece in pieces:
+        if not by_line and piece.endswith(b"\0") and (count := _end_of_zeros(piece, pieces)):
+            pending = _before_zeros((pending + piece).rstrip(b"\0"), count, name, line)
+            break
         if overlong:
             _, end, piece = piece.partition(b"\n")
             overlong, line = not end, line + len(end)
@@ -59,6 +64,25 @@ def blocks(
             pending, overlong = b"", True
     if pending:
         yield text.clean(pending + b"\n", line)
+
+
+def _end_of_zeros(piece: bytes, others: Iterator[bytes]) -> int:
+    """Return the number of NUL bytes that end a piece and are all of the others; 0 if something follows them."""
+    count = len(piece) - len(piece.rstrip(b"\0"))
+    for other in others:
+        if other.strip(b"\0"):
+            return 0
+        count += len(other)
+    return count
+
+
+def _before_zeros(data: bytes, count: int, name: str, line: int) -> bytes:
+    """Return the whole lines before a block of NUL bytes, and warn of what is left out."""
+    cut = data.rfind(b"\n") + 1
+    lost = f" and the cut line {line + data.count(10)}" if cut < len(data) else ""
+    text = f"{name}: {count:,} NUL bytes at the end{lost} are left out, as after a power cut"
+    warnings.warn(text, DataWarning, 2)
+    return data[:cut]
 
 
 def _cut(pending: bytes) -> int:

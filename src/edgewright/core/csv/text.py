@@ -120,7 +120,7 @@ def _wide_encoding(first: bytes) -> str:
     """Return the encoding whose letters have two bytes: by its mark, or by the halves that are 0; empty for others."""
     if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    few = first[:_LOOKED_AT]
+    few = first[:_LOOKED_AT].rstrip(b"\0")  # NUL bytes at the end are those of a power cut
     for encoding, half in (("utf-16-le", few[1::2]), ("utf-16-be", few[::2])):
         if len(few) > 1 and half.count(0) > 0.8 * len(half):
             return encoding
