@@ -27,6 +27,8 @@ NOT_RUN = {
     "device trust-root": "needs a device that is enrolled and another root; test_fleet_trust.py has both",
     "init": "races models; test_init_command.py runs it on a terminal and without one",
     "device watch": "needs a network for pictures; test_camera_watch.py trains one and watches a folder",
+    "studio-user add": "prints a token; test_studio_access.py reads it",
+    "studio-user list": "test_studio_access.py runs it",
     "fleet enroll": "needs a server at work; test_agent_updates.py and its kind have one",
     "fleet stick write": "needs a mounted stick; test_fleet_export.py has one",
 }

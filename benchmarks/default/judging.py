@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.default.content import Array
-from edgewright.race.metrics import average_precision
 from edgewright.schema.trace import Interval
 from edgewright.training import metrics
+from edgewright.training.metrics import average_precision
 
 Statistic = Callable[[metrics.Numbers], float]
 

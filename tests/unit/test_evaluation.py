@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
+from edgewright.pipeline.evaluation.class_metric import VerdictMetric
 from edgewright.pipeline.evaluation.evaluate import evaluate_classes
 from edgewright.pipeline.leave_one_out import _Left, _record
 from edgewright.schema.trace import GroupRow
@@ -67,11 +68,13 @@ def test_people_that_were_left_out_count_alike_and_a_gain_is_above_zero_where_th
         _Left(
             row=GroupRow(group=name, samples=10), model=0.5 + better * (0.2 + 0.01 * number),
             majority=0.5, simplest=0.5 + 0.1 * better, truth=amounts[number],
-            answers=amounts[number] + (0.5 if number < 2 else -0.5), streams=None,
+            answers=amounts[number] + (0.5 if number < 2 else -0.5), simplest_answers=amounts[number],
+            confidence=None, streams=None,
         )
         for number, name in enumerate("dbca")
     ]  # fmt: skip
-    record = _record(people, task, 6, "person", simplest=False)
+    metric = VerdictMetric("accuracy", "a", 2) if task == "classification" else None
+    record = _record(people, metric, 6, "person", simplest=False)
     assert [row.group for row in record.groups] == ["a", "b", "c", "d"] and (record.known, record.by) == (6, "person")
     assert record.score.value == pytest.approx(0.5 + better * 0.215)
     assert record.majority.value == pytest.approx(0.215)
@@ -82,4 +85,4 @@ def test_people_that_were_left_out_count_alike_and_a_gain_is_above_zero_where_th
         assert (interval.low, interval.high) == pytest.approx((interval.value - half, interval.value + half))
     spread = ((amounts - amounts.mean()) ** 2).sum()
     assert record.r2 == (None if task == "classification" else pytest.approx(1 - 40 * 0.25 / spread))
-    assert _record(people, task, 6, "person", simplest=True).simplest is None
+    assert _record(people, metric, 6, "person", simplest=True).simplest is None

@@ -67,13 +67,21 @@ def test_a_file_becomes_a_pipeline_with_the_reason_of_each_choice(cli: Cli) -> N
     assert re.search(r"\| threshold \| 0\.[89]\d\d \(", notes)
 
 
-def test_few_people_choose_nothing_because_each_of_them_is_left_out(cli: Cli) -> None:
+def test_few_people_race_with_each_as_a_fold(cli: Cli) -> None:
     cli("init", table(), "--yes", "--need", "0.95")
     assert "6 people or machines; those who test are not seen in training. They are few: each" in cli.err
     written = tomllib.loads(Path("pipeline.toml").read_text())
-    assert (written["split"]["leave_one_out_s"], written["need"], written["model"]["kind"]) == (600.0, 0.95, "linear")
-    assert "## Race" not in Path("data.md").read_text()
+    split, model = written["split"], written["model"]
+    assert (split["leave_one_out_s"], written["need"], model["kind"]) == (600.0, 0.95, "threshold")
+    assert "## Race" in Path("data.md").read_text()
     assert "0<x<1" in cli("init", "my.csv", "--yes", "--need", "95", code=2)
+
+
+def test_too_few_people_to_race_take_the_prior_and_say_so(cli: Cli) -> None:
+    cli("init", table(people=3), "--yes")
+    assert tomllib.loads(Path("pipeline.toml").read_text())["model"]["kind"] == "linear"
+    assert "no race: only 2 people or machines train" in Path("data.md").read_text()
+    assert "## Race" not in Path("data.md").read_text()
 
 
 def test_the_budget_of_the_race_is_a_length_of_time(cli: Cli) -> None:

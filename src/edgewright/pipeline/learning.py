@@ -20,6 +20,7 @@ from edgewright.models.base import Network
 from edgewright.pipeline.cost.duration_estimate import told_by_first
 from edgewright.pipeline.cost.measure import Cost, measured
 from edgewright.pipeline.evaluation.anomaly import evaluate_anomalies
+from edgewright.pipeline.evaluation.class_metric import metric_record, rare_confidence, verdict_metric
 from edgewright.pipeline.evaluation.detection import evaluate_objects, sample_map
 from edgewright.pipeline.evaluation.evaluate import crossed_evaluation, evaluate_classes, evaluate_numbers
 from edgewright.pipeline.evaluation.simplest import against_simplest
@@ -131,12 +132,19 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Evaluated:  #
     sides, samples = material.sides, material.samples
     truth = samples.y[sides.test]
     groups = None if samples.groups is None else samples.groups[sides.test]
+    metric, confidence = None, None
     answers = answers_of(model, flow, sides.test, material.task)
     if material.task == "classification":
         names, counts = counted(samples.y[sides.train])
         majority = float(np.mean(truth == names[np.argmax(counts)]))
+        metric = verdict_metric(samples.y[sides.train])
+        confidence = rare_confidence(metric, answers, model.classes_)
         evaluation = evaluate_classes(
             truth, answers, list(model.classes_), groups, sides.test, split_by=sides.by, majority=majority
+        )
+        labels = as_target(model, answers, material.task)
+        evaluation = msgspec.structs.replace(
+            evaluation, metric=metric_record(metric, truth, labels, confidence, groups)
         )
         places = one_right_one_wrong(truth, answers, model.classes_)
     elif material.task == "anomaly":
@@ -156,7 +164,7 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Evaluated:  #
     if job.crossed is not None:
         evaluation = crossed_evaluation(job.crossed, samples, evaluation)
     elif material.task not in MAPPED:
-        simplest = against_simplest(job, material, as_target(model, answers, material.task))
+        simplest = against_simplest(job, material, as_target(model, answers, material.task), metric, confidence)
         evaluation = msgspec.structs.replace(evaluation, simplest=simplest)
     job.listener.evaluation(evaluation)
     predictions = tuple(

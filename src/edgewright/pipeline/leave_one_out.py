@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -22,6 +22,7 @@ from edgewright.data.window_views import WindowViews
 from edgewright.pipeline.config import with_absolute_paths
 from edgewright.pipeline.cost.duration_estimate import told_by_first
 from edgewright.pipeline.debounce import answer_streams, is_chosen, units_of
+from edgewright.pipeline.evaluation.class_metric import VerdictMetric, rare_confidence, verdict_metric
 from edgewright.pipeline.evaluation.simplest import is_simplest, score_of, simplest_answers
 from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.learning import answers_of, as_target, learn
@@ -30,11 +31,11 @@ from edgewright.pipeline.plan import resolve
 from edgewright.pipeline.run_folder.job import AnsweredStream, Job
 from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.schema.config import PipelineConfig
-from edgewright.schema.data import Split
+from edgewright.schema.data import Floats, Split
 from edgewright.schema.errors import InputError
 from edgewright.schema.profile import Profile
-from edgewright.schema.trace import GroupRow, LeftOutRecord, SimplestRecord
-from edgewright.training.metrics import SHARE, errors, mean_interval
+from edgewright.schema.trace import GroupRow, Interval, LeftOutRecord, SimplestRecord
+from edgewright.training.metrics import SHARE, errors, group_interval, mean_interval
 
 FEW = 12
 """Groups below which each of them is left out once."""
@@ -47,6 +48,9 @@ class _Left:
 
     Attributes:
         row: for the record.
+        truth, answers, simplest_answers: labels or amounts, shape (n,): the true ones, those of the model and those of
+            one column with thresholds.
+        confidence: of the model in the rarest class, shape (n,); None if it has none.
         streams: answers to the whole recordings of the group, where they choose how a device decides.
     """
 
@@ -56,6 +60,8 @@ class _Left:
     simplest: float
     truth: NDArray[Any]
     answers: NDArray[Any]
+    simplest_answers: NDArray[Any]
+    confidence: Floats | None
     streams: list[AnsweredStream] | None
 
 
@@ -141,8 +147,9 @@ def leave_one_out(job: Job, material: Material, fit_s: float) -> LeftOutRecord |
     if len(left_out) < 2:
         return None
     by = str(job.config.data.get("group") or "group")
+    metric = verdict_metric(material.samples.y) if material.task == "classification" else None
     return msgspec.structs.replace(
-        _record(left_out, material.task, len(names), by, is_simplest(job)), seconds=time.perf_counter() - started
+        _record(left_out, metric, len(names), by, is_simplest(job)), seconds=time.perf_counter() - started
     )
 
 
@@ -155,7 +162,8 @@ def _leave_out(fits: _Fits, name: str) -> _Left | None:
     classes, counts = np.unique(y[sides.train], return_counts=True)
     usual = classes[counts.argmax()] if task == "classification" else y[sides.train].astype(np.float64).mean()
     always = np.full(len(sides.test), usual)
-    answers, simplest = always, always
+    metric = verdict_metric(y) if task == "classification" else None
+    answers, simplest, confidence = always, always, None
     if task == "regression" or len(classes) > 1:
         part = with_sides(material, sides)
         flow = fit_stages(
@@ -170,20 +178,25 @@ def _leave_out(fits: _Fits, name: str) -> _Left | None:
         )
         model = learn(quiet, part, flow)
         streams = _answered_streams(job, material, [*flow.steps, ("model", model)], name)
-        answers = as_target(model, answers_of(model, flow, sides.test, task), task)
+        given = answers_of(model, flow, sides.test, task)
+        answers = as_target(model, given, task)
+        confidence = None if metric is None else rare_confidence(metric, given, model.classes_)
         simplest = always if is_simplest(job) else simplest_answers(material, sides.train, sides.test, seed)
     if job.listener.cancelled():
         return None
     truth = y[sides.test]
-    classify, score = task == "classification", score_of(truth, answers, task)
+    classify, accurate = metric is not None, None if metric is None else replace(metric, name="accuracy")
+    score = score_of(truth, answers, accurate)
     figures = {} if classify else errors(answers - truth.astype(np.float64))
     return _Left(
         row=GroupRow(group=name, samples=len(truth), accuracy=score if classify else None, regression=figures),
         model=score,
-        majority=score_of(truth, always, task),
-        simplest=score_of(truth, simplest, task),
+        majority=score_of(truth, always, accurate),
+        simplest=score_of(truth, simplest, accurate),
         truth=truth,
         answers=answers,
+        simplest_answers=simplest,
+        confidence=confidence,
         streams=streams,
     )
 
@@ -216,24 +229,46 @@ def _sides(job: Job, material: Material, name: str) -> Split:
     return Split(train=rest, validation=validation, test=test, by="group")
 
 
-def _record(left_out: list[_Left], task: str, known: int, by: str, simplest: bool) -> LeftOutRecord:
-    sign = 1.0 if task == "classification" else -1.0
+def _record(left_out: list[_Left], metric: VerdictMetric | None, known: int, by: str, simplest: bool) -> LeftOutRecord:
+    sign = -1.0 if metric is None else 1.0
     model = np.array([left.model for left in left_out])
     of_column = np.array([left.simplest for left in left_out])
     truth, answers = (
         np.concatenate(parts) for parts in zip(*((left.truth, left.answers) for left in left_out), strict=True)
     )
+    majority = mean_interval(sign * (model - [left.majority for left in left_out]), by)
+    column = SimplestRecord(score=float(of_column.mean()), gain=mean_interval(sign * (model - of_column), by))
+    if metric is not None and metric.name != "accuracy":
+        majority, column = _gains(left_out, metric, by)
     return LeftOutRecord(
         groups=tuple(sorted((left.row for left in left_out), key=lambda row: row.group)),
         known=known,
         by=by,
-        score=mean_interval(model, by, SHARE if task == "classification" else (0.0, math.inf), len(truth)),
-        majority=mean_interval(sign * (model - [left.majority for left in left_out]), by),
-        simplest=None if simplest else SimplestRecord(
-            score=float(of_column.mean()), gain=mean_interval(sign * (model - of_column), by)
-        ),
-        r2=None if task == "classification" else _r2(truth, answers),
+        score=mean_interval(model, by, (0.0, math.inf) if metric is None else SHARE, len(truth)),
+        majority=majority,
+        simplest=None if simplest else column,
+        r2=_r2(truth, answers) if metric is None else None,
     )  # fmt: skip
+
+
+def _gains(left_out: list[_Left], metric: VerdictMetric, by: str) -> tuple[Interval, SimplestRecord]:
+    """Return the gains over a constant prediction and over one column, of all samples that were left out.
+
+    A group may lack a class, so a metric of uneven classes is not a mean over groups.
+    """
+    groups = np.concatenate([np.full(len(left.truth), index) for index, left in enumerate(left_out)])
+    truth, answers, column = (
+        np.concatenate(parts)
+        for parts in zip(*((left.truth, left.answers, left.simplest_answers) for left in left_out), strict=True)
+    )
+    sure = np.concatenate([metric.confidence_of(left.answers, left.confidence) for left in left_out])
+
+    def model(rows: NDArray[np.int64]) -> float:
+        return metric.score(truth[rows], answers[rows], sure[rows])
+
+    over_constant = group_interval(groups, lambda rows: model(rows) - metric.constant(truth[rows]), by=by)
+    gain = group_interval(groups, lambda rows: model(rows) - metric.score(truth[rows], column[rows]), by=by)
+    return over_constant, SimplestRecord(score=metric.score(truth, column), gain=gain)
 
 
 def _r2(truth: NDArray[Any], answers: NDArray[Any]) -> float:

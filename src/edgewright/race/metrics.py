@@ -20,10 +20,6 @@ from edgewright.training import metrics
 
 # Maximum number of groups; more units are merged into this many.
 MOST_UNITS = 50
-# With two classes, a class below this fraction is rare, and average precision is the default metric.
-RARE = 0.1
-# If the largest class exceeds an equal share by this factor, balanced accuracy is the default metric.
-UNEVEN = 1.4
 TWO = 2
 
 
@@ -50,34 +46,22 @@ def _best(answers: Floats) -> NDArray[np.int64]:
     return np.asarray(np.argmax(answers, axis=1), np.int64)
 
 
-def _balanced(y: NDArray[Any], answers: Floats) -> float:
-    right = np.argmax(answers, axis=1) == y
-    counts = np.bincount(y)
-    recall = np.bincount(y, weights=right)[counts > 0] / counts[counts > 0]
-    return float(recall.mean())
-
-
-def average_precision(wanted: NDArray[np.bool_], score: Floats) -> float:
-    """Compute the average precision of the wanted samples, 0 without any; equal scores share one threshold."""
-    order = np.argsort(-score, kind="stable")
-    hits = np.cumsum(wanted[order])
-    ends = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
-    if not wanted.any():
-        return 0.0
-    recall = hits[ends] / wanted.sum()
-    return float((np.diff(recall, prepend=0.0) * hits[ends] / (ends + 1.0)).sum())
-
-
 def _of_rarer(y: NDArray[Any], answers: Floats) -> float:
     rare = int(np.argmin(np.bincount(y, minlength=TWO)))
-    return average_precision(y == rare, answers[:, rare])
+    return metrics.average_precision(y == rare, answers[:, rare])
 
 
 METRICS = {
     m.name: m
     for m in (
         Metric("accuracy", True, lambda y, a: metrics.accuracy(y, _best(a)), "classification", "accuracy"),
-        Metric("balanced-accuracy", True, _balanced, "classification", "balanced accuracy"),
+        Metric(
+            "balanced-accuracy",
+            True,
+            lambda y, a: metrics.balanced_accuracy(y, _best(a)),
+            "classification",
+            "balanced accuracy",
+        ),
         Metric("macro-f1", True, lambda y, a: metrics.macro_f1(y, _best(a), a.shape[1]), "classification", "macro-F1"),
         Metric("average-precision", True, _of_rarer, "binary", "average precision"),
         Metric("mae", False, lambda y, a: float(np.abs(a[:, 0] - y).mean()), "regression", "mean absolute error"),
@@ -117,18 +101,16 @@ def choose(problem: Problem, name: str = "") -> tuple[Metric, str]:
         return METRICS[name], "set with --metric"
     if problem.task == "regression":
         return METRICS["mae"], "the target is a number, and errors count by their size"
-    shares = np.bincount(codes(problem), minlength=classes) / len(problem.y)
-    if classes == TWO and shares.min() < RARE:
-        rare = problem.classes[int(np.argmin(shares))]
-        return METRICS[
-            "average-precision"
-        ], f"{rare!r} is rare ({100 * shares.min():.1f} %), and the task is to find it"
-    if shares.max() > UNEVEN / classes:
-        common = problem.classes[int(np.argmax(shares))]
-        return METRICS[
-            "balanced-accuracy"
-        ], f"classes are uneven ({common!r}: {100 * shares.max():.0f} %), so every class has the same weight"
-    return METRICS["accuracy"], "classes are about balanced"
+    counts = np.bincount(codes(problem), minlength=classes)
+    chosen, shares = metrics.default_class_metric(counts), counts / len(problem.y)
+    rare, common = (problem.classes[int(index)] for index in (np.argmin(shares), np.argmax(shares)))
+    why = {
+        "average-precision": f"{rare!r} is rare ({100 * shares.min():.1f} %), and the task is to find it",
+        "balanced-accuracy": f"classes are uneven ({common!r}: {100 * shares.max():.0f} %), "
+        "so every class has the same weight",
+        "accuracy": "classes are about balanced",
+    }
+    return METRICS[chosen], why[chosen]
 
 
 def groups_of(problem: Problem) -> NDArray[np.int64]:

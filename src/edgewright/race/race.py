@@ -1,8 +1,8 @@
 """The race: whole pipelines compete on training samples; those that fall behind leave, the others get more samples.
 
 Every heat tests each pipeline on samples that it was not fitted on, with people, machines, recordings or days kept
-whole (successive halving: Jamieson and Talwalkar, 2016). The simplest pipeline within one standard error of the best
-that fits the device is chosen.
+whole (successive halving: Jamieson and Talwalkar, 2016). Of the pipelines that fit the device and are within one
+standard error of the best, the one with the smallest program is chosen.
 """
 
 from __future__ import annotations
@@ -130,6 +130,8 @@ class Race:
         self.metric, self.metric_why = choose(problem, metric)
         self.heats = Heats(StageOutputs(problem), seed, leave_one_out=leave_one_out)
         self.rounds, self._many = heats_of(problem), has_many(problem)
+        if leave_one_out:
+            self.rounds = (*self.rounds[:-1], self.rounds[-1]._replace(folds=len(self.heats.folds)))
         self._finished = begin(problem, self.profile, seed, leave_one_out)
         self.standings = [Standing.of(entrant) for entrant in sorted(entrants, key=lambda other: other.candidate.rank)]
         self._sign = 1.0 if self.metric.higher else -1.0
@@ -332,10 +334,16 @@ class Race:
         best = able[0]
         for standing in able[1:]:
             best = standing if self._behind(best, standing, folds)[0] > 0 else best
-        chosen = next(entry for entry in able if entry is best or operator.le(*self._behind(entry, best, folds)))
+        equal = [entry for entry in able if entry is best or operator.le(*self._behind(entry, best, folds))]
+        # `min` keeps the order of ranks among programs of one size.
+        chosen = min(equal, key=_flash_bytes)
         why = f"{chosen.record.title} is the best of what fits {self.profile_name}"
         if chosen is not best:
-            why = f"{chosen.record.title} is the simplest within a standard error of the best, {best.record.title}"
+            sizes = " and ".join(amount(_flash_bytes(entry), "B") for entry in (chosen, best))
+            why = (
+                f"{chosen.record.title} is the smallest within a standard error of the best, {best.record.title} "
+                f"({sizes} of flash)"
+            )
         why += self._on_some(self.rounds[self._compared - 1])
         top = max(measured, key=lambda standing: self._sign * standing.worth)
         ceiling = "" if not top.record.beyond else f"{_scored(top)}; what fits reaches {chosen.worth:.3g}"
@@ -400,6 +408,12 @@ def shrunk(lost: float, error: float, prior: float) -> tuple[float, float]:
         return (lost, 0.0) if lost else (prior, PRIOR_DEVIATION)
     weight, of_prior = 1.0 / error**2, 1.0 / PRIOR_DEVIATION**2
     return (weight * lost + of_prior * prior) / (weight + of_prior), 1.0 / math.sqrt(weight + of_prior)
+
+
+def _flash_bytes(standing: Standing) -> float:
+    """Return the flash of a pipeline's program; infinite if it could not be estimated."""
+    footprint = standing.record.footprint
+    return math.inf if footprint is None else footprint.flash.value
 
 
 def _scored(standing: Standing) -> str:

@@ -68,11 +68,27 @@ class Mistake(Part, frozen=True, kw_only=True):
     confidence: float
 
 
+class MetricRecord(Part, frozen=True, kw_only=True):
+    """Score of a classifier of uneven classes, in the metric by which its kind was chosen.
+
+    Attributes:
+        name: 'balanced-accuracy' or 'average-precision'.
+        score: of the model on the test samples, with its interval.
+        constant: score of a constant prediction.
+        rare: the rarest class, and how many test samples have it.
+    """
+
+    name: str
+    score: Interval
+    constant: float
+    rare: tuple[str, int]
+
+
 class SimplestRecord(Part, frozen=True, kw_only=True):
     """What one column with thresholds scores on the same samples, the simplest model that looks at them.
 
     Attributes:
-        score: its accuracy, or its root mean squared error.
+        score: its accuracy, or the metric of the evaluation; its root mean squared error for amounts.
         gain: of the model over it, positive where the model is better, with its interval.
     """
 
@@ -88,7 +104,8 @@ class LeftOutRecord(Part, frozen=True, kw_only=True):
         known: number of all groups; more than those left out where time did not suffice.
         by: what a group is, the column's name.
         score: mean over the groups, each counting alike: accuracy, or root mean squared error.
-        majority: mean gain over always the most frequent class, or the mean, of the other groups.
+        majority: mean gain over always the most frequent class, or the mean, of the other groups; for uneven classes in
+            the metric of the evaluation, over all samples that were left out.
         simplest: one column with thresholds, fitted as often.
         r2: of an amount, over all samples that were left out.
         seconds: it took.
@@ -138,6 +155,7 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
         objects: what was found in pictures; left out where nothing is looked for.
         anomalies: of odd pictures; left out for other tasks.
         answers: to each sample; left out of records of before, of many amounts and of other tasks.
+        metric: what counts for uneven classes; left out where accuracy does.
     """
 
     samples: int
@@ -165,6 +183,7 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
     anomalies: AnomaliesRecord | msgspec.UnsetType = msgspec.UNSET
     calibration_chance: float | msgspec.UnsetType = msgspec.UNSET
     answers: SampleAnswers | msgspec.UnsetType = msgspec.UNSET
+    metric: MetricRecord | msgspec.UnsetType = msgspec.UNSET
 
 
 class RefitRecord(Part, frozen=True, kw_only=True):

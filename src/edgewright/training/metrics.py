@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -53,6 +53,43 @@ def macro_f1(truth: Numbers, answer: Numbers, classes: int) -> float:
     matrix = confusion(truth, answer, classes)
     present = (matrix.sum(axis=0) + matrix.sum(axis=1)) > 0
     return float(class_scores(matrix)[2][present].mean()) if present.any() else 0.0
+
+
+def balanced_accuracy(truth: Numbers, answer: Numbers) -> float:
+    """Return the mean recall over the classes that occur in the truth."""
+    counts = np.bincount(truth)
+    recall = np.bincount(truth, weights=truth == answer)[counts > 0] / counts[counts > 0]
+    return float(recall.mean())
+
+
+def average_precision(wanted: NDArray[np.bool_], score: NDArray[np.floating]) -> float:
+    """Compute the average precision of the wanted samples, 0 without any; equal scores share one threshold."""
+    order = np.argsort(-score, kind="stable")
+    hits = np.cumsum(wanted[order])
+    ends = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
+    if not wanted.any():
+        return 0.0
+    recall = hits[ends] / wanted.sum()
+    return float((np.diff(recall, prepend=0.0) * hits[ends] / (ends + 1.0)).sum())
+
+
+ClassMetric = Literal["accuracy", "balanced-accuracy", "average-precision"]
+# With two classes, a class below this fraction is rare, and finding it is what counts.
+RARE_FRACTION = 0.1
+# If the largest class exceeds an equal share by this factor, each class gets the same weight.
+UNEVEN_RATIO = 1.4
+
+
+def default_class_metric(counts: NDArray[np.integer]) -> ClassMetric:
+    """Return the metric by which classifiers are chosen and judged.
+
+    Args:
+        counts: samples of each class, shape (classes,).
+    """
+    fractions = counts / max(1, counts.sum())
+    if len(counts) == 2 and fractions.min() < RARE_FRACTION:
+        return "average-precision"
+    return "balanced-accuracy" if fractions.max() > UNEVEN_RATIO / len(counts) else "accuracy"
 
 
 def wilson(right: float, total: int) -> Interval:

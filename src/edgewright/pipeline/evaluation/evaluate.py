@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.targets import class_names
+from edgewright.pipeline.evaluation.class_metric import metric_record, rare_confidence, verdict_metric
 from edgewright.pipeline.run_folder.job import Crossed
 from edgewright.schema.data import Floats, Labels, Samples
 from edgewright.schema.errors import InputError
@@ -37,6 +38,11 @@ def crossed_evaluation(crossed: Crossed, samples: Samples, evaluation: Evaluatio
         crossed_record = evaluate_classes(
             samples.y, crossed.answers, crossed.classes, groups, rows, split_by=crossed.kept, majority=majority
         )
+        metric = verdict_metric(samples.y)
+        labels = np.asarray(crossed.classes)[crossed.answers.argmax(axis=1)]
+        confidence = rare_confidence(metric, crossed.answers, crossed.classes)
+        record = metric_record(metric, samples.y, labels, confidence, groups)
+        crossed_record = msgspec.structs.replace(crossed_record, metric=record)
     else:
         truth = np.asarray(samples.y, np.float64)
         crossed_record = evaluate_numbers(truth, crossed.answers, groups, split_by=crossed.kept)

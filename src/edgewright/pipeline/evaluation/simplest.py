@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.models.threshold import Threshold
+from edgewright.pipeline.evaluation.class_metric import VerdictMetric
 from edgewright.pipeline.evaluation.leakage_inflation import plain_features
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.run_folder.job import Job
@@ -74,20 +75,33 @@ def some(material: Material, rows: Rows, seed: int) -> Rows:
     return np.sort(np.random.default_rng(seed).choice(rows, maximum, replace=False))
 
 
-def score_of(truth: NDArray[Any], answers: NDArray[Any], task: str) -> float:
-    """Return the accuracy of labels, or the root mean squared error of amounts."""
-    if task == "classification":
-        return float(np.mean(truth == answers))
+def score_of(
+    truth: NDArray[Any],
+    answers: NDArray[Any],
+    metric: VerdictMetric | None = None,
+    confidence: Floats | None = None,
+) -> float:
+    """Return the score of labels in a metric, or the root mean squared error of amounts if there is none."""
+    if metric is not None:
+        return metric.score(truth, answers, confidence)
     return math.sqrt(float(np.mean((truth.astype(np.float64) - answers.astype(np.float64)) ** 2)))
 
 
-def against_simplest(job: Job, material: Material, answers: NDArray[Any]) -> SimplestRecord | None:
+def against_simplest(
+    job: Job,
+    material: Material,
+    answers: NDArray[Any],
+    metric: VerdictMetric | None = None,
+    confidence: Floats | None = None,
+) -> SimplestRecord | None:
     """Compare the model with one column with thresholds on the test samples.
 
     Args:
         job: configuration.
         material: its test samples are answered.
         answers: of the model to the test samples: labels as text, or amounts, shape (n,).
+        metric: of both; None for amounts.
+        confidence: the model's probability of the rarest class, shape (n,); None if it has none.
 
     Returns:
         The gain with its interval by group, or by sample where no group is known; None where the model is no more
@@ -97,12 +111,14 @@ def against_simplest(job: Job, material: Material, answers: NDArray[Any]) -> Sim
         return None
     sides, samples, task, seed = material.sides, material.samples, material.task, job.config.seed
     rows = some(material, sides.test, seed)
-    mine, truth = answers[np.searchsorted(sides.test, rows)], samples.y[rows]
+    places, truth = np.searchsorted(sides.test, rows), samples.y[rows]
+    mine, sure = answers[places], None if confidence is None else confidence[places]
     other = simplest_answers(material, sides.train, rows, seed)
     sign = 1.0 if task == "classification" else -1.0
 
     def gain(some: Rows) -> float:
-        return sign * (score_of(truth[some], mine[some], task) - score_of(truth[some], other[some], task))
+        model = score_of(truth[some], mine[some], metric, None if sure is None else sure[some])
+        return sign * (model - score_of(truth[some], other[some], metric))
 
     groups = None if samples.groups is None else samples.groups[rows]
-    return SimplestRecord(score=score_of(truth, other, task), gain=interval_of(groups, len(rows), gain))
+    return SimplestRecord(score=score_of(truth, other, metric), gain=interval_of(groups, len(rows), gain))

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
+import msgspec
+
 from edgewright.core.formatting import amount, number, percent, plural, points
 from edgewright.schema.trace import (
     CompressionRecord,
@@ -14,6 +16,7 @@ from edgewright.schema.trace import (
     EvaluationRecord,
     Interval,
     LeftOutRecord,
+    MetricRecord,
     SimplestRecord,
 )
 from edgewright.trace.sentences.facts import scores_text
@@ -40,8 +43,9 @@ _TELLING = 3
 _Z95 = NormalDist().inv_cdf(0.975)
 # More test samples than so many times as many are not named.
 _MORE = 10
-# So few test groups leave most differences open.
-_FEW = 6
+AVERAGE_PRECISION = "average-precision"
+MIN_RARE_SAMPLES = 5
+"""Test samples of a rare class below which nothing is said of how well it is found."""
 
 
 class _Shortfall(NamedTuple):
@@ -77,7 +81,7 @@ def verdict(
             problems.append(scores_text(evaluation.scores, evaluation.folds))
         return f"{NOT_READY}{where}: {'; '.join(problems)}"
     records = _figures(evaluation, compression, device)
-    weaknesses = _weaknesses(compression)
+    weaknesses = _weaknesses(evaluation, compression)
     if not records:
         return f"built{where}; nothing was measured"
     if weaknesses:
@@ -101,6 +105,8 @@ def is_chance(evaluation: EvaluationRecord) -> bool:
         return False
     if left is not None and left.majority.low > 0:
         return False
+    if not isinstance(evaluation.metric, msgspec.UnsetType):
+        return _is_chance_by(evaluation.metric, evaluation)
     if share is None:
         return _shows_amounts(evaluation.samples) and not _amounts_agree(evaluation)
     majority = evaluation.majority or 0.0
@@ -111,6 +117,14 @@ def is_chance(evaluation: EvaluationRecord) -> bool:
     simplest = 0.0 if evaluation.simplest is None else evaluation.simplest.score
     error = math.sqrt(max(majority * (1 - majority), 1e-12) / max(evaluation.samples, 1))
     return simplest <= majority + _LIMIT * error and not agrees(evaluation.confusion)
+
+
+def _is_chance_by(metric: MetricRecord, evaluation: EvaluationRecord) -> bool:
+    """Return whether neither model beats a constant prediction in the metric of uneven classes."""
+    if not _shows(evaluation.majority or 0.0, evaluation.samples) or metric.score.low > metric.constant:
+        return False
+    simplest = 0.0 if evaluation.simplest is None else evaluation.simplest.score
+    return simplest <= (1 + metric.constant) / 2 and not agrees(evaluation.confusion)
 
 
 def _shows(majority: float, samples: int) -> bool:
@@ -189,6 +203,9 @@ def _figures(
         records.append(f"{percent(a.value, 1)} right (95 %: {percent(a.low, 1)} to {percent(a.high, 1)})")
     elif evaluation is not None and evaluation.regression:
         records.append(", ".join(f"{name} {number(value)}" for name, value in sorted(evaluation.regression.items())))
+    metric = msgspec.UNSET if evaluation is None else evaluation.metric
+    if not isinstance(metric, msgspec.UnsetType) and metric.name == AVERAGE_PRECISION:
+        records.insert(0, metric_text(metric))
     if evaluation is not None and evaluation.scores:
         records.append(scores_text(evaluation.scores, evaluation.folds))
     elif evaluation is not None and evaluation.known:
@@ -200,13 +217,17 @@ def _figures(
     return records
 
 
-def _weaknesses(compression: CompressionRecord | None) -> list[str]:
-    """Return the plausible change that costs most, where it costs so much that a user should know before the device."""
+def _weaknesses(evaluation: EvaluationRecord | None, compression: CompressionRecord | None) -> list[str]:
+    """Return the plausible change of a sensor that costs most, and a simpler model that may be as good."""
     changes = () if compression is None else compression.robustness
     worst = min(changes, key=lambda change: (change.change, change.disturbance), default=None)
-    if worst is None or worst.change >= -FRAGILE:
-        return []
-    return [f"{worst.disturbance} costs {points(worst.change)}"]
+    weaknesses = []
+    if worst is not None and worst.change < -FRAGILE:
+        weaknesses.append(f"{worst.disturbance} costs {points(worst.change)}")
+    simplest = None if evaluation is None else _simplest_of(evaluation)
+    if evaluation is not None and simplest is not None and simplest.gain.low <= 0:
+        weaknesses.append(f"not significantly better than {_simplest_text(simplest, evaluation)}")
+    return weaknesses
 
 
 def _problems(
@@ -251,11 +272,10 @@ def says_little(record: LeftOutRecord) -> bool:
 
 def shortfalls(evaluation: EvaluationRecord) -> list[str]:
     """Return what a model's answers lack to be ready, a clause each; none where they are good enough."""
-    left = evaluation.left_out
-    simplest = evaluation.simplest if left is None else left.simplest
+    simplest = _simplest_of(evaluation)
     short = [*_right(evaluation), *_usual(evaluation)]
-    if simplest is not None and simplest.gain.low <= 0 and not short:
-        short.append(_Shortfall(_no_gain(simplest, evaluation), simplest.gain, 0.0))
+    if simplest is not None and simplest.gain.value <= 0 and not short:
+        short.append(_Shortfall(f"no better than {_simplest_text(simplest, evaluation)}"))
     short += _below_need(evaluation)
     clauses, counts = (
         [shortfall.clause for shortfall in short],
@@ -288,6 +308,8 @@ def _usual(evaluation: EvaluationRecord) -> list[_Shortfall]:
     if left is not None:
         usual = "predicting the mean" if share is None else "predicting the most frequent class"
         return [_Shortfall(f"not significantly better than always {usual}")] if left.majority.low <= 0 else []
+    if not isinstance(evaluation.metric, msgspec.UnsetType):
+        return _constant(evaluation.metric)
     if share is not None and evaluation.majority is not None and share.low <= evaluation.majority:
         clause = (
             f"accuracy {percent(share.value, 1)} is not significantly better than always predicting the most "
@@ -299,14 +321,35 @@ def _usual(evaluation: EvaluationRecord) -> list[_Shortfall]:
     return []
 
 
-def _no_gain(simplest: SimplestRecord, evaluation: EvaluationRecord) -> str:
-    score = (
-        f"{percent(simplest.score, 1)} right" if evaluation.accuracy is not None else f"rmse {number(simplest.score)}"
-    )
-    text = f"not significantly better than one column with thresholds ({score}; --set model.kind=threshold trains it)"
-    if simplest.gain.value > 0 and evaluation.left_out is None and 1 < len(evaluation.groups) < _FEW:
-        text += f"; {len(evaluation.groups)} groups test, and more may tell (--set split.test=0.4)"
-    return text
+def _constant(metric: MetricRecord) -> list[_Shortfall]:
+    """Return whether a constant prediction scores as well in the metric of uneven classes, or too few samples tell."""
+    name, count = metric.rare
+    if metric.name == AVERAGE_PRECISION and count < MIN_RARE_SAMPLES:
+        return [_Shortfall(f"only {plural(count, 'test sample')} of {name!r}: too few to judge how well it is found")]
+    if metric.score.low > metric.constant:
+        return []
+    text = f"{metric_text(metric)} is not significantly better than a constant prediction ({number(metric.constant)})"
+    return [_Shortfall(text)]
+
+
+def metric_text(metric: MetricRecord) -> str:
+    """Return the score in the metric of uneven classes, with its interval."""
+    title = metric.name.replace("-", " ")
+    return f"{title} {number(metric.score.value)} (95 % CI {number(metric.score.low)} to {number(metric.score.high)})"
+
+
+def _simplest_text(simplest: SimplestRecord, evaluation: EvaluationRecord) -> str:
+    """Return the score of one column with thresholds, on the samples and in the metric of the model."""
+    if evaluation.accuracy is None:
+        return f"one column with thresholds (rmse {number(simplest.score)})"
+    if isinstance(evaluation.metric, msgspec.UnsetType):
+        return f"one column with thresholds ({percent(simplest.score, 1)} right)"
+    return f"one column with thresholds ({evaluation.metric.name.replace('-', ' ')} {number(simplest.score)})"
+
+
+def _simplest_of(evaluation: EvaluationRecord) -> SimplestRecord | None:
+    """Return the comparison with one column with thresholds, on the samples that the verdict is about."""
+    return evaluation.simplest if evaluation.left_out is None else evaluation.left_out.simplest
 
 
 def _missing(shortfall: _Shortfall, evaluation: EvaluationRecord) -> int:

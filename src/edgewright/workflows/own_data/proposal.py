@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgewright.core.formatting import some_of
+from edgewright.core.formatting import plural, some_of
 from edgewright.data.categories import is_text, values_of
 from edgewright.data.decision import Framing, choose_framing, stretches
 from edgewright.data.findings import Quality
@@ -71,6 +71,8 @@ DEVICE = "cortex-m4"
 ASSUMED_HZ = 50.0
 # A longer window has to be better by so much.
 _WINDOW_GAIN = 0.01
+# Fewer people or machines that train give no standard error of a difference between pipelines.
+_MIN_RACING_GROUPS = 3
 # Leaving each of few people out takes at most so many seconds of a run.
 LEAVE_ONE_OUT_S = 600.0
 # Above so many rows a second length of windows is not tried: the comparison would take minutes.
@@ -310,19 +312,25 @@ def _raced(
 ) -> tuple[Recipe, RaceRecord | None]:
     """Return the pipeline that wins the race on training and validation samples, and the record of the race.
 
-    Few people or machines choose nothing, because each of them tests: what other data sets taught chooses.
+    Of few people or machines, each that trains is a fold of its own. Fewer than `_MIN_RACING_GROUPS` of them cannot
+    tell pipelines apart: results on other data sets choose.
     """
     problem, entrants = _entrants(base, request, data, material)
-    if "leave_one_out_s" in base["split"]:
-        usual = max(entrants, key=lambda entrant: entrant.candidate.prior)
-        return recipe_of(usual), None
+    groups = len(np.unique(problem.units))
+    if data.few and groups < _MIN_RACING_GROUPS:
+        usual = recipe_of(max(entrants, key=lambda entrant: entrant.candidate.prior))
+        count = plural(groups, "person or machine trains", "people or machines train")
+        return replace(usual, why=f"no race: only {count}, so results on other data sets choose. {usual.why}"), None
 
     def chosen(record: RaceRecord) -> tuple[Recipe, RaceRecord]:
         recipe = recipe_of(next(entrant for entrant in entrants if entrant.name == record.chosen))
         return replace(recipe, why=f"{record.why}: {recipe.why}"), record
 
     ahead = None if lead is None else lambda record: lead(*chosen(record))
-    race = Race(problem, entrants, request.device or DEVICE, budget_s=request.budget_s, watch=watch, lead=ahead)
+    race = Race(
+        problem, entrants, request.device or DEVICE, budget_s=request.budget_s, watch=watch, lead=ahead,
+        leave_one_out=data.few,
+    )  # fmt: skip
     return chosen(race.run())
 
 

@@ -37,7 +37,6 @@ from edgewright.pipeline.plan import data_plan
 from edgewright.pipeline.run_folder.folder import EVALUATED, judged_of
 from edgewright.pipeline.run_folder.provenance import remembered
 from edgewright.pipeline.run_folder.store import INDEX
-from edgewright.race.metrics import average_precision
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.data import Floats, Labels, Samples
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -45,6 +44,7 @@ from edgewright.schema.objects import ObjectMap
 from edgewright.schema.package import Manifest
 from edgewright.schema.score import FormScore, NeedRow, Score
 from edgewright.schema.trace import EvaluationRecord, Interval
+from edgewright.training.metrics import average_precision
 from edgewright.workflows.scoring.rows import ScoreRequest, read_labelled, refuse_columns
 
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
