@@ -41,6 +41,7 @@ class Columns:
         "or the month first.",
     )
     ignore: tuple[str, ...] = option(metavar="COLUMN", help="Column that is not a measurement; may be repeated.")
+    skip_bad_rows: bool = option(help="Leave out rows and files that cannot be read; more than 5 % are an error.")
     kind: str = option(help="Kind of source or public set; detected from the path by default.")
 
     def table(self) -> dict[str, object]:

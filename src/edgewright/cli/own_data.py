@@ -45,6 +45,7 @@ class OwnDataOptions:
         "with the day or the month first.",
     )  # fmt: skip
     ignore: tuple[str, ...] = option(metavar="COLUMN", help="Column that is not a measurement; may be repeated.")
+    skip_bad_rows: bool = option(help="Leave out rows and files that cannot be read; more than 5 % are an error.")
     decision: str = option(help="What one decision is about: row, recording, '2 s' or '100 rows'.")
     device: str = option(metavar="PROFILE", help="Profile or TOML file of the device.  [default: cortex-m4]")
     need: float | None = option(
@@ -198,7 +199,7 @@ def ask_all(request: OwnDataRequest) -> OwnDataRequest:
     from edgewright.profiles.catalogue import load_profile
     from edgewright.workflows.own_data.proposal import DEVICE, look
 
-    preview = read_preview(request.path, named=request.names_columns)
+    preview = read_preview(request.path, named=request.names_columns, skip_bad_rows=request.skip_bad_rows)
     columns = preview.columns
 
     def profile(text: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.core.clocks.texts import joined, joined_name
+from edgewright.core.csv.bad_lines import BadLines
 from edgewright.core.csv.cells import Plan, parse
 from edgewright.core.csv.formats.arrays import is_table
 from edgewright.core.csv.formats.parquet import text_of
@@ -18,6 +19,8 @@ from edgewright.core.csv.number_forms import plain_cells
 from edgewright.core.csv.rows import iter_csv, open_csv
 from edgewright.core.csv.text import Block
 from edgewright.core.input.pictures import ENDINGS, size_of
+from edgewright.data.bad_rows import KEY as SKIP_BAD_ROWS
+from edgewright.data.bad_rows import list_bad_rows, readable, rows_of_numbers
 from edgewright.data.categories import MOST_CLASSES, few_texts, is_text
 from edgewright.data.clock import split_clock
 from edgewright.data.contract import LABELS_FILE
@@ -89,12 +92,13 @@ class Preview:
         return self.table["kind"] == "folder" or Path(str(self.table["path"])).is_dir()
 
 
-def read_preview(path: str, *, named: bool = True) -> Preview:
+def read_preview(path: str, *, named: bool = True, skip_bad_rows: bool = False) -> Preview:
     """Read rows: all of a small file, some from every part of a large one.
 
     Args:
         path: file or folder.
         named: whether a person says what columns are; else the loader of a public set reads a copy of it.
+        skip_bad_rows: leave out rows and files that cannot be read.
 
     Raises:
         InputError: nothing reads the path, the file is empty, or it is not a table.
@@ -102,6 +106,8 @@ def read_preview(path: str, *, named: bool = True) -> Preview:
     table, file_path = _table(path, named), Path(located(path))
     if str(table["kind"]) in loaders():
         return preview_of_set(table)
+    if skip_bad_rows:
+        table = {**table, SKIP_BAD_ROWS: True}
     if table["kind"] == "folder":
         with folder_of(file_path, reader_of) as folder:
             preview = _with_left_out(_previewed(table, folder), folder)
@@ -128,14 +134,14 @@ def _previewed(table: dict[str, object], file_path: Path) -> Preview:
         pattern, values = guess_pattern(names)
         return Preview({**table, "pattern": pattern} if pattern else table, pattern_values=values)
     if kind == "pictures":
-        return Preview({**table, **_picture_size(file_path)})
+        return Preview({**table, **_picture_size(file_path, SKIP_BAD_ROWS in table)})
     if kind not in (*_TABLES, "folder"):
         raise InputError("a CSV, Parquet or WAV file, pictures, or a folder of them", f"data of kind {kind!r}", path,
                          "Write the pipeline by hand: docs/pipeline.md lists every key")  # fmt: skip
     files = tables_in(file_path, kind)
     texts: dict[str, set[str]] = {}
     tops: list[Header] = []
-    columns = _cells(files, texts, tops)
+    columns = _cells(files, texts, tops, SKIP_BAD_ROWS in table)
     top = tops[0] if tops else Header((), ",")
     if clock := split_clock({name: cells.tolist() for name, cells in columns.items()}):
         columns[joined_name(*clock)] = joined(*(columns[half].tolist() for half in clock))
@@ -143,13 +149,18 @@ def _previewed(table: dict[str, object], file_path: Path) -> Preview:
         return Preview(table, columns, texts=texts, top=top)
     pattern, values = guess_pattern([file.relative_to(file_path).as_posix() for file in files])
     if kind in _TABLES and pattern:
-        table = {"kind": "folder", "path": path}
+        table = {**table, "kind": "folder"}
     return Preview({**table, "pattern": pattern} if pattern else table, columns, values, texts, top)
 
 
-def _picture_size(folder: Path) -> dict[str, int]:
+def _picture_size(folder: Path, skip_bad_rows: bool) -> dict[str, int]:
     """Return height and width of pictures that the usual size would scale up, but for one in twenty."""
-    sizes = np.array([size_of(content, name) for name, content in stored_files(folder, ENDINGS, "picture")])
+    stored = stored_files(folder, ENDINGS, "picture")
+
+    def read(name: str, content: bytes) -> tuple[int, int]:
+        return size_of(content, name)
+
+    sizes = np.array(list(readable(stored, read, str(folder), "picture", skip=skip_bad_rows)))
     width, height = np.quantile(sizes, _SMALLEST_SHARE, axis=0, method="lower").tolist()
     usual = PicturesConfig(path="")
     edges = {"height": (height, usual.height), "width": (width, usual.width)}
@@ -173,14 +184,20 @@ def tables_in(folder: Path, kind: str) -> list[Path]:
     return data_files(file for file in tables_below(folder) if file.name != LABELS_FILE)
 
 
-def _cells(files: list[Path], texts: dict[str, set[str]], tops: list[Header]) -> dict[str, Labels]:
+def _cells(files: list[Path], texts: dict[str, set[str]], tops: list[Header], skip_bad_rows: bool) -> dict[str, Labels]:
     """Return cells of the columns that the files share.
 
     `texts` takes all the texts of those that may be categories, and `tops` what the files of text begin with.
     """
     count = max(1, len(files))
     share = max(_ROWS // count, min(_ROWS_A_BLOCK, _ROWS_OF_FILES // count), _FEWEST_ROWS)
-    parts = [part for file in files if (part := _some_rows(file, share, texts, tops))]
+
+    def read(name: str, file: Path) -> dict[str, Labels]:
+        return _some_rows(file, share, texts, tops, skip_bad_rows)
+
+    named = ((file.name, file) for file in files)
+    where = str(files[0].parent) if files else ""
+    parts = [part for part in readable(named, read, where, "file", skip=skip_bad_rows) if part]
     shared = [name for name in (parts[0] if parts else {}) if all(name in part for part in parts)]
     return {name: np.concatenate([part[name] for part in parts]) for name in shared}
 
@@ -197,17 +214,28 @@ def _collect(texts: dict[str, set[str]], columns: Mapping[str, Labels], first: b
                 known |= few_texts(cells)
 
 
-def _some_rows(file: Path, share: int, texts: dict[str, set[str]], tops: list[Header]) -> dict[str, Labels]:
+def _some_rows(
+    file: Path, share: int, texts: dict[str, set[str]], tops: list[Header], skip_bad_rows: bool
+) -> dict[str, Labels]:
     name = file.name.lower()
     if name.endswith((".parquet", ".pq")):
         return _parquet_rows(file, share, texts)
     if name.endswith(".wav"):
         return {}
-    opened = open_csv(file, file.name)
+    try:
+        return _csv_rows(file, share, texts, tops, BadLines(file.name) if skip_bad_rows else None)
+    except InputError as error:
+        raise (error if skip_bad_rows else list_bad_rows(error, file, file.name)) from None
+
+
+def _csv_rows(
+    file: Path, share: int, texts: dict[str, set[str]], tops: list[Header], bad: BadLines | None
+) -> dict[str, Labels]:
+    opened = open_csv(file, file.name, bad=bad)
     names = opened.columns
     pieces: list[dict[str, Labels]] = []
     rows, header, blocks = 0, Header((), ","), _SampledBlocks(opened.stream)
-    for piece in iter_csv(replace(opened, stream=blocks.read()), name=file.name, text_columns=names):
+    for piece in iter_csv(replace(opened, stream=blocks.read()), name=file.name, text_columns=names, bad=bad):
         header = piece.header
         keep = max(share - rows, min(share, _ROWS_A_BLOCK if rows < _MANY else _ROWS_OF_MANY))
         whole = blocks.whole
@@ -220,7 +248,11 @@ def _some_rows(file: Path, share: int, texts: dict[str, set[str]], tops: list[He
     numbers = {column: plain_cells(texts_of[column], forms) for column, forms in header.forms.items()}
     read = {column: header.forms[column] for column, cells in numbers.items() if cells is not texts_of[column]}
     tops.append(replace(header, forms=read))
-    return {**texts_of, **numbers}
+    cells_of = {**texts_of, **numbers}
+    if bad is None:
+        return cells_of
+    good = rows_of_numbers(cells_of)
+    return {column: cells[good] for column, cells in cells_of.items()}
 
 
 @dataclass
@@ -254,7 +286,8 @@ def _text_cells(block: Block, header: Header, name: str, texts: Mapping[str, set
     places = [index for index, column in enumerate(columns) if len(texts.get(column, ())) <= MOST_CLASSES]
     places = [index for index in places if columns[index] in texts]
     plan = Plan(name=name, delimiter=header.delimiter, columns=columns, numbers=(), wide=(), text=tuple(places))
-    return {columns[index]: cells for index, cells in parse(block, plan).text.items()} if places else {}
+    report = (lambda fault: None) if block.by_line else None
+    return {columns[index]: cells for index, cells in parse(block, plan, report).text.items()} if places else {}
 
 
 def _parquet_rows(file: Path, share: int, texts: dict[str, set[str]]) -> dict[str, Labels]:

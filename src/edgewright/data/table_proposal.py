@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgewright.core.clocks.reader import unclear_order
 from edgewright.core.clocks.texts import ORDERS, needs_order
+from edgewright.data.bad_rows import KEY as SKIP_BAD_ROWS
 from edgewright.data.categories import is_text, values_of
 from edgewright.data.load import guess, table_of
 from edgewright.data.preview import Preview, preview_of_set, read_preview
@@ -116,7 +117,7 @@ def propose_table(
         return ProposedTable(table, preview_of_set(table))
     if table["kind"] not in TABLES or not Path(located(path)).exists():
         return ProposedTable({**table, **given})
-    preview = read_preview(path)
+    preview = read_preview(path, skip_bad_rows=bool(given.get(SKIP_BAD_ROWS)))
     parts = {key: str(given.get(key, "")) for key in (*PARTS, "time_unit")}
     ignored = given.pop("ignore", [])
     roles = _roles(preview, parts, [str(name) for name in ignored], texts)  # type: ignore[attr-defined]

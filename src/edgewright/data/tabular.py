@@ -42,6 +42,7 @@ class TableConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields
         categories: text columns that are read as numbers, with all their texts, such as {Type = ["H", "L", "M"]}: a
             column Type=H is 1 in the rows with the text H and 0 elsewhere; an empty cell is missing in all of them.
         missing_values: numbers that mean missing, by column, such as {temp = [-9999]}; in predictions, too.
+        skip_bad_rows: leave out rows that cannot be read, such as a line of another length; more than 5 % are an error.
         text_labels: labels of the target that are text as they stand, such as ["01", "NA"]; read as a number or as
             missing otherwise.
     """
@@ -55,6 +56,7 @@ class TableConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields
     ignore: tuple[str, ...] = ()
     categories: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     missing_values: dict[str, tuple[float, ...]] = msgspec.field(default_factory=dict)
+    skip_bad_rows: bool = False
     text_labels: tuple[str, ...] = ()
 
 

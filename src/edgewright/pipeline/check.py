@@ -113,6 +113,7 @@ def check_data(
     time: str = "",
     time_unit: str = "",
     ignore: tuple[str, ...] = (),
+    skip_bad_rows: bool = False,
     pattern: str = "",
     split_column: str = "",
     window: int = 0,
@@ -129,6 +130,7 @@ def check_data(
         time: column of times; when empty, a column with a usual name for times.
         time_unit: of a time in numbers.
         ignore: columns that are no measurement.
+        skip_bad_rows: leave out rows and files that cannot be read.
         pattern: what the parts of a file's name mean, for a folder of recordings.
         split_column: column that says which rows train and which test.
         window: rows in a window; 0 looks at single rows.
@@ -141,7 +143,7 @@ def check_data(
         raise InputError("either --session or --split", "both", "edgewright check")
     # The split's column is read as if it were the session, so that every row keeps its side.
     named = {"target": target, "group": group, "session": session or split_column, "time": time,
-             "time_unit": time_unit}  # fmt: skip
+             "time_unit": time_unit, "skip_bad_rows": skip_bad_rows}  # fmt: skip
     proposed = propose_table(path, {**named, "ignore": ignore, "pattern": pattern}, kind).with_numbers()
     count, some = fitting_files(proposed.table)
     columns = ". ".join(filter(None, (proposed.sentence, some)))

@@ -44,6 +44,7 @@ def command(
         "--csv", metavar="FILE", help="CSV file with the package's columns ('-' for standard input)."
     ),
     pictures: str | None = option(metavar="PATH", help="Picture, or folder or ZIP of pictures."),
+    skip_bad_rows: bool = option(help="Report rows of --csv that cannot be read, and treat them as missing."),
     values: str | None = option(metavar="1,2,...", help="One sample: values separated by commas; empty if missing."),
     engine: str | None = option(
         metavar="NAME", help="Inference engine; by default the fastest on this machine for the model."
@@ -80,5 +81,5 @@ def command(
             yield Result(answer, [json_line(answer)], compact=True)
     else:
         path = Path(str(csv_path))
-        yield from answer_rows(predictor, path, path.name)
+        yield from answer_rows(predictor, path, path.name, BadRows() if skip_bad_rows else None)
     return DONE

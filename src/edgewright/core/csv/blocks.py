@@ -21,14 +21,14 @@ LONGEST_LINE = 1 << 24
 
 
 def blocks(
-    source: Path | TextIO, name: str, report: Callable[[str], None] | None = None, *, by_line: bool = False
+    source: Path | TextIO, name: str, report: Callable[[InputError], None] | None = None, *, by_line: bool = False
 ) -> Iterator[Block]:
     """Read a source block by block, as soon as whole lines have arrived.
 
     Args:
         source: a file, plain, compressed (by its suffix .gz or .xz) or of one of the formats, or an open stream.
         name: for messages.
-        report: receives a line about each overlong line of a source that is read by line.
+        report: receives what is wrong with each overlong line of a source that is read by line.
         by_line: end blocks at line ends inside quotes too, so that one stray quote does not hold back what follows.
 
     Raises:
@@ -60,7 +60,7 @@ def blocks(
             )
             if report is None:
                 raise error
-            report(str(error))
+            report(error)
             pending, overlong = b"", True
     if pending:
         yield text.clean(pending + b"\n", line)

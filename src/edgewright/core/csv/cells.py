@@ -45,15 +45,27 @@ class Plan:
 
 @dataclass(frozen=True)
 class Cells:
-    """A block in arrays: values (rows, numbers) float32, wide (rows, wide) float64, text by place, line numbers."""
+    """A block in arrays: values (rows, numbers) float32, wide (rows, wide) float64, text by place, line numbers.
+
+    `bad` is shape (rows,), the rows that were reported.
+    """
 
     values: NDArray[np.float32]
     wide: NDArray[np.float64]
     text: dict[int, NDArray[np.str_]]
     lines: NDArray[np.int64]
+    bad: NDArray[np.bool_]
+
+    def without_bad(self) -> Cells:
+        """Return the rows that were not reported."""
+        good = ~self.bad
+        if good.all():
+            return self
+        text = {column: cells[good] for column, cells in self.text.items()}
+        return Cells(self.values[good], self.wide[good], text, self.lines[good], self.bad[good])
 
 
-def parse(block: Block, plan: Plan, report: Callable[[str], None] | None = None) -> Cells:
+def parse(block: Block, plan: Plan, report: Callable[[InputError], None] | None = None) -> Cells:
     """Turn a block into arrays.
 
     Numbers are read as float64, correctly rounded, and then rounded to float32.
@@ -97,7 +109,8 @@ def _fast(block: Block, plan: Plan) -> Cells | None:
     if np.isinf(values).any() or np.isinf(wide).any():
         return None
     lines = block.line + np.arange(len(ends), dtype=np.int64)
-    return Cells(values, wide, {c: _text(_slices(data, starts[:, c], ends[:, c]), plan, c) for c in plan.text}, lines)
+    return Cells(values, wide, {c: _text(_slices(data, starts[:, c], ends[:, c]), plan, c) for c in plan.text}, lines,
+                 np.zeros(len(lines), np.bool_))  # fmt: skip
 
 
 def _numbers(
@@ -205,8 +218,9 @@ def narrow(numbers: NDArray[np.float64]) -> NDArray[np.float32]:
         return numbers.astype(np.float32)
 
 
-def _exact(block: Block, plan: Plan, report: Callable[[str], None] | None = None) -> Cells:
-    width, lines, rows = len(plan.columns), [], []
+def _exact(block: Block, plan: Plan, report: Callable[[InputError], None] | None = None) -> Cells:
+    width, lines, bad_rows = len(plan.columns), [], set[int]()
+    rows: list[list[str]] = []
     read = separate_lines if block.by_line else records
     for line, cells in read(block, plan.delimiter, plan.name):
         if isinstance(cells, InputError) or len(cells) != width:
@@ -222,7 +236,8 @@ def _exact(block: Block, plan: Plan, report: Callable[[str], None] | None = None
             )
             if report is None:
                 raise fault
-            report(str(fault))
+            report(fault)
+            bad_rows.add(len(rows))
             cells = [""] * width
         lines.append(line)
         rows.append(cells)
@@ -234,12 +249,14 @@ def _exact(block: Block, plan: Plan, report: Callable[[str], None] | None = None
         error = _error(rows[row][index], where, plan.forms.get(index))
         if report is None:
             raise error
-        report(str(error))
+        report(error)
+        bad_rows.add(row)
     return Cells(
         narrow(_stack([parsed[c][0] for c in plan.numbers], len(rows))),
         _stack([parsed[c][0] for c in plan.wide], len(rows)),
         {c: _text([cell.strip() for cell in columns[c]], plan, c) for c in plan.text},
         np.asarray(lines, np.int64),
+        np.isin(np.arange(len(rows)), list(bad_rows)),
     )
 
 

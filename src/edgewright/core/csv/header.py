@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -137,6 +138,35 @@ def separate_lines(block: Block, delimiter: str, name: str) -> Iterator[tuple[in
             cells = InputError("well-formed quotes", str(error), f"{name} line {line}", "Correct the quotes")
         if isinstance(cells, InputError) or len(cells) > 1 or (cells and cells[0].strip()):
             yield line, cells
+
+
+# Lines that show where a table begins below others, such as a title.
+_OPENING_LINES = 60
+
+
+def below_banner(block: Block, name: str, delimiter: str | None) -> tuple[Block, list[int]]:
+    """Return a block from its header on, and the numbers of the lines above it that are no comments.
+
+    The header is the first line with as many cells as most lines have, a name in each of them and no number. Without
+    such a line, or where one cell is usual, the block is returned as it is.
+    """
+    best: tuple[int, int, int] | None = None
+    for sign in DELIMITERS if delimiter is None else (delimiter,):
+        lines = _first(block, sign, name, _OPENING_LINES)
+        widths = Counter(len(cells) for _, cells in lines if len(cells) > 1)
+        usual = max(widths, key=lambda width: (widths[width], width), default=0)
+        header = next((line for line, cells in lines if len(cells) == usual and _are_names(cells)), 0)
+        if header and widths[usual] > 1 and (best is None or widths[usual] > best[0]):
+            best = widths[usual], header, lines[0][0]
+    if best is None or best[1] == best[2]:
+        return block, []
+    above = [line for line, text in enumerate(block.data.split(b"\n"), block.line)
+             if line < best[1] and text.strip() and not text.startswith(b"#")]  # fmt: skip
+    return _rest(block, best[1]), above
+
+
+def _are_names(cells: Sequence[str]) -> bool:
+    return all(cell.strip() for cell in cells) and not any(map(is_number, cells))
 
 
 def read_header(block: Block, name: str, delimiter: str | None, columns: Sequence[str] | None) -> tuple[Header, Block]:

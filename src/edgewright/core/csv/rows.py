@@ -13,10 +13,11 @@ from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 from edgewright.core.clocks.texts import joined, parts_of
+from edgewright.core.csv.bad_lines import BadLines
 from edgewright.core.csv.blocks import blocks
 from edgewright.core.csv.categories import column_name, made_columns, one_hot, text_inputs
 from edgewright.core.csv.cells import Cells, Plan, narrow, parse
-from edgewright.core.csv.header import Header, first_cells, opening_of, read_header
+from edgewright.core.csv.header import Header, below_banner, first_cells, opening_of, read_header
 from edgewright.core.csv.number_forms import PLAIN, NumberForm, number_forms, only_form
 from edgewright.core.csv.text import Block
 from edgewright.core.units import refuse_other_unit
@@ -58,6 +59,12 @@ class Rows:
     def __len__(self) -> int:
         return len(self.lines)
 
+    def part(self, rows: NDArray[np.bool_]) -> Rows:
+        """Return some of the rows; `rows` is a mask."""
+        text = {name: cells[rows] for name, cells in self.text.items()}
+        wide = {name: cells[rows] for name, cells in self.wide.items()}
+        return replace(self, values=self.values[rows], text=text, wide=wide, lines=self.lines[rows])
+
     def matrix(self, names: Sequence[str]) -> NDArray[np.float32]:
         """Return columns of numbers in this order, shape (rows, names), those that are read as float64 too."""
         wide = {name: narrow(cells) for name, cells in self.wide.items() if name in names}
@@ -91,11 +98,27 @@ def open_csv(
     delimiter: str | None = None,
     columns: Sequence[str] | None = None,
     report: Callable[[str], None] | None = None,
+    bad: BadLines | None = None,
 ) -> OpenedCsv:
     """Read the header of a file or stream; arguments and errors as for `iter_csv`."""
-    stream = blocks(source, name, report, by_line=report is not None)
-    header, rest = read_header(opening_of(stream), name, delimiter, columns)
+    receive = _receiver(report, bad)
+    stream = blocks(source, name, receive, by_line=receive is not None)
+    opening = opening_of(stream)
+    if receive is not None and columns is None:
+        opening, above = below_banner(opening, name, delimiter)
+        for line in above:
+            receive(InputError("a header with names", "a line above it", f"{name} line {line}", "Remove the line"))
+        if bad is not None:
+            bad.above = len(above)
+    header, rest = read_header(opening, name, delimiter, columns)
     return OpenedCsv(header, rest, stream)
+
+
+def _receiver(report: Callable[[str], None] | None, bad: BadLines | None) -> Callable[[InputError], None] | None:
+    """Return what receives each fault of a source that is read by line; None where a fault is an error."""
+    if bad is not None:
+        return bad.add
+    return None if report is None else lambda fault: report(str(fault))
 
 
 def read_csv(
@@ -176,17 +199,18 @@ def iter_csv(
     columns: Sequence[str] | None = None,
     trained: Sequence[Column] = (),
     report: Callable[[str], None] | None = None,
+    bad: BadLines | None = None,
 ) -> Iterator[Rows]:
     """Read rows as they arrive: arguments and errors as for `read_csv`, memory bounded by one block.
 
     With `report` a cell that is no number, or no known text, is missing instead of an error, and so is every cell of a
     line with too few or too many cells, an unmatched quote or a NUL byte. `report` receives a line about each. Each
-    line is then a row: no quoted cell spans lines.
+    line is then a row: no quoted cell spans lines. With `bad`, such lines are left out and counted.
 
     Yields:
         One or more rows at a time, never none.
     """
-    opened = source if isinstance(source, OpenedCsv) else open_csv(source, name, delimiter, columns, report)
+    opened = source if isinstance(source, OpenedCsv) else open_csv(source, name, delimiter, columns, report, bad)
     header, rest = opened.header, opened.rest
     ignored = set(ignored_columns)
     categories = {} if only_columns is None else text_inputs(only_columns, header.names)
@@ -204,7 +228,10 @@ def iter_csv(
     plan = replace(plan, forms=_forms(plan, header, first, time_columns, trained))
     seen = False
     for block in _chain(rest, opened.stream):
-        cells = parse(block, plan, report)
+        cells = parse(block, plan, _receiver(report, bad))
+        if bad is not None:
+            bad.rows, bad.count = bad.rows + len(cells.lines), bad.count + int(cells.bad.sum())
+            cells = cells.without_bad()
         if cells.lines.size:
             seen = True
             rows = _coded(_rows(cells, plan, header), categories, name, report)

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.clocks.rates import rate_of
+from edgewright.core.csv.bad_lines import BadLines
 from edgewright.core.csv.formats import formats
 from edgewright.core.csv.header import Header
 from edgewright.core.csv.number_forms import NumberForm, only_form, plain_cells
 from edgewright.core.csv.rows import iter_csv, open_csv
 from edgewright.core.units import is_date
+from edgewright.data.bad_rows import list_bad_rows, skip_bad_rows
 from edgewright.data.contract import PARQUET, Source, need_path
 from edgewright.data.file_rows import are_spread, read_spread
 from edgewright.data.files import files_of, some_files
@@ -76,7 +78,21 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
 
 def _pieces(path: Path, config: TableConfig, name: str, *, headers: dict[str, Header]) -> Iterator[Table]:
     """Yield the rows of one file, block by block; its header goes to `headers`."""
-    opened = open_csv(path, name, getattr(config, "delimiter", "") or None)
+    delimiter = getattr(config, "delimiter", "")
+    try:
+        yield from _tables(path, config, name, delimiter, headers)
+    except InputError as error:
+        if error.expected == "a number" and error.do.startswith("Correct or empty"):
+            column = error.where.rpartition("column ")[2]
+            part = "as time" if is_date(error.got.strip("'")) else "in ignore, or its texts in categories"
+            do = f"Correct or empty the cell, or name the column {column!r} {part}"
+            error = InputError(error.expected, error.got, error.where, do)
+        raise (error if config.skip_bad_rows else list_bad_rows(error, path, name, delimiter)) from None
+
+
+def _tables(path: Path, config: TableConfig, name: str, delimiter: str, headers: dict[str, Header]) -> Iterator[Table]:
+    bad = BadLines(name) if config.skip_bad_rows else None
+    opened = open_csv(path, name, delimiter or None, bad=bad)
     text = text_columns(config, opened.columns, f"{name} line 1")
     parts = {config.target, config.group, config.session, *config.categories}
     blocks = iter_csv(
@@ -85,27 +101,23 @@ def _pieces(path: Path, config: TableConfig, name: str, *, headers: dict[str, He
         text_columns=[column for column in text if column in parts],
         time_columns=[config.time] if config.time else (),
         ignored_columns=[column for column in text if column not in {*parts, config.time}],
+        bad=bad,
     )
-    try:
-        for rows in blocks:
-            headers[name] = rows.header
-            units = {column: unit for column in (*rows.names, config.time) if (unit := rows.header.unit(column))}
-            yield Table(
-                name=name,
-                names=rows.names,
-                values=rows.values,
-                text=rows.text,
-                row_name=partial(_line, name, _without_gaps(rows.lines)),
-                units={**rows.header.units, **units},
-                numerals={column: own for column in rows.names if isinstance(own := rows.numerals(column), Numerals)},
-            )
-    except InputError as error:
-        if error.expected == "a number" and error.do.startswith("Correct or empty"):
-            column = error.where.rpartition("column ")[2]
-            part = "as time" if is_date(error.got.strip("'")) else "in ignore, or its texts in categories"
-            do = f"Correct or empty the cell, or name the column {column!r} {part}"
-            raise InputError(error.expected, error.got, error.where, do) from None
-        raise
+    if bad is not None:
+        names = [column for column in (config.group, config.session) if column]
+        blocks = skip_bad_rows(blocks, bad, config.time, config.time_unit, names)
+    for rows in blocks:
+        headers[name] = rows.header
+        units = {column: unit for column in (*rows.names, config.time) if (unit := rows.header.unit(column))}
+        yield Table(
+            name=name,
+            names=rows.names,
+            values=rows.values,
+            text=rows.text,
+            row_name=partial(_line, name, _without_gaps(rows.lines)),
+            units={**rows.header.units, **units},
+            numerals={column: own for column in rows.names if isinstance(own := rows.numerals(column), Numerals)},
+        )
 
 
 def _without_gaps(lines: NDArray[np.int64]) -> Sequence[int]:

@@ -11,6 +11,7 @@ import msgspec
 from edgewright.core.catalogue import find, listing
 from edgewright.core.clocks.rates import rate_of
 from edgewright.core.input.riff import channel_names
+from edgewright.data.bad_rows import readable
 from edgewright.data.clock import common_rate
 from edgewright.data.contract import LABELS_FILE, FileCount, Source, need_path
 from edgewright.data.file_rows import are_spread, read_spread
@@ -117,7 +118,12 @@ def _load(config: FolderConfig, root: Path) -> DataSet:
     if are_spread(files) and Path(config.path).is_dir():
         read = read_spread(_read, named, config)
     else:
-        read = [_read(file, config, name) for file, name in named]
+
+        def read_one(name: str, file: Path) -> tuple[Table, float | None]:
+            return _read(file, config, name)
+
+        stored = ((name, file) for file, name in named)
+        read = list(readable(stored, read_one, config.path, "file", skip=config.skip_bad_rows))
     rates = [(table.name, rate) for table, rate in read]
     tables, names = [table for table, _ in read], read[0][0].names
     sounds = all(file.suffix.lower() == ".wav" for file, _ in named)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.input.pictures import ENDINGS, Fit, measured_pixels
+from edgewright.data.bad_rows import readable
 from edgewright.data.boxes import TARGET as OBJECTS
 from edgewright.data.boxes import Placing, centres_text, read_boxes
 from edgewright.data.contract import Source, SourceConfig, need_path
@@ -36,6 +37,7 @@ class PicturesConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fie
         labels: path of a CSV with file,label (and group); pictures that it does not name have no label.
         boxes: path of boxes around objects, for task = 'detection': a COCO file, or a CSV with
             file,label,x,y,width,height in pixels. Pictures that it does not list have no label.
+        skip_bad_rows: leave out pictures that cannot be read; more than 5 % are an error.
     """
 
     height: Side = 96
@@ -45,6 +47,7 @@ class PicturesConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fie
     pattern: str = ""
     labels: str = ""
     boxes: str = ""
+    skip_bad_rows: bool = False
 
 
 def picture_columns(colour: bool) -> tuple[Column, ...]:
@@ -86,11 +89,15 @@ def load(config: PicturesConfig, seed: int) -> DataSet:
     values, meanings, listed = [], [], []
     size = (config.height, config.width)
     each = 4 * config.height * config.width * (3 if config.colour else 1)
-    for name, content in stored_files(path, ENDINGS, "picture"):
+
+    def read(name: str, content: bytes) -> tuple[str, NDArray[np.uint8], tuple[int, int]]:
+        return name, *measured_pixels(content, name, size, colour=config.colour, fit=config.fit)
+
+    stored = stored_files(path, ENDINGS, "picture")
+    for name, array, before in readable(stored, read, config.path, "picture", skip=config.skip_bad_rows):
         meaning = read_name(name, config.pattern)
         if marks is not None:
             meaning = marks.get(name) or marks.get(Path(name).name) or Meaning()
-        array, before = measured_pixels(content, name, size, colour=config.colour, fit=config.fit)
         if placing is not None:
             known = placing.name_of(name)
             listed += [known] if known else []

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from edgewright.core.input.riff import channel_names, read_wav
+from edgewright.data.bad_rows import readable
 from edgewright.data.contract import FileCount, Source, SourceConfig, need_path
 from edgewright.data.file_rows import are_spread, read_spread
 from edgewright.data.files import files_below, read_whole, some_files, stored_files
@@ -30,6 +31,7 @@ class WavConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=T
             are called start_sample and end_sample.
         ranges: smallest and largest value of a channel, by its name.
         files: number of files of a folder that are read, drawn by chance; 0 for all.
+        skip_bad_rows: leave out files that cannot be read; more than 5 % are an error.
     """
 
     pattern: str = ""
@@ -37,6 +39,7 @@ class WavConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=T
     labels_in: LabelUnit = "auto"
     ranges: dict[str, tuple[float, float]] = msgspec.field(default_factory=dict)
     files: FileCount = 0
+    skip_bad_rows: bool = False
 
 
 def wav_files(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -76,18 +79,21 @@ def _read_sound(path: Path, _: WavConfig, name: str) -> tuple[Table, float]:
     return Table(name=name, names=channel_names(sound.values.shape[1]), values=sound.values), float(sound.rate)
 
 
-def _sounds(path: Path, count: int) -> Iterator[tuple[str, Any, float]]:
-    """Yield name, samples and rate of each file, of a folder of so many; workers read those of a folder."""
-    files = some_files(files_below(path, (".wav",)), count) if path.is_dir() else []
+def _sounds(path: Path, config: WavConfig) -> Iterator[tuple[str, Any, float]]:
+    """Yield name, samples and rate of each file; workers read those of a folder."""
+    files = some_files(files_below(path, (".wav",)), config.files) if path.is_dir() else []
     named = [(file, file.relative_to(path).as_posix()) for file in files]
     if are_spread(files):
         for table, rate in read_spread(_read_sound, named, WavConfig()):
             yield table.name, table.values, rate
         return
     stored = ((name, read_whole(file, str(file))) for file, name in named)
-    for name, data in stored if files else wav_files(path):
-        sound = read_wav(data, name)
-        yield name, sound.values, float(sound.rate)
+
+    def read(name: str, content: bytes) -> tuple[str, Any, float]:
+        sound = read_wav(content, name)
+        return name, sound.values, float(sound.rate)
+
+    yield from readable(stored if files else wav_files(path), read, config.path, "WAV file", skip=config.skip_bad_rows)
 
 
 def load(config: WavConfig, seed: int) -> DataSet:
@@ -97,7 +103,7 @@ def load(config: WavConfig, seed: int) -> DataSet:
     single = path.is_file() and path.suffix.lower() != ".zip"
     recordings: list[Recording] = []
     rates: list[float] = []
-    for name, values, rate in _sounds(path, config.files):
+    for name, values, rate in _sounds(path, config):
         recording = with_meaning(Recording(name=name, values=values), read_name(name, config.pattern))
         recordings.append(marked(recording, marks, config.labels_in, alone=single, rate=rate, origin=0.0))
         rates.append(rate)

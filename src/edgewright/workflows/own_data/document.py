@@ -350,6 +350,7 @@ def _data(data: Mapping[str, Any], why: Mapping[str, str]) -> list[str]:
 
 
 _NOTES = {
+    "skip_bad_rows": "rows and files that cannot be read are left out",
     "missing_values": "numbers far from all others, read as missing; remove one that is a measurement",
     "ignore": "data.md says why",
     "files": "of the folder, drawn by chance, because memory is for no more; 0 for all",

@@ -101,6 +101,7 @@ class OwnDataRequest:
         path: file or folder.
         target, group, session, time, ignore: columns.
         time_unit: of a time in numbers: s, ms, us, ns, min, h, or d for days of a spreadsheet.
+        skip_bad_rows: leave out rows and files that cannot be read.
         decision: what one decision is about: 'row', 'recording', '2 s' or '100 rows'.
         device: profile or TOML file; `DEVICE` when empty.
         name: name of the pipeline; from the path when empty.
@@ -116,6 +117,7 @@ class OwnDataRequest:
     time: str = ""
     time_unit: str = ""
     ignore: tuple[str, ...] = ()
+    skip_bad_rows: bool = False
     decision: str = ""
     device: str = ""
     name: str = ""
@@ -130,8 +132,9 @@ class OwnDataRequest:
 
     @property
     def names_columns(self) -> bool:
-        """Whether a person said what a column is."""
-        return any((self.target, self.group, self.session, self.time, self.time_unit, self.ignore))
+        """Whether a person said what a column is, or how rows are read."""
+        parts = (self.target, self.group, self.session, self.time, self.time_unit, self.ignore)
+        return self.skip_bad_rows or any(parts)
 
 
 @dataclass(frozen=True)
@@ -201,7 +204,7 @@ def look(request: OwnDataRequest) -> OwnData:
     """
     load_profile(request.device or DEVICE)
     given = {key: getattr(request, key) for key in (*PARTS, "time_unit")}
-    preview = read_preview(request.path, named=request.names_columns)
+    preview = read_preview(request.path, named=request.names_columns, skip_bad_rows=request.skip_bad_rows)
     roles = assign_roles(preview.columns, given, request.ignore, preview.texts, preview.is_folder, preview.units)
     table = data_table(preview, roles)
     count, some = fitting_files(table)
