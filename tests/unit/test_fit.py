@@ -15,8 +15,9 @@ import pandas as pd
 import polars as pl
 import pytest
 from numpy.typing import NDArray
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import check_cv
 
 import edgewright as ew
 from edgewright.features.statistics import Statistics
@@ -123,6 +124,28 @@ def test_it_is_an_estimator(model: Model, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_classifier_is_one_before_it_is_fitted_so_that_folds_are_stratified() -> None:
+    assert is_classifier(ew.Classifier()) and is_regressor(ew.Regressor())
+    assert not is_classifier(ew.Model())
+    labels = np.repeat([0, 1, 2], 20)
+    folds = check_cv(5, labels, classifier=is_classifier(ew.Classifier())).split(labels[:, None], labels)
+    assert all(len(np.unique(labels[test])) == 3 for _, test in folds), "sorted labels"
+
+
+@pytest.mark.slow
+def test_the_class_decides_the_task(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2)).astype(np.float32)
+    few = np.clip(np.round(2 * X[:, 0]), -2, 2)
+    many = np.arange(300) % 25
+    wide = np.stack([many + 0.1 * X[:, 0], X[:, 1]], axis=1)
+    assert ew.Regressor(budget_s=0.0, out=tmp_path / "few").fit(X, few).task_ == "regression"
+    model = ew.Classifier(budget_s=0.0, out=tmp_path / "many").fit(wide, many)
+    assert (model.task_, model.classes_.tolist()) == ("classification", list(range(25)))
+    with pytest.raises(ValueError, match="continuous"):
+        ew.Classifier(out=tmp_path / "amounts").fit(X, X[:, 0])
+
+
 def test_its_text_has_five_lines(model: Model) -> None:
     lines = repr(model).splitlines()
     assert [line.split()[0] for line in lines] == ["Model", "target", "score", "size", "verdict"]

@@ -51,20 +51,21 @@ class Framing:
     task: str
 
 
-def choose_framing(dataset: DataSet, decision: str = "") -> Framing:
+def choose_framing(dataset: DataSet, decision: str = "", task: str = "auto") -> Framing:
     """Choose it from rate, stretches of labels and likeness of neighbours.
 
     Args:
         dataset: labelled.
         decision: as a person says it: 'row', 'recording', '2 s' or '100 rows'; empty to choose.
+        task: 'classification', 'regression', or 'auto' to choose by the labels.
 
     Raises:
         InputError: no labels, or a decision that cannot be made from these data.
     """
     if (rate := lowest_rate(dataset)) is not None:
-        framing = choose_framing(msgspec.structs.replace(dataset, rate=framing_rate(dataset, rate)), decision)
-        return framing if framing.window is None else choose_framing(averaged(dataset, rate), decision)
-    task = _task(dataset)
+        framing = choose_framing(msgspec.structs.replace(dataset, rate=framing_rate(dataset, rate)), decision, task)
+        return framing if framing.window is None else choose_framing(averaged(dataset, rate), decision, task)
+    task = _task(dataset, task)
     if decision:
         return _as_said(dataset, decision, task)
     if dataset.recordings[0].values.ndim == 4:
@@ -83,7 +84,7 @@ def choose_framing(dataset: DataSet, decision: str = "") -> Framing:
     return _stream(dataset, task) or lone or Framing("row", _row_reason(dataset), None, task)
 
 
-def _task(dataset: DataSet) -> str:
+def _task(dataset: DataSet, task: str) -> str:
     """Return the task that the labels of all rows say; their array is gone by then.
 
     Raises:
@@ -92,7 +93,7 @@ def _task(dataset: DataSet) -> str:
     y = target_of(dataset)
     if y is None:
         raise InputError("labelled rows", "none", dataset.name, "Name the column to predict with --target")
-    return task_of(y)
+    return task_of(y, task)
 
 
 def _series(dataset: DataSet) -> ColumnSeries | None:

@@ -24,7 +24,7 @@ _PROBE = 2000
 _DO = "Change the argument, or write the stages in a TOML file for Pipeline.from_toml"
 
 
-def step_tables(steps: Sequence[tuple[str, Any]], samples: Samples) -> dict[str, Any]:
+def step_tables(steps: Sequence[tuple[str, Any]], samples: Samples, task: str = "auto") -> dict[str, Any]:
     """Return the tables `stages`, `model`, `training` and `seed` of a configuration that builds these steps.
 
     Every table is built again for these samples, and compared with its step: a run whose record would describe
@@ -33,12 +33,13 @@ def step_tables(steps: Sequence[tuple[str, Any]], samples: Samples) -> dict[str,
     Args:
         steps: names and estimators, the model last.
         samples: cut into rows or windows.
+        task: 'classification', 'regression', or 'auto' to choose by the labels.
 
     Raises:
         InputError: a step that no configuration describes, with its name and the arguments that differ.
     """
     (*stages, (name, model)) = steps
-    task = task_of(samples.y, "auto")
+    task = task_of(samples.y, task)
     tables = _model_tables(name, model, task)
     rows = np.random.default_rng(0).permutation(len(samples.X))[:_PROBE]
     X, y = samples.X[rows], encode_target(samples.y[rows], task)

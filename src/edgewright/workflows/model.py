@@ -108,6 +108,9 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
         n_features_in_: number of columns.
     """
 
+    # What `Classifier` and `Regressor` know before they are fitted.
+    _task = "auto"
+
     def __init__(
         self,
         target: str = "",
@@ -145,14 +148,14 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
         request = OwnDataRequest(
             path="", target=self.target, group=self.group, session=self.session, time=self.time,
             ignore=tuple(self.ignore), decision=self.window, device=self.device, name=self.name, need=self.need,
-            budget_s=self.budget_s,
+            budget_s=self.budget_s, task=self._task,
         )  # fmt: skip
         columns: tuple[str, ...] = ()
         if y is not None:
             target, data = self.target or "target", self._samples(data)
             columns = () if isinstance(data, Frame) else array_names(data.shape[1])
             data = joined(data, y, target)
-            if self.pipeline is not None and is_classifier(self.pipeline):
+            if is_classifier(self if self.pipeline is None else self.pipeline):
                 check_classification_targets(y)
                 if len(np.unique(np.asarray(y))) < 2:
                     raise SampleError("labels of at least 2 classes", "1 class", where)
@@ -418,12 +421,28 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
         tags = super().__sklearn_tags__()
         steps = None if self.pipeline is None else get_tags(self.pipeline)
         tags.input_tags.allow_nan = steps is None or steps.input_tags.allow_nan
-        task = getattr(self, "task_", "") or (steps.estimator_type if steps is not None else "")
+        task = (
+            getattr(self, "task_", "")
+            or self._task.removeprefix("auto")
+            or (steps.estimator_type if steps is not None else "")
+        )
         if task in ("classification", "classifier"):
             tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
         elif task in ("regression", "regressor"):
             tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags()
         return tags
+
+
+class Classifier(Model):
+    """A `Model` of classes: scikit-learn stratifies its folds by their labels."""
+
+    _task = "classification"
+
+
+class Regressor(Model):
+    """A `Model` of amounts, also where they are few whole numbers."""
+
+    _task = "regression"
 
 
 # Parameters of one run, which a stored model does not take over.

@@ -57,7 +57,7 @@ class StagedPipeline(RunnablePipeline):
             raise InputError(
                 "windows of rows", "single rows", "Pipeline.run", "Set window, such as '2 s' or '100 rows'"
             )
-        tables = step_tables(self.steps, cut(data.dataset, data.framing.window))
+        tables = step_tables(self.steps, cut(data.dataset, data.framing.window), data.framing.task)
         return Recipe("steps", "the steps of the pipeline", tables)
 
     def export(self, folder: str | Path, to: str = "c99", *, name: str = "", force: bool = False) -> list[Path]:

@@ -108,6 +108,7 @@ class OwnDataRequest:
         need: share of right answers (R² of an amount) to be ready; None for none.
         features: number that the model takes, those that differ most with the target; None for all.
         budget_s: CPU seconds of the race; None to choose by the number of samples.
+        task: 'classification' or 'regression'; 'auto' to choose by the labels.
     """
 
     path: str
@@ -124,6 +125,7 @@ class OwnDataRequest:
     need: float | None = None
     features: int | None = None
     budget_s: float | None = None
+    task: str = "auto"
 
     @property
     def pipeline(self) -> str:
@@ -228,7 +230,7 @@ def look(request: OwnDataRequest) -> OwnData:
     if sentinels:
         preview = replace(preview, table={**preview.table, MISSING_VALUES: missing_table(sentinels)})
         dataset = with_missing(dataset, sentinels)
-    data = choose_framing(dataset, request.decision)
+    data = choose_framing(dataset, request.decision, request.task)
     quality = examine(dataset)
     resample = lowest_rate(dataset) if data.window is not None else None
     if resample is not None:
@@ -375,6 +377,8 @@ def base_table(request: OwnDataRequest, own: OwnData) -> dict[str, Any]:
     if own.resample is not None:
         data[RESAMPLE] = own.resample
     base: dict[str, Any] = {"name": request.pipeline, "data": data}
+    if request.task != "auto":
+        base["task"] = request.task
     if request.need is not None:
         base["need"] = request.need
     if own.framing.window is not None:
