@@ -46,6 +46,7 @@ class OwnDataOptions:
     )  # fmt: skip
     ignore: tuple[str, ...] = option(metavar="COLUMN", help="Column that is not a measurement; may be repeated.")
     skip_bad_rows: bool = option(help="Leave out rows and files that cannot be read; more than 5 % are an error.")
+    fill_labels: bool = option(help="Fill labels down: an empty label is that of the last labelled row above it.")
     decision: str = option(help="What one decision is about: row, recording, '2 s' or '100 rows'.")
     device: str = option(metavar="PROFILE", help="Profile or TOML file of the device.  [default: cortex-m4]")
     need: float | None = option(
@@ -191,7 +192,10 @@ def echo_choices(proposal: Proposal, *, whole: bool = True) -> None:
 
 
 def ask_all(request: OwnDataRequest) -> OwnDataRequest:
-    """Ask at most five questions: target, person, time, decision, device. Enter takes what the data suggest."""
+    """Ask at most five questions: target, person, time, decision, device. Enter takes what the data suggest.
+
+    A further one is asked where labels stand only in the rows where they change.
+    """
     from edgewright.cli.options import ask
     from edgewright.data.decision import choose_framing
     from edgewright.data.preview import read_preview
@@ -223,6 +227,9 @@ def ask_all(request: OwnDataRequest) -> OwnDataRequest:
     if request.target == NONE:
         request = replace(request, target="")
     inspected = look(request)
+    if inspected.has_sparse_labels and not request.fill_labels:
+        request = replace(request, fill_labels=ask("Fill the labels down (yes or no)", "yes", _yes_or_no))
+        inspected = look(request)
     usual = inspected.framing.kind if inspected.framing.window is None else f"{inspected.framing.window.samples} rows"
 
     def decision(text: str) -> str:
@@ -233,6 +240,19 @@ def ask_all(request: OwnDataRequest) -> OwnDataRequest:
 
     request = put("decision", "What is one decision about: row, recording, '2 s' or '100 rows'", usual, decision)
     return put("device", "Which device (edgewright profiles lists them)", DEVICE, profile)
+
+
+def _yes_or_no(text: str) -> bool:
+    """Return whether the answer is yes.
+
+    Raises:
+        InputError: it is neither yes nor no.
+    """
+    from edgewright.schema.errors import InputError
+
+    if text.lower() not in ("yes", "y", "no", "n"):
+        raise InputError("yes or no", repr(text))
+    return text.lower().startswith("y")
 
 
 def _column(text: str, request: OwnDataRequest, columns: Mapping[str, Labels], key: str) -> str:

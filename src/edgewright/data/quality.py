@@ -30,6 +30,7 @@ from edgewright.data.clock import measured_rate
 from edgewright.data.findings import Finding, Quality, Severity, percent, worst_first
 from edgewright.data.resampling import sessions_of
 from edgewright.data.sentinels import sentinel_findings
+from edgewright.data.sparse_labels import sparse_label_findings
 from edgewright.data.targets import as_text, class_names, counted, labelled, task_of
 from edgewright.schema.data import DataSet, Floats, Recording
 
@@ -300,6 +301,7 @@ def examine(dataset: DataSet) -> Quality:
         repeated,
         identifiers,
         balance,
+        sparse_label_findings,
         predictors,
     )
     classes, count = _classes(dataset)

@@ -20,6 +20,7 @@ from edgewright.data.clock import Clock, read_clock
 from edgewright.data.contract import SchemaConfig
 from edgewright.data.file_rows import in_files, seen_columns
 from edgewright.data.resampling import one_rate
+from edgewright.data.sparse_labels import fill_down
 from edgewright.data.targets import as_text, labelled, read_target
 from edgewright.schema.data import Column, DataSet, Floats, Labels, Numerals, Recording, TimeUnit
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -42,6 +43,7 @@ class TableConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields
         categories: text columns that are read as numbers, with all their texts, such as {Type = ["H", "L", "M"]}: a
             column Type=H is 1 in the rows with the text H and 0 elsewhere; an empty cell is missing in all of them.
         missing_values: numbers that mean missing, by column, such as {temp = [-9999]}; in predictions, too.
+        fill_labels: an empty label is that of the last labelled row above it, of the same person and session.
         skip_bad_rows: leave out rows that cannot be read, such as a line of another length; more than 5 % are an error.
         text_labels: labels of the target that are text as they stand, such as ["01", "NA"]; read as a number or as
             missing otherwise.
@@ -56,6 +58,7 @@ class TableConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields
     ignore: tuple[str, ...] = ()
     categories: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     missing_values: dict[str, tuple[float, ...]] = msgspec.field(default_factory=dict)
+    fill_labels: bool = False
     skip_bad_rows: bool = False
     text_labels: tuple[str, ...] = ()
 
@@ -228,6 +231,9 @@ def to_recording(table: Table, config: TableConfig, clock: Clock | None = None) 
     target: Any = read_target(table.text[config.target], config.text_labels) if config.target else None
     if target is not None and target.dtype.kind == "f" and config.target in config.missing_values:
         target = np.where(np.isin(target, config.missing_values[config.target]), np.nan, target)
+    groups, sessions = _named(table, config.group), _named(table, config.session)
+    if target is not None and config.fill_labels:
+        target = fill_down(target, groups, sessions)
     if target is not None and target.dtype.kind == "f" and np.isinf(target).any():
         bad = int(np.flatnonzero(np.isinf(target))[0])
         raise InputError("a finite number", "an infinite value", f"{table.row_name(bad)}, column {config.target}")
@@ -235,8 +241,8 @@ def to_recording(table: Table, config: TableConfig, clock: Clock | None = None) 
         name=table.name,
         values=values,
         target=target,
-        groups=_named(table, config.group),
-        sessions=_named(table, config.session),
+        groups=groups,
+        sessions=sessions,
         time=clock.seconds if clock else None,
         day_order=clock.day_order if clock else "",
     )

@@ -350,6 +350,7 @@ def _data(data: Mapping[str, Any], why: Mapping[str, str]) -> list[str]:
 
 
 _NOTES = {
+    "fill_labels": "an empty label is that of the last labelled row above it",
     "skip_bad_rows": "rows and files that cannot be read are left out",
     "missing_values": "numbers far from all others, read as missing; remove one that is a measurement",
     "ignore": "data.md says why",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,8 @@ from edgewright.data.resampling import averaged, lowest_rate
 from edgewright.data.roles import Roles, assign_roles
 from edgewright.data.sentinels import KEY as MISSING_VALUES
 from edgewright.data.sentinels import Sentinel, find_sentinels, missing_table, with_missing
+from edgewright.data.sparse_labels import KEY as FILL_LABELS
+from edgewright.data.sparse_labels import SPARSE_LABELS, sparse_label_findings
 from edgewright.data.table_proposal import PARTS, TABLES, data_table
 from edgewright.pipeline.config import checked
 from edgewright.pipeline.leave_one_out import FEW
@@ -37,7 +40,7 @@ from edgewright.race.problem import Problem, problem_of_training
 from edgewright.race.race import INTERRUPTED, Race, Watch
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.data import DataSet, Labels
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import DataWarning, InputError
 from edgewright.schema.race import RaceRecord
 from edgewright.workflows.own_data.recipes import Recipe, changed, recipe_of, with_selection
 
@@ -101,6 +104,7 @@ class OwnDataRequest:
         path: file or folder.
         target, group, session, time, ignore: columns.
         time_unit: of a time in numbers: s, ms, us, ns, min, h, or d for days of a spreadsheet.
+        fill_labels: an empty label is that of the last labelled row above it.
         skip_bad_rows: leave out rows and files that cannot be read.
         decision: what one decision is about: 'row', 'recording', '2 s' or '100 rows'.
         device: profile or TOML file; `DEVICE` when empty.
@@ -118,6 +122,7 @@ class OwnDataRequest:
     time: str = ""
     time_unit: str = ""
     ignore: tuple[str, ...] = ()
+    fill_labels: bool = False
     skip_bad_rows: bool = False
     decision: str = ""
     device: str = ""
@@ -165,6 +170,11 @@ class OwnData:
     sentinels: tuple[Sentinel, ...] = ()
 
     @property
+    def has_sparse_labels(self) -> bool:
+        """Whether labels stand only in the rows where they change."""
+        return any(finding.kind == SPARSE_LABELS for finding in self.quality.findings)
+
+    @property
     def few(self) -> bool:
         """Whether each person or machine is left out once, so that none of them may choose anything."""
         return 2 <= self.groups < FEW
@@ -207,6 +217,8 @@ def look(request: OwnDataRequest) -> OwnData:
     load_profile(request.device or DEVICE)
     given = {key: getattr(request, key) for key in (*PARTS, "time_unit")}
     preview = read_preview(request.path, named=request.names_columns, skip_bad_rows=request.skip_bad_rows)
+    if request.fill_labels:
+        preview = replace(preview, table={**preview.table, FILL_LABELS: True})
     roles = assign_roles(preview.columns, given, request.ignore, preview.texts, preview.is_folder, preview.units)
     table = data_table(preview, roles)
     count, some = fitting_files(table)
@@ -226,6 +238,8 @@ def look(request: OwnDataRequest) -> OwnData:
                          request.path, "Name it with --target COLUMN. Without labels: edgewright detect fit finds "
                          "what is unusual, edgewright forecast what comes next")  # fmt: skip
     dataset = load_data(table, seed=0, mixed_rates=True)
+    for finding in sparse_label_findings(dataset):
+        warnings.warn(finding.sentence, DataWarning, 2)
     sentinels = find_sentinels(dataset) if table["kind"] in TABLES else ()
     if sentinels:
         preview = replace(preview, table={**preview.table, MISSING_VALUES: missing_table(sentinels)})
