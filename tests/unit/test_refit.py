@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,13 +21,14 @@ from edgewright.pipeline import refit as refitting
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.explanation.explained_prediction import explain_row
 from edgewright.pipeline.material import prepare
-from edgewright.pipeline.package.packaging import choose_vectors, count_seen, fit_spec
+from edgewright.pipeline.package.packaging import choose_vectors, count_seen, fit_spec, vector_limit
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.pipeline.plan import data_plan, resolve
 from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.pipeline.run_folder.folder import EVALUATED
 from edgewright.pipeline.run_folder.job import Job
 from edgewright.pipeline.run_folder.listener import Listener
+from edgewright.schema.config import DeviceConfig
 from edgewright.schema.data import Column, Samples
 from edgewright.schema.package import FitSpec
 from edgewright.trace.record import parse_trace
@@ -228,3 +230,22 @@ def test_test_vectors_have_every_class_in_turn() -> None:
     labels = y[choose_vectors(samples, np.arange(100), 3)[:, 0].astype(int)]
     assert set(labels[:3]) == set(labels[3:6]) == {"often", "seldom", "rare"}
     assert Counter(labels)["seldom"] == 8
+
+
+@pytest.mark.parametrize(
+    ("shape", "limit", "count"), [((3, 128), 48 << 10, 32), ((1, 4000), 48 << 10, 3), ((1, 32000), 1, 1)]
+)
+def test_compressed_test_vectors_stay_below_their_limit(shape: tuple[int, int], limit: int, count: int) -> None:
+    X = np.random.default_rng(0).normal(size=(60, *shape)).astype(np.float32)
+    samples = Samples(
+        X=X, y=np.repeat(["a", "b"], 30), groups=None, sessions=np.full(60, "s"), starts=np.arange(60),
+        columns=tuple(Column(name=str(number)) for number in range(shape[0])),
+    )  # fmt: skip
+    vectors = choose_vectors(samples, np.arange(60), 0, limit)
+    assert len(vectors) == count
+    assert count == 1 or len(zlib.compress(vectors.tobytes(), 9)) <= limit
+
+
+def test_a_pipeline_may_ask_for_more_test_vectors() -> None:
+    assert vector_limit(DeviceConfig()) == 48 << 10
+    assert vector_limit(DeviceConfig(test_vectors_kb=200)) == 200 << 10

@@ -20,7 +20,7 @@ from edgewright.pipeline.evaluation.class_samples import class_samples
 from edgewright.pipeline.learning import Evaluated
 from edgewright.pipeline.package.budget import budgets, package_card, with_estimates
 from edgewright.pipeline.package.int8_repair import FLOAT, Fitted, Repair, repaired_forms
-from edgewright.pipeline.package.packaging import build_package, recording_columns
+from edgewright.pipeline.package.packaging import build_package, recording_columns, vector_limit
 from edgewright.pipeline.package.variants import Form, compare
 from edgewright.pipeline.refit import Fit, agreement, refit
 from edgewright.pipeline.run_folder.folder import EVALUATED
@@ -181,6 +181,7 @@ def _write(
         models={form.name: form.model for form in forms},
         default=forms[-1].name,
         confidence=config.device.confidence,
+        max_vector_bytes=vector_limit(config.device),
         provenance={
             "config": job.plan.sha256,
             "data": material.sha256,

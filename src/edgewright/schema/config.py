@@ -172,10 +172,12 @@ class DeviceConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
     Attributes:
         profile: a file of `profiles`.
         confidence: below this the answer is marked unsure.
+        test_vectors_kb: limit of the package's compressed test vectors in kB (48); more of them test more.
     """
 
     profile: str = "phone-arm64"
     confidence: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.5
+    test_vectors_kb: Annotated[int, msgspec.Meta(ge=1)] | msgspec.UnsetType = msgspec.UNSET
 
 
 class DecisionConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):

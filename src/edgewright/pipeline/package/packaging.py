@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ from edgewright.pipeline.package.affine import affine_adaptation
 from edgewright.pipeline.package.motion_reference import FEWEST_UNITS, motion_reference, parts_of_unit, units_of
 from edgewright.pipeline.plan import DataPlan
 from edgewright.schema.adapt import AdaptSpec, AffineSpec
-from edgewright.schema.config import AdaptConfig, WindowConfig
+from edgewright.schema.config import AdaptConfig, DeviceConfig, WindowConfig
 from edgewright.schema.data import DataSet, Floats, Recording, Samples
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.package import (
@@ -190,8 +191,9 @@ def _held_out(means: Array, within: Array, changes: Array, whole: _Directions) -
     return np.asarray(distances)
 
 
-VECTORS = 32
-_FEWEST_VECTORS, _VECTOR_BYTES = 8, 2**20
+MAX_VECTORS = 32
+MAX_VECTOR_BYTES = 48 << 10
+"""Compressed test vectors of a package; with statistics and hashes it stays within 64 kB in addition to its models."""
 # Rows on disk, and windows that are cut when they are asked for, that the reference statistics are of.
 _SAMPLED_ROWS, _SAMPLED_BYTES = 50_000, 16 * 2**20
 # Beyond this many bytes some samples say what training looked like.
@@ -216,12 +218,24 @@ def tolerance_of(form: str, model: bytes) -> float:
     return min(0.5, max(_INT8_TOLERANCE, network.values[network.output].scale / 2))
 
 
-def choose_vectors(samples: Samples, rows: NDArray[np.int64], seed: int) -> Floats:
-    """Test vectors: samples of every class in turn, drawn with the run's seed; shape (at most 32, ...).
+def vector_limit(device: DeviceConfig) -> int:
+    """Return the limit of compressed test vectors in bytes."""
+    limit = device.test_vectors_kb
+    return MAX_VECTOR_BYTES if isinstance(limit, msgspec.UnsetType) else limit << 10
 
-    Of large samples, such as pictures, fewer: a package should not be made of them.
+
+def choose_vectors(samples: Samples, rows: NDArray[np.int64], seed: int, max_bytes: int = MAX_VECTOR_BYTES) -> Floats:
+    """Return test vectors: samples of every class in turn, drawn with the run's seed.
+
+    Args:
+        samples: to draw from.
+        rows: indices that may be drawn.
+        seed: of the run.
+        max_bytes: limit of the vectors when they are compressed; one is returned in any case.
+
+    Returns:
+        Shape (n, ...), n from 1 to `MAX_VECTORS`.
     """
-    count = max(_FEWEST_VECTORS, min(VECTORS, _VECTOR_BYTES // (4 * math.prod(samples.X.shape[1:]))))
     generator = np.random.default_rng(seed)
     order = generator.permutation(rows)
     labels = np.asarray(samples.y)[order]
@@ -231,7 +245,9 @@ def choose_vectors(samples: Samples, rows: NDArray[np.int64], seed: int) -> Floa
             here = np.flatnonzero(labels == label)
             rank[here] = np.arange(len(here))
         order = order[np.argsort(rank, kind="stable")]
-    return np.ascontiguousarray(samples.X[order[:count]], np.float32)
+    vectors = np.ascontiguousarray(samples.X[order[:MAX_VECTORS]], np.float32)
+    sizes = np.cumsum([len(zlib.compress(vector.tobytes(), 9)) for vector in vectors])
+    return vectors[: max(1, int(np.searchsorted(sizes, max_bytes, side="right")))]
 
 
 def answers(model: bytes, X: Floats) -> Floats:
@@ -310,6 +326,7 @@ def build_package(
     adapt: AdaptConfig | None = None,
     recordings: RecordingColumns | None = None,
     debounce: int = 1,
+    max_vector_bytes: int = MAX_VECTOR_BYTES,
 ) -> str:
     """Write the package and give its SHA-256.
 
@@ -328,9 +345,10 @@ def build_package(
         adapt: what devices may learn; None for nothing.
         recordings: columns that say which rows belong together.
         debounce: windows in a row that must agree before a decision changes.
+        max_vector_bytes: limit of the compressed test vectors.
     """
     samples, train = material.samples, material.sides.train
-    vectors = choose_vectors(samples, train, seed)
+    vectors = choose_vectors(samples, train, seed, max_vector_bytes)
     forms = {form: model_file(form) for form in models}
     files = vector_files(vectors, {form: answers(model, vectors) for form, model in models.items()})
     files |= {forms[form]: model for form, model in models.items()}

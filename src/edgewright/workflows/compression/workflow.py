@@ -13,7 +13,7 @@ from edgewright.core.package import model_file
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.config import config_hash
 from edgewright.pipeline.package.budget import budgets
-from edgewright.pipeline.package.packaging import build_package, recording_columns
+from edgewright.pipeline.package.packaging import build_package, recording_columns, vector_limit
 from edgewright.pipeline.package.variants import Form
 from edgewright.pipeline.plan import Plan, resolve
 from edgewright.pipeline.run_folder.folder import new_run_folder
@@ -241,6 +241,7 @@ def _package(subject: Subject, plan: Plan, form: CompressForm, path: Path, row: 
         models={"float": to_onnx(form.base.graph) if form.integer else form.model, **models},
         default="int8" if form.integer else "float",
         confidence=config.device.confidence,
+        max_vector_bytes=vector_limit(config.device),
         provenance={
             "config": plan.sha256,
             "data": material.sha256,
