@@ -55,9 +55,9 @@ def labelled_share(dataset: DataSet) -> float | None:
         for _, rows in sessions_of(recording):
             places = np.flatnonzero(names[rows] != "")
             count += len(places)
-            apart: NDArray[np.bool_] = np.diff(places) > 1
-            alone += int(np.append(apart, places[-1] < len(rows) - 1).sum()) if len(places) else 0
-            pairs += len(apart)
+            separate: NDArray[np.bool_] = np.diff(places) > 1
+            alone += int(np.append(separate, places[-1] < len(rows) - 1).sum()) if len(places) else 0
+            pairs += len(separate)
             different += int((names[rows[places[1:]]] != names[rows[places[:-1]]]).sum())
     if count < _FEWEST or not pairs or count > _MOST_LABELLED * len(y):
         return None
