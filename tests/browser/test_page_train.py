@@ -355,11 +355,12 @@ def test_every_setting_changes_the_training(small: Path, opener: Opener) -> None
 
 def test_smaller_forms_show_their_accuracy_and_bytes(lesson: Callable[[str], Lesson], opener: Opener) -> None:
     page = opener(lesson("activity").folder / "trace.html")
-    train(page)
 
     def rows() -> list[list[str]]:
         return [row.locator("th, td").all_inner_texts() for row in page.locator("#train-bits tbody tr").all()]
 
+    assert {(row[1], row[2]) for row in rows()} == {("–", "–")}, "nothing was trained"
+    train(page)
     table = rows()
     assert [row[0].strip() for row in table] == ["32", "8", "6", "4", "2"]
     # Of 4,928 weights, a byte each; four bytes for each of 131 biases and scales.

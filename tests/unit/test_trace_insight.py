@@ -11,6 +11,7 @@ from edgewright.schema.trace import EvaluationRecord, Interval, LayerRecord, Lef
 from edgewright.trace.compare import Entry, compare
 from edgewright.trace.html import page_html
 from edgewright.trace.modes import mode
+from edgewright.trace.sentences.facts import latency_change
 from edgewright.trace.sentences.insight import reduction, trace_insight
 from edgewright.trace.sentences.readiness import NO_MODEL, NOT_READY, READY, WEAK, agrees, shortfalls, state_of, verdict
 from edgewright.training.metrics import paired_gain, wilson
@@ -21,7 +22,7 @@ def test_activity_names_columns_accuracy_and_int8() -> None:
     insight = trace_insight(example.trace())
     assert insight.sentence.startswith("10 of 20 columns are enough to answer 87.9 % of samples of unseen people")
     assert "int8 takes 73 % fewer bytes of weights and costs 0.2 points of accuracy" in insight.sentence
-    assert "yet answers slower here (6.1 µs against 4.3 µs)" in insight.sentence
+    assert "within its noise (6.1 µs against 4.3 µs)" in insight.sentence
     assert insight.numbers["columns in"] == 20
     assert insight.numbers["int8 weight bytes"] == 5_452
     assert insight.numbers["accuracy"] == pytest.approx(0.8795)
@@ -225,3 +226,24 @@ def test_verdict_has_a_floor() -> None:
     assert " ".join(shortfalls(both)).count("more test samples") == 1
     with_need = msgspec.structs.replace(record, need=0.95)
     assert verdict(evaluation=with_need) == "not ready: 87.9 % right (95 % CI from 84.2 %), 95.0 % was asked for"
+
+
+@pytest.mark.parametrize(
+    ("whole", "small", "change"),
+    [
+        ((4.3, 9.8), (6.1, 12.4), ""),
+        ((4.3, 5.0), (6.1, 7.0), "slower"),
+        ((9.0, 9.5), (6.1, 7.0), "faster"),
+        ((9.0, 9.5), (6.1, 9.2), ""),
+    ],
+)
+def test_times_that_overlap_are_no_difference(
+    whole: tuple[float, float], small: tuple[float, float], change: str
+) -> None:
+    record = example.trace(80).compression
+    assert record is not None
+    forms = [
+        msgspec.structs.replace(record.variants[0], latency_p50_us=p50, latency_p99_us=p99)
+        for p50, p99 in (whole, small)
+    ]
+    assert latency_change(*forms) == change

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from msgspec import UnsetType
 
@@ -162,6 +162,18 @@ def engine_flips_text(form: VariantRecord | CompressRow) -> str:
     return f"{form.name} labels that differ from generated C: {by_engine}" if by_engine else ""
 
 
+def latency_change(whole: VariantRecord, small: VariantRecord) -> Literal["faster", "slower", ""]:
+    """Return whether a smaller form takes less or more time here; "" if their times overlap.
+
+    A busy machine delays single calls: a form is faster only if its 99th percentile is below the other's median.
+    """
+    if not (whole.latency_p50_us and small.latency_p50_us and whole.latency_p99_us and small.latency_p99_us):
+        return ""
+    if small.latency_p99_us < whole.latency_p50_us:
+        return "faster"
+    return "slower" if whole.latency_p99_us < small.latency_p50_us else ""
+
+
 def compression_notes(record: CompressionRecord) -> tuple[str, ...]:
     """Return the notes of a compression; the last compares times of a large network and of this one."""
     reference = record.reference
@@ -170,12 +182,16 @@ def compression_notes(record: CompressionRecord) -> tuple[str, ...]:
     own = [record.variants[0].latency_p50_us or 0.0, record.variants[-1].latency_p50_us or 0.0]
     if min(own) <= 0:
         return record.notes
+    change = latency_change(record.variants[0], record.variants[-1])
     large, this = (
-        f"{microseconds_text(small)} as int8 against {microseconds_text(whole)} as float, {speed_text(whole, small)}"
+        f"{microseconds_text(small)} as int8 against {microseconds_text(whole)} as float"
         for whole, small in ((reference.float_us, reference.int8_us), own)
     )
+    large += f", {speed_text(reference.float_us, reference.int8_us)}"
+    this += f", {speed_text(*own)}" if change else ", a difference within the noise of this machine"
     why = ", because an answer reads every weight once" if reference.int8_us < reference.float_us else ""
-    why_not = ": its weights stay in the cache, and rounding to int8 and back takes time too" if own[1] > own[0] else ""
+    slower = ": its weights stay in the cache, and rounding to int8 and back takes time too"
+    why_not = slower if change == "slower" else ""
     return (*record.notes, f"that large network answers here in {large}{why}; this one answers in {this}{why_not}")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import UnsetType
 
-from edgewright.core.formatting import measure_word, microseconds_text, number, percent, points
+from edgewright.core.formatting import measure_word, microseconds_text, number, percent, points, speed_text
 from edgewright.schema.trace import (
     CompressionRecord,
     EvaluationRecord,
@@ -16,7 +16,7 @@ from edgewright.schema.trace import (
     StageRecord,
     Trace,
 )
-from edgewright.trace.sentences.facts import layer_costs, work_text
+from edgewright.trace.sentences.facts import latency_change, layer_costs, work_text
 from edgewright.trace.sentences.opening import MODELS
 from edgewright.trace.sentences.readiness import NOTHING, chance_text, is_chance, left_out_text
 from edgewright.trace.sentences.surprise import Claim, claims
@@ -186,13 +186,14 @@ def _int8_clause(compression: CompressionRecord | None, numbers: dict[str, float
     if not whole.latency_p50_us or not small.latency_p50_us:
         return text
     numbers.update({"float latency us": whole.latency_p50_us, "int8 latency us": small.latency_p50_us})
-    ratio = small.latency_p50_us / whole.latency_p50_us
     times = f"{microseconds_text(small.latency_p50_us)} against {microseconds_text(whole.latency_p50_us)}"
-    if ratio < 0.95:
-        return f"{text}, and answers faster ({times})"
-    if ratio > 1.05:
-        return f"{text}, yet answers slower here ({times})"
-    return f"{text}, as fast as float ({times})"
+    if small.device_us is not None and whole.device_us is not None:
+        on_device = speed_text(whole.device_us.value, small.device_us.value)
+        return f"{text}, and is estimated {on_device} on {compression.device}"
+    change = latency_change(whole, small)
+    if not change:
+        return f"{text}; the difference in time here is within its noise ({times})"
+    return f"{text}, and answers {change} here ({times})"
 
 
 def _size_clause(stages: Sequence[StageRecord], layers: Sequence[LayerRecord], numbers: dict[str, float]) -> str:

@@ -211,9 +211,11 @@ const forms=()=>{
   BITS.forEach((b,i)=>{
     const form=b==32&&!pruned?{net:lab.net,bytes:4*learner.parameters(lab.net)}:learner.smaller(lab.net,b,pruned),cells=find('bits').tBodies[0].rows[i].cells;
     const at=form.net==lab.net?whole:learner.judge(form.net,on,recipe.loss,0,weights),change=sure?100*(at.accuracy-whole.accuracy):at.loss-whole.loss;
-    cells[1].textContent=sure?percent(at.accuracy):text(at.loss);
-    cells[2].textContent=((change>0?'+':'')+(sure?change.toFixed(1):text(change,2))).replace('-','−');
-    cells[2].className=change*(sure?1:-1)<-(sure?1:.05*whole.loss)?'f bad':'f';
+    // Before the first epoch the weights are random: a score would say nothing.
+    const trained=lab.history.length>0;
+    cells[1].textContent=!trained?'–':sure?percent(at.accuracy):text(at.loss);
+    cells[2].textContent=trained?((change>0?'+':'')+(sure?change.toFixed(1):text(change,2))).replace('-','−'):'–';
+    cells[2].className=trained&&change*(sure?1:-1)<-(sure?1:.05*whole.loss)?'f bad':'f';
     cells[3].textContent=size(form.bytes);
     if(b==bits)chosen=form.net;
   });
