@@ -124,6 +124,7 @@ def boosted(folder: Path) -> None:
     _, two = table(2, integers=True)
     holes = x.copy()
     holes[::5, 0] = np.nan
+    marked = np.where(np.isnan(holes), -999, holes).astype(np.float32)
     amount = np.abs(x[:, 2])
     light = {"n_estimators": 6, "num_leaves": 8, "verbose": -1, "random_state": 0}
     extreme = {"n_estimators": 6, "max_depth": 3, "random_state": 0, "n_jobs": 1}
@@ -144,14 +145,25 @@ def boosted(folder: Path) -> None:
         "extreme-amount.ubj": XGBRegressor(**extreme).fit(holes, amount),
         "extreme-counts.json": XGBRegressor(objective="count:poisson", **extreme).fit(holes, np.round(amount)),
         "extreme-dropped.json": XGBRegressor(booster="dart", rate_drop=0.5, **extreme).fit(holes, amount),
+        "light-forest-two.txt": LGBMClassifier(boosting_type="rf", bagging_freq=1, bagging_fraction=0.6, **light).fit(
+            x, two
+        ),
+        "light-forest-three.txt": LGBMClassifier(boosting_type="rf", bagging_freq=1, bagging_fraction=0.6, **light).fit(
+            holes, y
+        ),
+        "light-zeros.txt": LGBMRegressor(objective="regression_l1", **light).fit(holes, x[:, 0]),
+        "extreme-leaf.json": XGBRegressor(gamma=20, **extreme).fit(holes, x[:, 0] > 0),
+        "extreme-leaves.json": XGBRegressor(**extreme).fit(holes, np.ones(len(x))),
+        "extreme-marker.json": XGBClassifier(missing=-999, **extreme).fit(marked, two),
     }
     rows = holes[:ROWS]
     folder = folder / "boosted"
     folder.mkdir(exist_ok=True)
     for name, model in models.items():
         (model.booster_ if name.endswith(".txt") else model).save_model(folder / name)
-        answers = model.predict_proba(rows) if hasattr(model, "predict_proba") else model.predict(rows)
-        np.savez_compressed(folder / f"{name}.npz", x=rows, y=np.asarray(answers, np.float32))
+        given = marked[:ROWS] if "marker" in name else rows
+        answers = model.predict_proba(given) if hasattr(model, "predict_proba") else model.predict(given)
+        np.savez_compressed(folder / f"{name}.npz", x=given, y=np.asarray(answers, np.float32))
         print(f"{name}: {(folder / name).stat().st_size} bytes")
 
 

@@ -362,7 +362,7 @@ NAMES = sorted(path.name.removesuffix(".npz") for path in BOOSTED.glob("*.npz"))
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_answers_what_its_tool_answered(name: str) -> None:
     kept = np.load(BOOSTED / f"{name}.npz")
-    graph = read_onnx(to_onnx(read_model(BOOSTED / name)))
+    graph = read_onnx(to_onnx(read_model(BOOSTED / name, missing=-999 if "marker" in name else np.nan)))
     answers = compile_graph(graph)(kept["x"])
     if not graph.labels:
         np.testing.assert_allclose(answers["prediction"].ravel(), kept["y"], rtol=1e-6, atol=1e-6)
@@ -400,7 +400,7 @@ def test_damaged_bytes_are_a_model_or_a_refusal(name: str) -> None:
         for _ in range(rng.randrange(1, 4)):
             damaged[rng.randrange(34, len(damaged))] = rng.randrange(256)
         try:
-            read_model(bytes(damaged))
+            read_model(bytes(damaged), missing=np.nan)
         except InputError as error:
             assert "\n" not in str(error)
 

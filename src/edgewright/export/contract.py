@@ -61,6 +61,7 @@ class Subject:
         interval: of the amounts that a package predicts; None where nobody measured it.
         learned: the last layer or the axes that a package's devices may change; None where they learn nothing.
         systems: that native modules are built for; all of them where none are named.
+        notes: what a user of an imported model must know.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Subject:
     interval: IntervalSpec | None = None
     learned: Factory | AffineFactory | None = field(default=None, repr=False, compare=False)
     systems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def word(self) -> str:
@@ -162,7 +164,7 @@ class Target:
 
     def notes(self, subject: Subject) -> str:
         """Return the target's note, and the detectors that it leaves out."""
-        lines = [self.note(subject)]
+        lines = [self.note(subject), *subject.notes]
         if subject.detectors and not self.watches:
             names = ", ".join(sorted(subject.detectors))
             lines.append(f"skipped: detector {names}. --to c99 writes detectors with the model")

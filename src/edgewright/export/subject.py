@@ -16,7 +16,7 @@ from edgewright.core.package import Package, read_package
 from edgewright.core.predictor import package_path
 from edgewright.export.contract import Stream, Subject
 from edgewright.graph.ensembles import is_ensemble
-from edgewright.graph.from_onnx import read_model
+from edgewright.graph.from_onnx import read_with_notes
 from edgewright.graph.from_tflite import read_contents
 from edgewright.graph.from_tflite_graph import contents_graph
 from edgewright.monitor.detector_stream import detectors_in
@@ -24,12 +24,18 @@ from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
 from edgewright.schema.integer import Rounding
 
+_ONNX = "an ONNX model"
 # Endings of files that may be packages: an archive of another tool begins with the same bytes.
 _PACKAGES = ("", ".edge", ".zip")
 
 
 def read_subject(
-    path: Path, *, form: str = "", rounding: Rounding | None = None, shape: tuple[int, ...] | None = None
+    path: Path,
+    *,
+    form: str = "",
+    rounding: Rounding | None = None,
+    shape: tuple[int, ...] | None = None,
+    missing: float | None = None,
 ) -> Subject:
     """Read what is to be exported.
 
@@ -38,6 +44,7 @@ def read_subject(
         form: 'float' or 'int8' of a package; its default when empty.
         rounding: of int8 networks; what the model says, else 'litert', when None.
         shape: of one sample of an ONNX model that leaves its axes open.
+        missing: of boosted trees, the value that stands for a missing one.
 
     Raises:
         InputError: nothing there, damaged, of another kind, or asked for a form or shape that it does not have.
@@ -46,16 +53,16 @@ def read_subject(
         raise InputError("a run folder, a package, or a model", "no such file", str(path), "Check the path")
     mark = _mark(path)
     if path.suffix == ".tflite" or mark[4:] == b"TFL3":
-        _none_of(path, {"--form": form, "--shape": shape})
+        _none_of(path, {"--form": form, "--shape": shape, "--missing": missing is not None})
         contents = read_contents(path, rounding=rounding or "litert")
         network = contents.network if contents.is_network else None
         return Subject(path.stem, contents_graph(contents), rounding or "litert", read=network)
     if path.suffix == ".onnx" or is_ensemble(path):
         _none_of(path, {"--form": form})
-        graph = read_model(path, shape=shape)
+        graph, notes = read_with_notes(path, shape=shape, missing=missing)
         columns = tuple(Column(name=n, minimum=low, maximum=high) for n, low, high in read_ranges(graph.metadata))
-        return Subject(path.stem, graph, rounding or rounding_of(graph), columns)
-    _none_of(path, {"--shape": shape})
+        return Subject(path.stem, graph, rounding or rounding_of(graph), columns, notes=notes)
+    _none_of(path, {"--shape": shape, "--missing": missing is not None})
     if path.suffix == ".detector":
         raise InputError(
             "a run folder, a package, or a model", "a detector", str(path),
@@ -111,7 +118,7 @@ def _none_of(path: Path, options: dict[str, object]) -> None:
     """Refuse options that say nothing about what was read, instead of leaving them out unseen."""
     for option, value in options.items():
         if value:
-            of = "a run or a package, which have forms" if option == "--form" else "an ONNX model"
+            of = {"--form": "a run or a package, which have forms", "--missing": "boosted trees"}.get(option, _ONNX)
             raise InputError(f"{option} with {of}", str(value), str(path), f"Omit {option}")
 
 

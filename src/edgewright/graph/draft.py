@@ -17,6 +17,8 @@ from edgewright.schema.graph import Array, Graph, Node, Value
 # Attributes of ONNX: numbers, text, lists of these, and tensors as arrays.
 Attributes = dict[str, Any]
 Input = str | float | Array | Iterable[int]
+# Functions of converters that stand for a whole estimator -> its name.
+_WRITTEN_AS = {"local_domain.knn_imputer_column": "KNNImputer of scikit-learn"}
 _OF_SHAPES = frozenset({"ConstantOfShape", "Range", "Size", "Tile", "Mod"})
 
 
@@ -172,6 +174,8 @@ class Draft:
                 unknown.setdefault(node.kind, []).append(node.outputs[0] if node.outputs else "")
         # What only makes shapes is not the reason while there is another one.
         unknown = {op: names for op, names in unknown.items() if op not in _OF_SHAPES} or unknown
+        whole = {title: unknown[kind] for kind, title in _WRITTEN_AS.items() if kind in unknown}
+        unknown = whole or unknown
         if unknown:
             got = "; ".join(f"{op} (gives {', '.join(map(repr, names[:3]))}"
                              f"{f' and {len(names) - 3} more' if len(names) > 3 else ''})"

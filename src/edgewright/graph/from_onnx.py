@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import warnings
 from pathlib import Path
 
 import msgspec
@@ -10,15 +12,18 @@ import numpy as np
 
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.graph.draft import Draft, DraftNode
-from edgewright.graph.ensembles import read_ensemble
+from edgewright.graph.ensembles import Format, format_of, read_ensemble
 from edgewright.graph.from_onnx_answers import WEIGHTED, finished
 from edgewright.graph.from_onnx_parse import Declared, Parsed, parse
+from edgewright.graph.library_comparison import compare_with_library
 from edgewright.graph.normalise import normalise
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import DataWarning, InputError
 from edgewright.schema.graph import Array, Graph, Value
 
 # Largest model in bytes; the size is checked before a file is read.
 LARGEST_FILE = 1 << 30
+# Of ONNX and ONNX Runtime; functions of a converter are in others.
+_DOMAINS = ("", "ai.onnx.ml", "com.microsoft")
 _TYPES = ("float32", "int64", "int32", "int8", "bool")
 
 
@@ -28,6 +33,7 @@ def read_model(
     *,
     shape: tuple[int, ...] | None = None,
     labels: tuple[str, ...] = (),
+    missing: float | None = None,
 ) -> Graph:
     """Read an ONNX model or boosted trees, and convert them to the dialect; our own models stay unchanged.
 
@@ -36,6 +42,8 @@ def read_model(
         name: name of the model in messages and in the graph; the file's name when empty.
         shape: shape of one sample, without the batch axis, for a model that leaves its axes open.
         labels: names of the classes; a network that ends without Softmax then gets one.
+        missing: of boosted trees, the value that stands for a missing one in addition to NaN, as XGBoost's `missing`;
+            NaN where there is none. What the file says when None.
 
     Returns:
         A graph with the outputs `label`, `probabilities` and `confidence` for a classifier (a model with Softmax at
@@ -43,13 +51,31 @@ def read_model(
 
     Raises:
         InputError: in one line: damaged bytes, an operator the dialect has no word for (with its nodes), an open axis,
-            weights that are not numbers, samples of a batch that depend on each other.
+            weights that are not numbers, samples of a batch that depend on each other, trees whose own library
+            predicts something else.
     """
+    return read_with_notes(source, name, shape=shape, labels=labels, missing=missing)[0]
+
+
+def read_with_notes(
+    source: Path | str | bytes,
+    name: str = "",
+    *,
+    shape: tuple[int, ...] | None = None,
+    labels: tuple[str, ...] = (),
+    missing: float | None = None,
+) -> tuple[Graph, tuple[str, ...]]:
+    """Read a model as `read_model` does; return the graph, and what a user of it must know."""
     data, folder = (source, None) if isinstance(source, bytes) else _file(Path(source))
     title = name or ("model" if folder is None else Path(str(source)).stem)
+    ensemble = format_of(data)
+    if ensemble is None and missing is not None:
+        raise InputError("a missing value of boosted trees", f"{missing:g}", f"model {title}", "Omit --missing")
     parsed = read_ensemble(data, title) or parse(data, lambda entries: _outside(entries, folder))
     if any(key.startswith("edgewright.") for key in parsed.metadata) and shape is None:
-        return _named(read_onnx(data), labels)
+        return _named(read_onnx(data), labels), ()
+    if ensemble is not None:
+        _mark_missing(parsed, ensemble, title, missing)
     draft = _draft(parsed, title, shape)
     _refuse_nan(draft)
     normalise(draft)
@@ -58,7 +84,29 @@ def read_model(
     _refuse_nan(draft)
     _refuse_infinite(draft)
     text = {"source": json.dumps({"format": "onnx", "opset": parsed.opset, "producer": parsed.producer})}
-    return finished(draft, labels, text)
+    graph = finished(draft, labels, text)
+    return graph, () if ensemble is None else (compare_with_library(ensemble, data, parsed, graph),)
+
+
+def _mark_missing(parsed: Parsed, ensemble: Format, title: str, missing: float | None) -> None:
+    """Take the value that stands for a missing one as NaN, and warn where it is not known."""
+    parsed.marker = parsed.marker if missing is None else missing
+    (trees,) = (node for node in parsed.nodes if node.domain)
+    if parsed.marker is None and ensemble.marks_missing and any(trees.attributes["nodes_missing_value_tracks_true"]):
+        warnings.warn(
+            f"model {title}: its trees say where missing values go, and NaN is taken for one. If it was trained with "
+            "another marker, as missing=-999, give that: --missing -999, or set_attr(missing='-999') before saving",
+            DataWarning,
+            stacklevel=3,
+        )
+    if parsed.marker is not None and not math.isnan(parsed.marker):
+        parsed.constants |= {"~marker": np.asarray(parsed.marker, np.float32), "~nan": np.asarray(np.nan, np.float32)}
+        source = trees.inputs[0]
+        parsed.nodes[:0] = [
+            DraftNode("Equal", [source, "~marker"], ["~absent"]),
+            DraftNode("Where", ["~absent", "~nan", source], ["~present"]),
+        ]
+        trees.inputs = ["~present"]
 
 
 def _file(path: Path) -> tuple[bytes, Path]:
@@ -174,8 +222,11 @@ def _joined(inputs: list[Declared], title: str, constants: dict[str, Array]) -> 
 
 
 def _refuse_nan(draft: Draft) -> None:
+    """Refuse weights that are not numbers; a choice may be of NaN, and operators of other domains have names."""
+    readers = draft.readers()
     for key, array in draft.constants.items():
-        if array.dtype.kind == "f" and np.isnan(array).any():
+        weights = any(node.op != "Where" and node.domain in _DOMAINS for node in readers.get(key, []))
+        if weights and array.dtype.kind == "f" and np.isnan(array).any():
             raise InputError(
                 "weights that are numbers", f"{int(np.isnan(array).sum())} that are not (NaN) in {key!r}",
                 f"model {draft.name}", "Training diverged: lower the learning rate and export again",

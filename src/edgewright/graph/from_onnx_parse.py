@@ -35,7 +35,7 @@ class Declared:
 
 @dataclass
 class Parsed:
-    """A model as it stands in the file."""
+    """A model as it stands in the file; `marker` is a value of the input that stands for a missing one."""
 
     nodes: list[DraftNode] = field(default_factory=list)
     constants: dict[str, Array] = field(default_factory=dict)
@@ -44,6 +44,7 @@ class Parsed:
     opset: int = 0
     producer: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
+    marker: float | None = None
 
 
 Fetch = Callable[[dict[str, str]], bytes]

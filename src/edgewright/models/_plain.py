@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import msgspec
 import numpy as np
@@ -106,6 +106,8 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
     draws = False
     function = ""
     learned: tuple[str, ...] = ()
+    # Learned, too, but stored only if it differs from this: files from before have no entry.
+    optional: ClassVar[dict[str, Any]] = {}
     temperature_ = 1.0
 
     shape_: Any
@@ -275,6 +277,7 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
         """All that is stored of a fitted model; set on an unfitted one, it answers as the fitted one did."""
         stored = {"shape": list(self.shape_), **{name: getattr(self, name) for name in self.learned}}
         stored |= {"temperature": self.temperature_} if self.temperature_ != 1.0 else {}
+        stored |= {name: getattr(self, name) for name, usual in self.optional.items() if getattr(self, name) != usual}
         return {**stored, "classes": self.classes_} if hasattr(self, "classes_") else stored
 
     @fitted_.setter
@@ -283,6 +286,8 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
         self.temperature_ = float(stored.get("temperature", 1.0))
         for name in self.learned:
             setattr(self, name, stored[name])
+        for name, usual in self.optional.items():
+            setattr(self, name, stored.get(name, usual))
         if "classes" in stored:
             self.classes_ = stored["classes"]
 

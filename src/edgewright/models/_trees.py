@@ -28,7 +28,8 @@ class Trees(PlainModel):
     """One tree or several, averaged; arguments and attributes as of `PlainModel`.
 
     Attributes:
-        nodes_: tables by name: feature, threshold, yes, no (int32 or float32, a row a node), answers (nodes, outputs).
+        nodes_: tables by name: feature, threshold, yes, no (int32 or float32, a row a node), answers (nodes, outputs);
+            where missing values have a side, missing (bool: whether that of yes).
         roots_: int32, the first node of each tree.
         depth_: levels of the deepest.
         step_: unit of the answers, which are whole numbers.
@@ -100,7 +101,10 @@ class Trees(PlainModel):
         at = np.repeat(self.roots_[None], len(X), axis=0)
         rows, nodes = np.arange(len(X))[:, None], self.nodes_
         for _ in range(self.depth_):
-            below = X[rows, nodes["feature"][at]] <= nodes["threshold"][at]
+            values = X[rows, nodes["feature"][at]]
+            below = values <= nodes["threshold"][at]
+            if "missing" in nodes:
+                below |= np.isnan(values) & nodes["missing"][at]
             at = np.where(below, nodes["yes"][at], nodes["no"][at])
         return at
 
@@ -112,18 +116,25 @@ class Trees(PlainModel):
         """All trees walk down at once; the nodes at which they end."""
         feature, threshold = (builder.constant(self.nodes_[name]) for name in ("feature", "threshold"))
         yes, no = (builder.constant(self.nodes_[name]) for name in ("yes", "no"))
+        sides = self.nodes_.get("missing")
+        missing = "" if sides is None else builder.constant(sides)
         at = ""
         for _ in range(max(1, self.depth_)):
             if at:
                 feature_value = builder.op("GatherElements", value, builder.op("Gather", feature, at, axis=0), axis=1)
                 limit = builder.op("Gather", threshold, at, axis=0)
                 after = [builder.op("Gather", table, at, axis=0) for table in (yes, no)]
+                side = builder.op("Gather", missing, at, axis=0) if missing else ""
             else:
                 first = self.nodes_["feature"][self.roots_].astype(np.int64)
                 feature_value = builder.op("Gather", value, builder.constant(first), axis=1)
                 limit = builder.constant(self.nodes_["threshold"][self.roots_])
                 after = [builder.constant(self.nodes_[name][self.roots_]) for name in ("yes", "no")]
-            at = builder.op("Where", builder.op("LessOrEqual", feature_value, limit), *after)
+                side = "" if sides is None else builder.constant(sides[self.roots_])
+            answer = builder.op("LessOrEqual", feature_value, limit)
+            if missing:
+                answer = builder.op("Or", answer, builder.op("And", builder.op("IsNaN", feature_value), side))
+            at = builder.op("Where", answer, *after)
         return at
 
     def to_graph(self, builder: Builder, value: str) -> str:

@@ -68,8 +68,13 @@ def graph_of(
 
 
 def limit_of(steps: list[tuple[str, Any]]) -> float:
-    """Return the share of missing values up to which fitted steps answer, as their filling stage says, or 0."""
-    return next((_limit(estimator) for _, estimator in steps if _fills(estimator)), 0.0)
+    """Return the share of missing values up to which fitted steps answer.
+
+    The stage that fills them says it. Without such a stage it is 0, or 1 for a model that was fitted with missing
+    values.
+    """
+    own = 1.0 if getattr(steps[-1][1], "answers_missing", False) else 0.0
+    return next((_limit(estimator) for _, estimator in steps if _fills(estimator)), own)
 
 
 def takes_missing(steps: list[tuple[str, Any]]) -> bool:

@@ -41,6 +41,10 @@ class ExportOptions(export_files.OutOptions):
         type=click.Choice(["litert", "tflm"]), help="Kernels whose int8 results to match bit by bit. [default: litert]"
     )
     shape: str | None = option(metavar="N,N,...", help="Shape of one sample, for an ONNX model with dynamic axes.")
+    missing: float | None = option(
+        metavar="VALUE",
+        help="Value that stands for a missing one in boosted trees, as XGBoost's missing=-999; nan if there is none.",
+    )
     slots: Path | None = option(
         metavar="KEY.pub",
         help="Write C whose weights can be replaced on the board, signed with this key (edgewright fleet weights).",
@@ -60,7 +64,9 @@ def command(options: ExportOptions) -> Result:
     the unsupported operator. Prints the files with their sizes, and the shapes and units of inputs and outputs.
     """
     path, target, slots = options.model, options.target, options.slots
-    settings = {f"--{name}": getattr(options, name) for name in ("slots", "form", "device", "rounding", "shape")}
+    settings = {
+        f"--{name}": getattr(options, name) for name in ("slots", "form", "device", "rounding", "shape", "missing")
+    }
     if export_files.is_text_model(path):
         return export_files.export_text(path, target, {**settings, "--system": options.systems}, options)
     kind = export_files.kind_of(path)
@@ -100,7 +106,7 @@ def _export_graph(options: ExportOptions) -> Result:
         )  # fmt: skip
     rounding: Any = options.rounding  # one of two words, which click has checked
     shape = sample_shape(options.shape)
-    subject = read_subject(options.model, form=options.form, rounding=rounding, shape=shape)
+    subject = read_subject(options.model, form=options.form, rounding=rounding, shape=shape, missing=options.missing)
     if "/" in options.name:
         raise InputError("a plain name for the files", repr(options.name), "--name")
     if options.name:

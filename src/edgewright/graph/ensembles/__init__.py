@@ -6,6 +6,7 @@ A reader returns the operators that an ONNX converter would have written, so tha
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +31,18 @@ class Format:
         title: name of the tool.
         fits: returns whether the first bytes of a file belong to this format.
         read: reads the whole file; raises `InputError` for content that the dialect does not support.
+        library: name of the Python package that wrote it.
+        predict: program that predicts with this package; its arguments are the files of the model, the rows and the
+            predictions (.npy), and the value that stands for a missing one.
+        marks_missing: whether training may take another value than NaN as missing, which the file does not hold.
     """
 
     title: str
     fits: Callable[[bytes], bool]
     read: Callable[[bytes], Parsed]
+    library: str
+    predict: str
+    marks_missing: bool = False
 
 
 def format_of(data: bytes) -> Format | None:
@@ -79,6 +87,39 @@ def float32_limits(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
     return limits
 
 
+DRAWN_ROWS = 200
+_MISSING_SHARE = 0.1
+
+
+def draw_rows(
+    columns: int, features: NDArray[Any], thresholds: NDArray[Any], marker: float = math.nan
+) -> NDArray[np.float32]:
+    """Draw rows that reach both sides of the splits: thresholds, their neighbors in float32, and missing values.
+
+    Args:
+        columns: number of columns.
+        features: column of each split.
+        thresholds: of the splits.
+        marker: value that stands for a missing one, in addition to NaN.
+
+    Returns:
+        Shape (DRAWN_ROWS, columns), the same for the same trees.
+    """
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(DRAWN_ROWS, columns)).astype(np.float32)
+    for column in range(columns):
+        own = np.asarray(thresholds, np.float32)[np.asarray(features) == column]
+        own = own[np.isfinite(own)]
+        if own.size:
+            near = np.concatenate([own, np.nextafter(own, np.float32(np.inf)), np.nextafter(own, np.float32(-np.inf))])
+            spread = np.float32(np.ptp(own) or 1.0)
+            wide = rng.choice(own, DRAWN_ROWS) + spread * rng.normal(size=DRAWN_ROWS).astype(np.float32)
+            rows[:, column] = np.where(rng.random(DRAWN_ROWS) < 0.5, rng.choice(near, DRAWN_ROWS), wide)
+    rows[rng.random(rows.shape) < _MISSING_SHARE] = np.nan
+    rows[rng.random(rows.shape) < _MISSING_SHARE] = marker
+    return rows
+
+
 # A file with more is taken as damaged.
 _LARGEST = 1 << 20
 _LEAF = "LEAF"
@@ -114,6 +155,7 @@ def parsed(
     classes: int = 0,
     average: bool = False,
     producer: str = "",
+    marker: float | None = None,
 ) -> Parsed:
     """Return the model in the form of an ONNX file.
 
@@ -127,6 +169,7 @@ def parsed(
         classes: number of classes; 0 for a regression.
         average: whether the trees are averaged instead of summed.
         producer: name of the tool.
+        marker: value that stands for a missing one; None where the file does not say it.
 
     Raises:
         InputError: for a model without trees, or of senseless size.
@@ -165,4 +208,4 @@ def parsed(
         nodes_out += [DraftNode(link_operator, [end], ["value"])] if link_operator else []
         outputs = ["value"]
     source = Declared("input", "float32", (-1, columns), ("", ""))
-    return Parsed(nodes=nodes_out, inputs=[source], outputs=outputs, opset=18, producer=producer)
+    return Parsed(nodes=nodes_out, inputs=[source], outputs=outputs, opset=18, producer=producer, marker=marker)

@@ -14,6 +14,8 @@ _LOGARITHMS = frozenset({"poisson", "gamma", "tweedie"})
 # Bits of a decision: whether it is about categories, the side of missing values, and which values are missing.
 _CATEGORY, _DEFAULT_LEFT = 1, 2
 _NONE_MISSING, _ZERO_MISSING = 0, 1
+# LightGBM's kZeroThreshold.
+_ZERO = np.float32(1e-35)
 
 
 def _read(data: bytes) -> Parsed:
@@ -35,14 +37,17 @@ def _read(data: bytes) -> Parsed:
         link = "EXP"
     elif objective not in _AMOUNTS or "sqrt" in options or each != 1:
         known = ", ".join(sorted({"binary", "multiclass"} | _AMOUNTS | _LOGARITHMS))
-        raise InputError(f"an objective of {known}", head.get("objective", "none"), _WHERE, "Convert it to ONNX")
+        do = "Train with one of these objectives"
+        raise InputError(f"an objective of {known}", head.get("objective", "none"), _WHERE, do)
     average = "average_output" in head
     if average and classes:
-        raise InputError("boosted trees, or a forest of amounts", "a forest of classes", _WHERE, "Convert it to ONNX")
+        # A forest averages its scores before their link, which the operator for classes has no attribute for.
+        rounds = len(trees) // scores
+        trees = [[Node(node.value / rounds) if node.yes < 0 else node for node in tree] for tree in trees]
     return parsed(
         trees, mode="BRANCH_LEQ", columns=int(head["max_feature_idx"]) + 1,
         ends=[number % scores for number in range(len(trees))], base=(0.0,) * scores, link=link, classes=classes,
-        average=average, producer="LightGBM",
+        average=average and not classes, producer="LightGBM",
     )  # fmt: skip
 
 
@@ -64,7 +69,10 @@ def _tree(table: dict[str, str]) -> list[Node]:
         [int(text) for text in table[key].split()]
         for key in ("split_feature", "decision_type", "left_child", "right_child")
     )
-    limits = float32_limits(np.asarray([float(text) for text in table["threshold"].split()]))
+    thresholds = np.asarray([float(text) for text in table["threshold"].split()])
+    limits = float32_limits(thresholds)
+    # LightGBM takes values this close to 0 for 0, which is above such a threshold.
+    limits[(thresholds >= -_ZERO) & (thresholds < 0)] = np.nextafter(-_ZERO, np.float32(-np.inf))
     count = len(features)
 
     def index_of(child: int) -> int:
@@ -87,4 +95,18 @@ def _missing_left(kind: int, limit: float) -> bool:
     return limit >= 0 if missing == _NONE_MISSING else bool(kind & _DEFAULT_LEFT)
 
 
-FORMAT = Format(title="LightGBM", fits=lambda head: head.startswith((b"tree\n", b"tree\r\n")), read=_read)
+_PREDICT = """
+import sys
+import lightgbm, numpy
+model, rows, answers, marker = sys.argv[1:]
+x = numpy.load(rows).astype(numpy.float64)
+numpy.save(answers, lightgbm.Booster(model_file=model).predict(x, num_threads=1))
+"""
+
+FORMAT = Format(
+    title="LightGBM",
+    fits=lambda head: head.startswith((b"tree\n", b"tree\r\n")),
+    read=_read,
+    library="lightgbm",
+    predict=_PREDICT,
+)

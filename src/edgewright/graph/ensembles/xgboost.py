@@ -153,12 +153,26 @@ def _read(data: bytes) -> Parsed:
         link, base = "EXP", [math.log(base[0])]
     elif objective not in _AMOUNTS:
         known = ", ".join(sorted({"binary:logistic", "reg:logistic"} | _SOFTMAX | _AMOUNTS | _LOGARITHMS))
-        raise InputError(f"an objective of {known}", repr(objective), _WHERE, "Convert it to ONNX")
+        raise InputError(f"an objective of {known}", repr(objective), _WHERE, "Train with one of these objectives")
     scaled = [_tree(tree, factor) for tree, factor in zip(trees[:kept], factors[:kept], strict=True)]
     return parsed(
         scaled, mode="BRANCH_LT", columns=int(given["num_feature"]), ends=ends[:kept],
         base=base if len(base) == scores else base * scores, link=link, classes=classes, producer="XGBoost",
+        marker=_marker(learner),
     )  # fmt: skip
+
+
+def _marker(learner: dict[str, Any]) -> float | None:
+    """Return the value that stands for a missing one, if the attribute `missing` of the booster says it.
+
+    Raises:
+        InputError: for an attribute that is no number.
+    """
+    text = learner.get("attributes", {}).get("missing")
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        raise InputError("a number as the attribute 'missing'", repr(text), _WHERE) from None
 
 
 def _kept(learner: dict[str, Any], forest: dict[str, Any], count: int) -> int:
@@ -186,4 +200,16 @@ def _fits(head: bytes) -> bool:
     return _JSON.match(head) is not None or (head.startswith(b"{L") and b"learner" in head[:32])
 
 
-FORMAT = Format(title="XGBoost", fits=_fits, read=_read)
+_PREDICT = """
+import sys
+import numpy, xgboost
+model, rows, answers, marker = sys.argv[1:]
+booster = xgboost.Booster(params={"nthread": 1}, model_file=model)
+best = booster.attr("best_iteration")
+if "multi:softmax" in booster.save_config():
+    booster.set_param({"objective": "multi:softprob"})
+x = xgboost.DMatrix(numpy.load(rows), missing=float(marker), nthread=1)
+numpy.save(answers, booster.predict(x, iteration_range=(0, int(best) + 1 if best else 0), validate_features=False))
+"""
+
+FORMAT = Format(title="XGBoost", fits=_fits, read=_read, library="xgboost", predict=_PREDICT, marks_missing=True)

@@ -14,9 +14,10 @@ from edgewright.core.package import Package, read_package
 from edgewright.core.predictor import package_path
 from edgewright.graph.ensembles import is_ensemble
 from edgewright.graph.extract import integer_network
-from edgewright.graph.from_onnx import read_model
+from edgewright.graph.from_onnx import read_model, read_with_notes
 from edgewright.graph.from_tflite import read_contents
 from edgewright.graph.from_tflite_graph import contents_graph
+from edgewright.graph.library_comparison import NOT_COMPARED
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.schema.errors import InputError
@@ -55,8 +56,13 @@ def read_subject(path: Path, device: str = "") -> Subject:
         graph = contents_graph(read_contents(path))
         return subject_of(path.stem, {numbers_of(graph): graph}, device=device, original=path.read_bytes())
     if is_ensemble(path):
-        graph = read_model(path)
-        return subject_of(path.stem, {numbers_of(graph): graph}, device=device)
+        graph, notes = read_with_notes(path)
+        subject = subject_of(path.stem, {numbers_of(graph): graph}, device=device)
+        for note in notes:
+            # Where the library is installed, reading has compared its predictions.
+            if note.startswith(NOT_COMPARED):
+                subject.missing(f"{path.name} in its own library", note)
+        return subject
     package = read_package(package_path(path))
     return _packed(package, None, device)
 
