@@ -91,7 +91,13 @@ class ProposedTable:
 
 
 def propose_table(
-    path: str, named: Mapping[str, object], kind: str = "", *, texts: bool = True, kept: Collection[str] = ()
+    path: str,
+    named: Mapping[str, object],
+    kind: str = "",
+    *,
+    texts: bool = True,
+    kept: Collection[str] = (),
+    constants: bool = False,
 ) -> ProposedTable:
     """Return the table that commands without a pipeline read data with: columns are what they are for `init`.
 
@@ -104,6 +110,7 @@ def propose_table(
         texts: whether columns of text are inputs; else they are left out, and so is a column that its name says is to
             be predicted.
         kept: columns that are inputs because a person says so.
+        constants: whether columns of one number are inputs: a detector raises an alarm where they leave it.
 
     Raises:
         InputError: the path cannot be read.
@@ -123,6 +130,9 @@ def propose_table(
     roles = _roles(preview, parts, [str(name) for name in ignored], texts)  # type: ignore[attr-defined]
     if not roles.readings and not roles.categories:  # a column that counts is better than none
         kept = [name for name in roles.ignored if _is_number(preview.columns[name])]
+    elif constants:
+        still = {name: why for name, why in roles.ignored.items() if why != NAMED_IGNORED}
+        kept = [*kept, *(name for name in still if _is_constant_number(preview.columns[name]))]
     left = {name: why for name, why in roles.ignored.items() if name not in kept or name in ignored}  # type: ignore[operator]
     roles = replace(roles, ignored=left)
     table = {**data_table(preview, roles), **({"kind": kind} if kind else {})}
@@ -140,6 +150,10 @@ def propose_table(
 def _is_number(cells: Labels) -> bool:
     """Return whether cells can be read as numbers, at least one of them."""
     return bool(values_of(cells)) and not is_text(cells)
+
+
+def _is_constant_number(cells: Labels) -> bool:
+    return _is_number(cells) and len(values_of(cells)) == 1
 
 
 def _roles(preview: Preview, parts: dict[str, str], ignored: list[str], texts: bool) -> Roles:

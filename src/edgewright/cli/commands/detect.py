@@ -206,7 +206,7 @@ def _usual_time(options: FitOptions) -> tuple[str, str]:
     if not Path(options.data).is_file() or options.data.endswith(".edge"):
         return "", ""
     named = {key: getattr(options, key) for key in ("target", "ignore", "time", "time_unit")}
-    proposed = propose_table(options.data, named, options.kind, texts=False, kept=options.columns)
+    proposed = propose_table(options.data, named, options.kind, texts=False, kept=options.columns, constants=True)
     return proposed.roles.time, proposed.sentence
 
 

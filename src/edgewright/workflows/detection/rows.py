@@ -211,7 +211,7 @@ def _opened(
     keys = find_kind(kind or str(guess(data)["kind"]), "--kind").config.__struct_fields__
     parts = (("target", target), ("time", time[0]), ("time_unit", time[1]))
     named = {key: value for key, value in parts if key in keys}
-    proposed = propose_table(data, {**named, "ignore": ignore}, kind, texts=False, kept=columns)
+    proposed = propose_table(data, {**named, "ignore": ignore}, kind, texts=False, kept=columns, constants=True)
     unit = proposed.table.get("time_unit", "auto")
     return load_data(proposed.table, seed=0), None, unit
 
