@@ -41,7 +41,7 @@ def test_a_device_answers_with_its_log_and_health_and_no_row_of_data(fleet: Serv
     assert diagnosis["store"]["tables"]["events"]["entries"] > 0
     assert diagnosis["machine"]["disk_free"] > 0
     assert (diagnosis["counter"], diagnosis["phase"], diagnosis["left_out"]) == (0, "idle", 0)
-    assert any(line["source"] == "agent" and "release 0, idle" in line["text"] for line in diagnosis["log"])
+    assert any((line["source"], line["code"]) == ("agent", "phase.idle") for line in diagnosis["log"])
     assert not [part for part in ROW.split(",")[:3] if part in printed]
 
     log = fleet.run("fleet", "device", "logs", "pump-1", "--lines", "3", *operator)

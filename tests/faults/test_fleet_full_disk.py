@@ -42,7 +42,7 @@ def test_a_device_without_room_runs_what_it_has_and_updates_when_there_is_some(t
         (agent,) = here.agents
         for _ in range(30):
             agent.notes.add()
-        until(lambda: "space" in agent.agent.why or "full" in agent.agent.why, here.why)
+        until(lambda: "ENOSPC" in agent.agent.why, here.why)
         assert gathered([agent], lambda one: one.counter == first and one.process.up)
         other.unlink()
         here.confirmed(second)

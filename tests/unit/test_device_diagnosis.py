@@ -42,27 +42,42 @@ def log() -> LogBuffer:
     return LogBuffer(Clock(), lambda line: None, lambda output: None)
 
 
-def test_lines_of_the_model_lose_figures_and_quotations(log: LogBuffer) -> None:
-    log.hear(b"source: expected 7 cells, got 2: 'ward 3,17.25,x'\nstore: wrote 12.5e-3")
-    log.hear(b" MB \x1b[31m\n")
-    assert [line.text for line in log.last(9)] == [
-        "source: expected # cells, got # #", "store: wrote # MB  [#m",
+def test_lines_become_codes_and_counts(log: LogBuffer) -> None:
+    log.hear(b"edgewright: source: expected 7 cells, got 2: 'ward 3,17.25,x'\nstore: wrote 12.5e-3")
+    log.hear(b" MB \x1b[31m\nward 3,17.25,x\nnorth: ward 3\n")
+    log.say("release 12, trial: on trial: 3 of 60 s with rows")
+    log.say("release 12, ward: x")
+    entries = [(entry.source, entry.code, entry.release, entry.count) for entry in log.last(9)]
+    assert entries == [
+        ("model", "source", 0, 1), ("model", "store", 0, 1), ("model", "other", 0, 2), ("agent", "phase.trial", 12, 1),
+        ("agent", "other", 0, 1),
     ]  # fmt: skip
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("text", ["\u00e4" * 400, "\u2603" * 400, "x" * 400])
-def test_an_answer_is_bounded_and_names_what_did_not_fit(tmp_path: Path, log: LogBuffer, text: str) -> None:
+def test_an_answer_is_bounded_and_contains_no_text_of_lines(tmp_path: Path, log: LogBuffer) -> None:
     for number in range(2 * MAX_LINES):
-        log.say(f"{number} {text}")
+        log.say(f"release {10**14 + number}, quarantined: " + "\u2603" * 400)
     control = BundleControl()
     with closing(State.open(tmp_path)) as state:
         Diagnoser(state, tmp_path / "none", log, control, Clock()).answer(REQUEST, FACTS)
     (bundle,) = control.bundles
-    assert len(msgspec.json.encode(bundle)) <= MAX_BYTES
-    assert bundle.left_out == MAX_LINES - len(bundle.log) > 0
-    assert bundle.log[-1].text.startswith(f"{2 * MAX_LINES - 1} ")
-    assert (bundle.store, bool(bundle.store_error)) == (None, True)
+    encoded = msgspec.json.encode(bundle)
+    assert len(encoded) <= MAX_BYTES
+    assert bundle.left_out == MAX_LINES - len(bundle.log)
+    assert bundle.log[-1].release == 10**14 + 2 * MAX_LINES - 1
+    assert "\u2603" not in encoded.decode()
+    assert (bundle.store, bundle.store_error) == (None, "exit code 2")
+
+
+def test_texts_of_earlier_agents_are_not_stored(connection: sa.Connection) -> None:
+    connection.execute(sa.insert(diagnoses).values(id="a" * 32, device="d" * 32, at=1.0, by="ann", lines=5))
+    lines = [{"at": 1.0, "source": "model", "text": "source: got 'ward 3'"}]
+    older = {"format": 1, "id": "a" * 32, "at": 2.0, "why": "got 'ward 3'", "store_error": "ward 3", "log": lines}
+    kept.answer(connection, "d" * 32, msgspec.convert(older, Diagnosis), 3.0)
+    (seen,) = kept.latest(connection, "d" * 32)
+    assert "ward" not in str(seen.diagnosis)
+    assert (seen.diagnosis["log"][0]["source"], seen.diagnosis["log"][0]["count"]) == ("model", 1)
 
 
 def test_an_older_acknowledgement_asks_for_nothing() -> None:

@@ -450,7 +450,7 @@ def test_a_full_disk_begins_nothing_and_is_waited_for(device: Device, monkeypatc
     device.follow(plan(1), 300.0)
     assert device.active() == 0
     assert device.process.starts == ["a"]
-    assert "to note what this device runs" in device.agent.why
+    assert "OutputError:fleet.device.state_database.State._write:ENOSPC" in device.agent.why
     monkeypatch.undo()
     device.run(200.0)
     assert device.active() == 1

@@ -155,6 +155,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         commands: that rules may start; none by default.
         programs: that run beside the model.
         allow_programs: releases may bring some.
+        data_folders: folders below which sources of a release may read files; none by default. Sources of this file
+            and of the command line may read any file.
         boards: microcontrollers to which the fleet's agent hands weights; without a fleet nobody asks them.
     """
 
@@ -171,4 +173,5 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     commands: dict[Name, CommandEntry] = msgspec.field(default_factory=dict)
     programs: Annotated[dict[Program, ProgramEntry], msgspec.Meta(max_length=16)] = {}
     allow_programs: bool = False
+    data_folders: Annotated[tuple[Path, ...], msgspec.Meta(max_length=64)] = ()
     boards: tuple[BoardEntry, ...] = ()

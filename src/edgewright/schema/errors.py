@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -38,6 +39,26 @@ class EdgewrightError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel between processes with every field, whatever the constructor of its class takes."""
         return _restored, (type(self), self.args, self.__dict__)
+
+
+def error_code(error: BaseException) -> str:
+    """Return the kind of an error and where it was raised, without any text of it: for reports that leave a device.
+
+    Messages quote cells, settings and paths. A code such as `InputError:device.sources.csv.CsvTail._open` consists of
+    names in this program alone; an operating system's error adds its name, such as `ENOSPC`.
+    """
+    module = name = ""
+    trace = error.__traceback__
+    while trace is not None:
+        own = str(trace.tb_frame.f_globals.get("__name__", ""))
+        if own.startswith("edgewright.") and trace.tb_frame.f_code.co_name != "os_errors":
+            module, name = own.removeprefix("edgewright."), trace.tb_frame.f_code.co_qualname
+        trace = trace.tb_next
+    causes = (error, error.__cause__, error.__context__)
+    numbers = [errno.errorcode.get(getattr(cause, "errno", None) or 0, "") for cause in causes]
+    number = next(filter(None, numbers), "")
+    parts = (type(error).__name__, f"{module}.{name}".replace("<locals>.", "") if module else "", number)
+    return ":".join(part for part in parts if part)[:200]
 
 
 def _restored(kind: type[EdgewrightError], args: tuple[object, ...], fields: dict[str, object]) -> EdgewrightError:

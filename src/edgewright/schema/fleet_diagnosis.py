@@ -1,4 +1,4 @@
-"""What an operator may ask one device for: its last log lines and its health. Only these fields leave the device."""
+"""What an operator may ask one device for: codes of its log, and its health. Only these fields leave the device."""
 
 from __future__ import annotations
 
@@ -12,20 +12,27 @@ from edgewright.schema.fleet_report import DeviceId, Phase, Text, Vitals
 MAX_LINES = 500
 MAX_BYTES = 65_536
 """Of a bundle as JSON; the device leaves its oldest lines out until it fits."""
-LINE_LENGTH = 300
+FORMAT = 2
+"""Format 1, of earlier agents, had the text of log lines, which the server does not store."""
 
 
-class LogLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One line.
+class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """Consecutive log lines with one code. Their text may quote rows and files, and stays on the device.
 
     Attributes:
-        at: seconds since 1970 of the device's clock.
-        source: 'agent', or 'model' for the process of the model, whose figures and quotations are left out.
+        at: seconds since 1970 of the device's clock, of the first line.
+        source: 'agent', or 'model' for the process of the model.
+        code: 'phase.trial' and so on, the first word of the line if it is on a list, or 'other'; empty from earlier
+            agents.
+        release: that the line names; 0 for none.
+        count: lines.
     """
 
     at: float
-    source: Annotated[str, msgspec.Meta(max_length=16)]
-    text: Annotated[str, msgspec.Meta(max_length=LINE_LENGTH)]
+    source: Annotated[str, msgspec.Meta(pattern="^(agent|model)$")]
+    code: Annotated[str, msgspec.Meta(pattern=r"^[a-z.]{0,32}$")] = ""
+    release: int = 0
+    count: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
 class MachineHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,16 +90,16 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: of the request.
         at: seconds since 1970 of the device's clock.
-        counter, floor, phase, plan, stage, metadata, vitals, why: as in a report.
+        counter, floor, phase, plan, stage, metadata, vitals, why: as in a report; `why` has codes for errors.
         active: slot of the release that runs. `burned`: releases that failed here.
         quarantined: why; empty where it is not.
         outcomes: that no report has brought yet.
-        store: None where it cannot be read; `store_error` says why.
+        store: None where it cannot be read; `store_error` is the code of the reason.
         log_since: when the agent's process began: it keeps no older line.
-        left_out: lines left out because the bundle was too large.
+        left_out: log entries left out because the bundle was too large.
     """
 
-    format: int = 1
+    format: int = FORMAT
     id: DeviceId
     at: float
     version: Text = ""
@@ -111,13 +118,13 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     machine: MachineHealth = MachineHealth()
     store: StoreHealth | None = None
     store_error: Text = ""
-    log: Annotated[tuple[LogLine, ...], msgspec.Meta(max_length=MAX_LINES)] = ()
+    log: Annotated[tuple[LogEntry, ...], msgspec.Meta(max_length=MAX_LINES)] = ()
     log_since: float = 0.0
     left_out: int = 0
 
 
 class AskDiagnosis(OperatorRequest, frozen=True, kw_only=True):
-    """An operator asks a device for a diagnosis with so many log lines; the reason is for the audit log."""
+    """An operator asks a device for a diagnosis with at most `lines` log entries; the reason is for the audit log."""
 
     lines: Annotated[int, msgspec.Meta(ge=0, le=MAX_LINES)] = 100
     reason: Text = ""

@@ -106,7 +106,7 @@ class LearnedPackage:
                 self._restore()
         except EdgewrightError as error:
             self._used, self.answerer.learned = False, None
-            return [*events, self._event(FACTORY, f"what was learned is not used: {error}")]
+            return [*events, self._event(FACTORY, "what was learned is not used", str(error))]
         used = any(stamps) and self._predictor is not None and bool(self._predictor.state.used)
         changed, self._used = used != self._used or (first and any(stamps)), used
         self.answerer.learned = self._predictor if used else None
@@ -141,7 +141,8 @@ class LearnedPackage:
         if not over and not done.text:
             return []
         self._open = None
-        return [self._event("labelled", done.text or f"learned from {done.learned} windows, refused {done.refused}")]
+        counts = f"learned from {done.learned} windows, refused {done.refused}"
+        return [self._event("labelled", counts, done.text)]
 
     def _request(self) -> list[Event]:
         path = self.folder / REQUEST
@@ -156,7 +157,7 @@ class LearnedPackage:
             path.unlink()
         with suppress(EdgewrightError):
             write_atomic(self.folder / REPLY, msgspec.json.encode(reply), PRIVATE)
-        return [self._event("labelled", reply.text)] if reply.text else []
+        return [self._event("labelled", "the label was refused", reply.text)] if reply.text else []
 
     def _begin(self, request: LabelRequest) -> LabelReply:
         """Learn from the last window, or begin to learn from those to come."""
@@ -223,9 +224,11 @@ class LearnedPackage:
                 stamps.append((stat.st_mtime_ns, stat.st_size, stat.st_ino))
         return tuple(stamps)
 
-    def _event(self, label: str, text: str) -> Event:
+    def _event(self, label: str, text: str, error: str = "") -> Event:
+        """Return an event; an error may quote a file, and 'notice' is no key that may leave."""
         name = self.answerer.name
-        return Event(kind="health", time=0.0, label=label, detail={"package": name, "reason": f"{name}: {text}"})
+        detail = {"package": name, "reason": f"{name}: {text}", **({"notice": error} if error else {})}
+        return Event(kind="health", time=0.0, label=label, detail=detail)
 
 
 def learned_packages(answerers: list[Answerer], store: Path, *, labels: str = "") -> list[LearnedPackage]:

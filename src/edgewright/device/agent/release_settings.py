@@ -7,9 +7,10 @@ and need no writes of their own.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -34,6 +35,12 @@ KEYS = ("agent", "timeline", "drift", "source", "detectors", "rules", "sink", "p
 NAME = "package"
 """Of a package with settings, in events and tables, after its file on a device."""
 _SECRETS = ("password_file", "token_file", "key_file")
+_PATHS = {"path", "sysfs", "dev", "ca"}
+"""Keys of sources that name a file."""
+_PORTS = {("camera", "path"), ("serial", "port"), ("modbus", "serial")}
+"""Kinds and keys of sources that may name a device below /dev."""
+_SOUND_CARD = re.compile(r"(default|sysdefault|dsnoop|(plug)?hw|pulse|pipewire|jack)(:[A-Za-z0-9_,=]*)?")
+"""Names of microphones; ALSA's other plugins read and write files."""
 _LARGEST = 16 << 20
 
 
@@ -92,7 +99,8 @@ def settings_with(package: Path, config: Path | None, *, desk: bool = False) -> 
 
     Raises:
         UnknownNameError: for a key that no release may set, and as `check_settings`.
-        InputError: settings cannot be read or do not fit together, or name a file that the package lacks.
+        InputError: settings cannot be read or do not fit together, name a file that the package lacks, or read a file
+            that is not below the data folders of the device.
     """
     own = {} if config is None else read_toml(config, "a configuration")
     where, folder = ("the settings", Path()) if config is None else (config.name, config.parent)
@@ -118,6 +126,8 @@ def settings_with(package: Path, config: Path | None, *, desk: bool = False) -> 
     left_out = not desk and bool(carried.get("programs")) and bool(_refusal(configured, where))
     if left_out:
         del carried["programs"]
+    if not desk:
+        _confine(carried, own, configured.settings.data_folders, folder, title)
     merged, kept = _merge(carried, own)
     configured = check_settings(merged, folder, f"{where} with {title}" if own else title, secrets=not desk)
     source = merged.get("source", {})
@@ -163,6 +173,43 @@ def check_carried(package: Path, config: Path | None = None, *, desk: bool = Fal
     allowed = (f"allow_programs, for {name} ({shlex.join(entry['run'])})" for name, entry in programs.items())
     secrets = (f"secret {name}" for name in sorted(set(secret_names(carried))))
     return (*(f"command {name}" for name in commands), *allowed, *secrets)
+
+
+def _confine(
+    carried: Mapping[str, Any], own: Mapping[str, Any], roots: Sequence[str], folder: Path, where: str
+) -> None:
+    """Check that what a release reads and writes is below the data folders of the device.
+
+    Links and `..` are resolved. A key that the device sets itself counts instead of the release's. Cameras and serial
+    ports below /dev are no files.
+
+    Raises:
+        InputError: a path is elsewhere.
+    """
+    resolved = [(folder / root).resolve() for root in roots]
+    source, mine = carried.get("source", {}), own.get("source", {})
+    paths: list[tuple[str, str, bool]] = []
+    if not mine or mine.get("kind") == source.get("kind"):
+        given = {key: value for key, value in source.items() if key not in mine}
+        kind = source.get("kind")
+        paths += [
+            (str(value), f"source.{key}", (kind, key) in _PORTS) for key, value in given.items()
+            if key in _PATHS or (kind, key) in _PORTS
+        ]  # fmt: skip
+        # Certificate and key follow policy and mode.
+        paths += [(value, "source.security", False) for value in str(given.get("security", "")).split(",")[2:]]
+        if kind == "wav" and not _SOUND_CARD.fullmatch(str(given.get("device", "default"))):
+            raise InputError("a sound card such as plughw:1,0", repr(given["device"]), f"{where} source.device")
+    for number, sink in enumerate(() if "sink" in own else carried.get("sink", ())):
+        if sink.get("kind") == "folder":
+            paths.append((str(sink.get("path", "")), f"sink[{number}].path", False))
+    for value, at, is_port in paths:
+        path = (folder / value).resolve()
+        if value in ("", "-") or value.startswith(PREFIX) or any(path.is_relative_to(root) for root in resolved):
+            continue
+        if not (is_port and path.is_relative_to("/dev") and (path.is_char_device() or not path.exists())):
+            do = "Name the folder in data_folders of device.toml, or set this key there"
+            raise InputError("a path below the data folders of this device", repr(value), f"{where} {at}", do)
 
 
 def _refusal(configured: Configured, where: str) -> InputError | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edgewright.core.files import state_folder
+from edgewright.schema.errors import error_code
 
 
 class Supervisor:
@@ -43,6 +45,16 @@ class Supervisor:
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as plug:
             # Who does not listen for a while must not hold up the loop: what finds no room is not said.
             plug.sendto(text.encode(), socket.MSG_DONTWAIT, path)
+
+
+@contextmanager
+def reported_errors() -> Iterator[None]:
+    """Report the code of an error that ends the process to its supervisor, such as the fleet's agent."""
+    try:
+        yield
+    except Exception as error:
+        Supervisor().say(f"X_ERROR={error_code(error)}")
+        raise
 
 
 def store_folder(named: Path | None) -> Path:

@@ -17,7 +17,7 @@ from edgewright.device.boards import link
 from edgewright.device.boards.link import BoardAnswer, BoardLine
 from edgewright.device.boards.weights import ENDING, FOLDER, SIGNATURE, kept, parse_weights, same_content, weights_for
 from edgewright.schema.boards import BoardEntry, BoardSeen, BoardState
-from edgewright.schema.errors import CheckFailedError, EdgewrightError
+from edgewright.schema.errors import CheckFailedError, EdgewrightError, error_code
 
 _SLOW = 20.0
 """Seconds in which a board must have verified a signature; a Cortex-M0 at 16 MHz takes about two."""
@@ -264,5 +264,4 @@ def _signed(data: bytes, key: str) -> bool:
 
 def unreachable(check: BoardCheck, error: EdgewrightError) -> BoardSeen:
     """Return a board that could not be asked; what is known of it is as it was."""
-    why = f"{error.got or error} at {error.where}" if error.where else str(error)
-    return BoardSeen(name=check.entry.name, state="unreachable", release=check.release, why=why[:300])
+    return BoardSeen(name=check.entry.name, state="unreachable", release=check.release, why=error_code(error))

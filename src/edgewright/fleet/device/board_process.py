@@ -21,7 +21,7 @@ from edgewright.device.boards.link import BoardLine, open_link
 from edgewright.device.boards.reconciliation import BoardCheck, look, unreachable
 from edgewright.device.boards.weights import keep, only_for_boards
 from edgewright.schema.boards import BoardAsk, BoardRound, BoardSeen, BoardState
-from edgewright.schema.errors import EdgewrightError
+from edgewright.schema.errors import EdgewrightError, error_code
 
 Report = Callable[[BoardSeen], None]
 _AT_ONCE = 8
@@ -61,7 +61,8 @@ def carry_out(board_round: BoardRound, report: Report) -> None:
             return
         keep(package, Path(board_round.ways))
     except EdgewrightError as error:
-        _all(board_round, report, "trouble", str(error))
+        sys.stderr.write(f"edgewright: {' '.join(str(error).splitlines())}\n")
+        _all(board_round, report, "trouble", error_code(error))
         return
     places = threading.Semaphore(_AT_ONCE)
     threads = [

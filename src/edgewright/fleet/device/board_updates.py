@@ -35,10 +35,11 @@ class BoardProcess:
 
     Args:
         wake: called from another thread when the process has reported something.
+        note: receives what the process prints, for the log of this device.
     """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
-        self._wake = wake
+    def __init__(self, wake: Callable[[], None], note: Callable[[str], None] = lambda line: None) -> None:
+        self._wake, self._note = wake, note
         self._answers: queue.SimpleQueue[BoardSeen] = queue.SimpleQueue()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
@@ -107,7 +108,7 @@ class BoardProcess:
                     self._wake()
             lines = process.stderr.read()[-2000:].decode("utf-8", "replace").strip().splitlines()
             if lines:
-                self._why = f"the board process exited: {lines[-1][:200]}"
+                self._note(f"boards: {lines[-1][:300]}")
         self._wake()
 
 

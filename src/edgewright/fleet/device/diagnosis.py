@@ -1,4 +1,4 @@
-"""What a device says of itself when an operator asks: the last log lines and its health, of fields on a list."""
+"""What a device reports of itself when an operator asks: codes of its log, counts, and health, of fields on a list."""
 
 from __future__ import annotations
 
@@ -12,34 +12,42 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, get_args
 
 import msgspec
 
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.protocol.ports import Clock, NotTaken, Unreachable
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, error_code
 from edgewright.schema.fleet_diagnosis import (
-    LINE_LENGTH,
     MAX_BYTES,
     MAX_LINES,
     Diagnosis,
-    LogLine,
+    LogEntry,
     MachineHealth,
     StoreHealth,
 )
-from edgewright.schema.fleet_report import DiagnosisRequest, Report
+from edgewright.schema.fleet_report import DiagnosisRequest, Phase, Report
 
 _STATUS_SECONDS = 30.0
-# What a line of the model's process may quote of its rows: words in quotation marks, and figures.
-_DATA = re.compile(r"""['"`].*['"`]|\d[\d.,eE+:-]*""")
+_PHASE = re.compile(r"release (\d{1,15}), ([a-z]+):")
+_SUBJECTS = ("expected", "package", "program", "sink", "source", "store")
+"""First words of lines of the model's process and the agent that are sent as codes; others are "other"."""
 _UNFINISHED = 4096
 # Room for the fields around what is counted line by line.
 _SPARE = 256
 
 
+def log_code(line: str) -> tuple[str, int]:
+    """Return the code of a log line and the release that it names, 0 for none; the line itself may quote rows."""
+    if (phase := _PHASE.match(line)) and phase[2] in get_args(Phase):
+        return f"phase.{phase[2]}", int(phase[1])
+    word = re.match(r"[a-z]*", line.removeprefix("edgewright: "))
+    return (word[0] if word and word[0] in _SUBJECTS else "other"), 0
+
+
 class LogBuffer:
-    """The last lines of the agent and of the model's process, in memory.
+    """Codes of the last lines of the agent and of the model's process, in memory. Equal codes in a row are counted.
 
     Args:
         clock: of the device.
@@ -50,30 +58,35 @@ class LogBuffer:
     def __init__(self, clock: Clock, say: Callable[[str], None], hear: Callable[[bytes], None]) -> None:
         self._clock, self._say, self._hear = clock, say, hear
         self.began = clock.wall()
-        self._lines: deque[LogLine] = deque(maxlen=MAX_LINES)
+        self._lines: deque[LogEntry] = deque(maxlen=MAX_LINES)
         self._rest = b""
 
     def say(self, line: str) -> None:
-        """Keep a line of the agent and pass it on."""
+        """Keep the code of a line of the agent and pass the line on."""
         self._keep("agent", line)
         self._say(line)
 
     def hear(self, output: bytes) -> None:
-        """Keep the lines of the model's process, without quotations and figures, and pass its output on."""
+        """Keep the codes of the lines of the model's process, and pass its output on."""
         *lines, rest = (self._rest + output).split(b"\n")
         self._rest = rest[-_UNFINISHED:]
         for line in lines:
             if line.strip():
-                self._keep("model", _DATA.sub("#", line.decode("utf-8", "replace")))
+                self._keep("model", line.decode("utf-8", "replace"))
         self._hear(output)
 
-    def last(self, count: int) -> list[LogLine]:
-        """Return so many lines, the newest last."""
+    def last(self, count: int) -> list[LogEntry]:
+        """Return the last `count` entries, the newest last."""
         return list(self._lines)[-count:] if count > 0 else []
 
     def _keep(self, source: str, text: str) -> None:
-        shown = "".join(c if c.isprintable() else " " for c in text)
-        self._lines.append(LogLine(at=self._clock.wall(), source=source, text=shown[:LINE_LENGTH]))
+        code, release = log_code(text)
+        entry = LogEntry(at=self._clock.wall(), source=source, code=code, release=release)
+        last = self._lines[-1] if self._lines else None
+        if last is not None and (last.source, last.code, last.release) == (source, code, release):
+            self._lines[-1] = msgspec.structs.replace(last, count=last.count + 1)
+        else:
+            self._lines.append(entry)
 
 
 class Sender(Protocol):
@@ -107,7 +120,7 @@ class Diagnoser:
         )  # fmt: skip
         lines = self._log.last(min(request.lines, MAX_LINES))
         room = MAX_BYTES - len(msgspec.json.encode(diagnosis)) - _SPARE
-        kept: list[LogLine] = []
+        kept: list[LogEntry] = []
         for line in reversed(lines):
             room -= len(msgspec.json.encode(line)) + 1
             if room < 0:
@@ -125,10 +138,10 @@ def store_health(store: Path) -> tuple[StoreHealth | None, str]:
     try:
         done = subprocess.run(command, capture_output=True, timeout=_STATUS_SECONDS, check=False)
         if done.returncode:
-            return None, done.stderr.decode("utf-8", "replace").strip()
+            return None, f"exit code {done.returncode}"
         return msgspec.json.decode(done.stdout, type=StoreHealth), ""
     except (OSError, subprocess.TimeoutExpired, msgspec.MsgspecError) as error:
-        return None, str(error)
+        return None, error_code(error)
 
 
 def machine_health(store: Path) -> MachineHealth:

@@ -159,11 +159,10 @@ class AgentProcess:
         self._log.finish()
 
     def how(self) -> tuple[EndKind, str]:
-        """Return how an agent ended by itself."""
+        """Return how an agent ended by itself, without what it printed: a report with the end leaves the device."""
         code = self._code or 0
-        last = self._log.last[-1].removeprefix("edgewright: ") if self._log.last else ""
+        last = self._log.last[-1] if self._log.last else ""
         text = f"ended with signal {-code}" if code < 0 else f"ended with exit code {code}"
-        text += f": {last}" if last else ""
         killed = code == -signal.SIGKILL and oom_kills() > self._oom_kills
         if killed or "enough memory" in last or "MemoryError" in last:
             return "memory", f"out of memory, {text}"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import select
 import signal
@@ -37,6 +38,7 @@ _END = 15.0
 _VITALS = 2.0
 _LARGEST = 65_536
 _KEPT = 4000
+_CODE = re.compile(rb"[A-Za-z0-9_.:<>]{1,200}")
 VITALS_ENVIRONMENT = "EDGEWRIGHT_VITALS"
 
 
@@ -80,13 +82,14 @@ class ModelProcess:
         self._vitals = Vitals()
         self._is_ready, self._contact = False, 0.0
         self._line: str | None = None
+        self._error = ""
 
     def test(self, slot: Slot, limits: TrialLimits) -> Tested:
-        return run_vectors(self._slots.path(slot), limits, alive=self._alive, config=self._config)
+        return run_vectors(self._slots.path(slot), limits, alive=self._alive, config=self._config, hear=self._hear)
 
     def start(self, slot: Slot, limits: TrialLimits | None) -> None:
         self.stop()
-        self._vitals, self._line, self._messages = Vitals(), None, b""
+        self._vitals, self._line, self._messages, self._error = Vitals(), None, b"", ""
         self._is_ready, self._contact = False, time.monotonic()
         command = [sys.executable, "-c", _MAIN, str(os.getpid()), "device", "run", str(self._slots.path(slot))]
         with os_errors(OutputError, "to start the model's process", sys.executable):
@@ -175,14 +178,14 @@ class ModelProcess:
         os.close(self._woken)
 
     def _how(self, code: int) -> str:
-        # The first line may be cut. What a program prints is no reason of the model, and stays on the device.
+        """Return how the process exited, without what it printed: that may quote rows, and stays on the device."""
+        # The first line may be cut. What a program prints is no reason of the model.
         lines = self._messages.decode("utf-8", "replace").splitlines()[len(self._messages) >= _KEPT :]
         lines = [line for line in lines if line.strip() and not line.startswith(PROGRAM)]
-        last = lines[-1].removeprefix("edgewright: ")[:300] if lines else ""
-        if "enough memory" in last or "MemoryError" in last:
-            return f"out of memory: {last}"
+        last = lines[-1] if lines else ""
         how = f"ended with signal {-code}" if code < 0 else f"ended with exit code {code}"
-        return f"{how}: {last}" if last else how
+        how = f"{how}: {self._error}" if self._error else how
+        return f"out of memory: {how}" if "enough memory" in last or "MemoryError" in last else how
 
     def _drain(self) -> None:
         """Read the pending notifications and output of the process."""
@@ -205,3 +208,5 @@ class ModelProcess:
             elif name == b"X_VITALS":
                 with suppress(msgspec.DecodeError, msgspec.ValidationError):
                     self._vitals = msgspec.json.decode(value, type=Vitals)
+            elif name == b"X_ERROR" and _CODE.fullmatch(value):
+                self._error = value.decode()

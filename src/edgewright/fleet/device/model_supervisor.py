@@ -11,6 +11,7 @@ answers is also compared with the limit itself.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import msgspec
 
@@ -22,7 +23,7 @@ from edgewright.fleet.device.ports import DeviceConfig, Runner, Slot, Slots
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.protocol.layout import DAY
 from edgewright.fleet.protocol.ports import Chance, Clock
-from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.schema.errors import EdgewrightError, InputError, error_code
 from edgewright.schema.fleet_plan import TrialLimits
 from edgewright.schema.fleet_report import Because, Vitals
 
@@ -228,8 +229,10 @@ class ModelSupervisor:
     """
 
     def __init__(
-        self, state: State, slots: Slots, runner: Runner, clock: Clock, chance: Chance, config: DeviceConfig
-    ) -> None:
+        self, state: State, slots: Slots, runner: Runner, clock: Clock, chance: Chance, config: DeviceConfig,
+        note: Callable[[str], None] = lambda line: None,
+    ) -> None:  # fmt: skip
+        self._note = note
         self._state, self._slots, self._runner, self._clock, self._config = state, slots, runner, clock, config
         self._pace = Pace(chance, _CRASH_FIRST, _CRASH_SLOWEST)
         self._base = Counts()
@@ -286,7 +289,8 @@ class ModelSupervisor:
             self._up = True
             self.why = ""
         except EdgewrightError as error:
-            self._crashed(str(error))
+            self._note(str(error))
+            self._crashed(error_code(error))
 
     def fresh(self) -> None:
         """Reset the counts and the restart delay, since another slot is now active."""
@@ -321,10 +325,11 @@ class ModelSupervisor:
         self._state.change(trial=trial, started=False)
 
     def _ended(self) -> None:
-        line = self._runner.ended()
+        # In this order: a process that crashes in between counts as a crash, not as the end of its source.
+        is_running, line = self._runner.running(), self._runner.ended()
         if line is not None:
             self._crashed(line)
-        elif not self._runner.running():
+        elif not is_running:
             self._rests()
 
     def _rests(self) -> None:

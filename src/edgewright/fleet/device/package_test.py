@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -23,6 +24,7 @@ _ADDRESSES = 16 << 30  # engines map far more memory than they use; RLIMIT_DATA 
 _FILES = 16 << 20
 _MORE_PROCESSES = 64
 OK, WRONG, UNREADABLE, DISK, SETTINGS, MEMORY = 0, 1, 2, 3, 4, 74
+_CODE = re.compile(r"[A-Za-z0-9_.:<>]{1,200}")
 _MEMORY = 1 << 30
 _SECONDS = 60
 _WALL = 120.0
@@ -86,13 +88,13 @@ def main(arguments: list[str]) -> int:
         Predictor(read_package(path))
         return _check_settings(path, *arguments[3:]) if arguments[3:] else OK
     except CheckFailedError as error:
-        return _answered(str(error), WRONG)
+        return _answered(error, WRONG)
     except OutputError as error:
-        return _answered(str(error), DISK)
+        return _answered(error, DISK)
     except EdgewrightError as error:
-        return _answered(str(error), UNREADABLE)
-    except MemoryError:
-        return _answered("out of memory", MEMORY)
+        return _answered(error, UNREADABLE)
+    except MemoryError as error:
+        return _answered(error, MEMORY)
 
 
 def _check_settings(path: Path, file: str, folder: str) -> int:
@@ -108,16 +110,19 @@ def _check_settings(path: Path, file: str, folder: str) -> int:
         os.chdir(folder)
         read_settings(config)
     except (EdgewrightError, OSError) as error:  # says nothing about the release
-        return _answered(f"this device's own settings: {error}", DISK)
+        return _answered(error, DISK, "this device's own settings: ")
     try:
         check_carried(path, config)
     except EdgewrightError as error:
-        return _answered(str(error), SETTINGS)
+        return _answered(error, SETTINGS)
     return OK
 
 
-def _answered(text: str, code: int) -> int:
-    sys.stderr.write(f"{' '.join(text.splitlines())[:500]}\n")
+def _answered(error: BaseException, code: int, about: str = "") -> int:
+    """Print the message for the log of this device, and as the last line the code that may leave it."""
+    from edgewright.schema.errors import error_code  # noqa: PLC0415 - after the limits
+
+    sys.stderr.write(f"edgewright: {about}{' '.join(str(error).splitlines())[:500]}\n{error_code(error)}\n")
     return code
 
 
@@ -128,7 +133,7 @@ def written(memory: int) -> int:
 
 def run_vectors(
     path: Path, limits: TrialLimits, wall: float = _WALL, alive: Callable[[], None] = lambda: None,
-    config: Path | None = None,
+    config: Path | None = None, hear: Callable[[bytes], None] = lambda text: None,
 ) -> Tested:  # fmt: skip
     """Run the test vectors of a package in a restricted process, and check the settings that it carries.
 
@@ -138,6 +143,7 @@ def run_vectors(
         wall: seconds after which the process is killed.
         alive: called every few seconds meanwhile, for a watchdog.
         config: device.toml of this device; None for none.
+        hear: receives what the process prints, for the log of this device; it may quote files.
 
     Raises:
         OutputError: the process cannot be started or cannot write, or `config` cannot be read; the result of the
@@ -160,23 +166,26 @@ def run_vectors(
         if process.poll() is None:
             process.kill()
             process.wait()
-    text = data.decode("utf-8", "replace").strip()
+    *lines, last = ["", *data.decode("utf-8", "replace").strip().splitlines()]
+    known = process.returncode in (WRONG, UNREADABLE, DISK, SETTINGS, MEMORY)
+    if printed := "\n".join([*lines[1:], *([] if known else [last])]):
+        hear(f"{printed}\n".encode())
     if process.returncode == DISK:
-        raise OutputError("to run a package's test vectors", text.splitlines()[-1] if text else "no space", str(path))
-    return _meaning(process.returncode, text)
+        raise OutputError("to run a package's test vectors", last or "no space", str(path))
+    return _meaning(process.returncode, last)
 
 
-def _meaning(code: int, text: str) -> Tested:
-    last = text.splitlines()[-1][:400] if text else ""
+def _meaning(code: int, last: str) -> Tested:
+    """Return the result; `last` is the code of an error, or the last line of a process that crashed."""
     if code == OK:
         return Tested(ok=True)
     # The bytes are the signed ones, so a package that cannot be read is the release's fault like a wrong answer.
     known: dict[int, Because] = {WRONG: "vectors", UNREADABLE: "vectors", SETTINGS: "start", MEMORY: "memory"}
     if code in known and "MemoryError" not in last:
-        return Tested(ok=False, because=known[code], detail=last)
+        return Tested(ok=False, because=known[code], detail=last if _CODE.fullmatch(last) else "")
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
     because: Because = "memory" if "MemoryError" in last or "cannot allocate" in last.lower() else "crash"
-    return Tested(ok=False, because=because, detail=f"its test ended with {how}. {last}".strip())
+    return Tested(ok=False, because=because, detail=f"its test ended with {how}")
 
 
 if __name__ == "__main__":

@@ -201,7 +201,7 @@ def follow(
             trust = packages = CombinedRepository(enrollment, packages, mount)
         boards = None
         if options.boards:
-            worker = BoardProcess(process.wake)
+            worker = BoardProcess(process.wake, log.say)
             boards = Boards(options.boards, state, slots.path, options.store / WAYS, worker, clock, chance)
         current = state.device_state
         if options.federate:
@@ -218,7 +218,7 @@ def follow(
             ),
             state=state, slots=slots, runner=process, trust=trust, packages=packages,
             control=enrollment, reporter=enrollment, clock=clock, chance=chance, ending=ending, boards=boards,
-            prepare=lambda slot: "" if options.keep_agent else environments.prepare(slots.path(slot)),
+            prepare=lambda slot: "" if options.keep_agent else environments.prepare(slots.path(slot)), note=log.say,
         )  # fmt: skip
         _loop(agent, enrollment, process, signals, ending, log.say, supervisor)
 

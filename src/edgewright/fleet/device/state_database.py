@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -204,9 +205,11 @@ class State:
                 for number in gone:
                     self._database.execute("DELETE FROM outcomes WHERE number = ?", (number,))
         except Exception as error:
+            kind = trouble(error)
             raise OutputError(
-                "to note what this device runs", f"{trouble(error)}: {error}", str(self._database.path)
-            ) from error
+                "to note what this device runs", f"{kind}: {error}", str(self._database.path),
+                errno=ENOSPC if kind == "full" else getattr(error, "errno", None),
+            ) from error  # fmt: skip
 
 
 def _read(database: Database) -> tuple[DeviceState, Link, list[Outcome]]:

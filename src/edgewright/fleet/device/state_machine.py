@@ -18,7 +18,7 @@ from edgewright.fleet.device.ports import Control, DeviceConfig, Packages, Repor
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.update import Activator, Choice, Downloader, PlanSelector
 from edgewright.fleet.protocol.ports import Chance, Clock, Refused, Seen, Trust, Unreachable
-from edgewright.schema.errors import InputError, OutputError
+from edgewright.schema.errors import InputError, OutputError, error_code
 from edgewright.schema.fleet_report import Phase, Report
 
 _DISK = 30.0  # seconds until a retry after a disk error
@@ -67,20 +67,24 @@ class Agent:
         ending: returns whether the process should exit; called during long steps.
         boards: microcontrollers behind the device; None for none.
         prepare: installs the agent that the package of a slot carries; the name of its environment.
+        note: receives the messages of errors, for the log of this device. Reports contain their codes.
     """
 
     def __init__(
         self, config: DeviceConfig, *, state: State, slots: Slots, runner: Runner, trust: Trust, packages: Packages,
         control: Control | None, reporter: Reporter, clock: Clock, chance: Chance,
         ending: Callable[[], bool] = lambda: False, boards: Boards | None = None,
-        prepare: Callable[[str], str] = lambda slot: "",
+        prepare: Callable[[str], str] = lambda slot: "", note: Callable[[str], None] = lambda line: None,
     ) -> None:  # fmt: skip
+        self._note = note
         self.state, self._config, self._boards = state, config, boards
         self._trust, self._reporter, self._clock = trust, reporter, clock
         self._recovered = recover(state, slots, config.product, clock.wall())
-        self.supervisor = ModelSupervisor(state, slots, runner, clock, chance, config)
+        self.supervisor = ModelSupervisor(state, slots, runner, clock, chance, config, note)
         self._selector = PlanSelector(state, trust, clock, config)
-        self._downloader = Downloader(state, slots, runner, trust, packages, clock, chance, config, ending, prepare)
+        self._downloader = Downloader(
+            state, slots, runner, trust, packages, clock, chance, config, ending, prepare, note
+        )
         self._activator = Activator(state, slots, control, clock, chance, self.supervisor, config)
         self._poll = Pace(chance, config.poll, config.slowest)
         self._clock_jump = ClockJump(clock)
@@ -146,7 +150,7 @@ class Agent:
                 part()
             except OutputError as error:
                 # Continue with the other parts: a full disk must not stop the supervision of the model.
-                self._now.trouble = str(error)
+                self._trouble(error)
                 self._now.advance_at = self._clock.monotonic() + _DISK
                 shortest = self._config.look
         self._report()
@@ -230,8 +234,11 @@ class Agent:
                 self._poll.away(self._clock.monotonic(), error.wait)
             else:
                 self._poll.bad(self._clock.monotonic())
-            prefix = "no news: " if isinstance(error, Unreachable) else "news refused: "
-            self._now.trouble = str(error) if isinstance(error, OutputError) else f"{prefix}{error}"
+            if isinstance(error, OutputError):
+                self._trouble(error)
+            else:
+                prefix = "no news: " if isinstance(error, Unreachable) else "news refused: "
+                self._now.trouble = f"{prefix}{error}"
             self._now.seen = self._trust.latest()
         self._now.advance_at = now
 
@@ -283,10 +290,14 @@ class Agent:
             self._quarantine(error)
         except OutputError as error:
             self._now.report_at = now + _DISK
-            self._now.trouble = str(error)
+            self._trouble(error)
 
     def _quarantine(self, why: InputError) -> None:
         try:
             self.state.shut_out(why)
         except OutputError as error:
-            self._now.trouble = str(error)
+            self._trouble(error)
+
+    def _trouble(self, error: OutputError) -> None:
+        self._note(str(error))
+        self._now.trouble = error_code(error)

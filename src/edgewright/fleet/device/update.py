@@ -19,7 +19,7 @@ from edgewright.fleet.device.ports import Control, DeviceConfig, Packages, Runne
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.protocol.plans.decision import Moment, Traits, Verdict, decide, invited, lists_devices
 from edgewright.fleet.protocol.ports import Chance, Clock, Refused, Seen, Trust, Unreachable
-from edgewright.schema.errors import InputError, OutputError
+from edgewright.schema.errors import InputError, OutputError, error_code
 from edgewright.schema.fleet_plan import Plan, Release, Standing
 from edgewright.schema.fleet_report import Intent
 
@@ -34,14 +34,15 @@ class Downloader:
         config: intervals.
         ending: returns whether the agent should exit; called during downloads.
         prepare: installs the agent that the package of a slot carries; the name of its environment.
+        note: receives the messages of errors, for the log of this device.
     """
 
     def __init__(
         self, state: State, slots: Slots, runner: Runner, trust: Trust, packages: Packages, clock: Clock,
         chance: Chance, config: DeviceConfig, ending: Callable[[], bool],
-        prepare: Callable[[str], str] = lambda slot: "",
+        prepare: Callable[[str], str] = lambda slot: "", note: Callable[[str], None] = lambda line: None,
     ) -> None:  # fmt: skip
-        self._prepare = prepare
+        self._prepare, self._note = prepare, note
         self._state, self._slots, self._runner, self._trust = state, slots, runner, trust
         self._packages, self._clock, self._config, self._ending = packages, clock, config, ending
         self.pace = Pace(chance, min(_SOON, config.poll), config.slowest)
@@ -69,7 +70,8 @@ class Downloader:
                 self._drop()  # what is downloaded is not the target, or is mixed with what is not
             self._later(f"release {release.counter} is refused: {error}")
         except OutputError as error:
-            self._later(f"release {release.counter}: {error}")
+            self._note(str(error))
+            self._later(f"release {release.counter}: {error_code(error)}")
         return False
 
     def _whole(self, release: Release) -> bool:
@@ -139,7 +141,8 @@ class Downloader:
             try:
                 environment = self._prepare(current.other)
             except InputError as error:
-                verdict = Tested(ok=False, because="start", detail=str(error))
+                self._note(str(error))
+                verdict = Tested(ok=False, because="start", detail=error_code(error))
         if verdict.ok:
             outcome = self._state.outcome("tested", release.counter, plan.id, wall)
             fetched = msgspec.structs.replace(current.fetched, tested=True, environment=environment)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from edgewright.fleet.server.database.tables import devices, diagnoses
 from edgewright.fleet.server.device_access import enrolled
-from edgewright.schema.fleet_diagnosis import Diagnosis, DiagnosisSeen
+from edgewright.schema.fleet_diagnosis import FORMAT, Diagnosis, DiagnosisSeen
 from edgewright.schema.fleet_report import DiagnosisRequest
 
 KEPT = 5
@@ -43,8 +43,11 @@ def pending(connection: sa.Connection, names: Iterable[str]) -> dict[str, Diagno
 def answer(connection: sa.Connection, device: str, diagnosis: Diagnosis, now: float) -> None:
     """Store an answer once; what nobody asked this device for is dropped without a word.
 
-    It is encoded again, so that nothing but the fields of `Diagnosis` is stored.
+    It is encoded again, so that nothing but the fields of `Diagnosis` is stored. Texts of errors that earlier agents
+    sent may quote rows or files, so they are dropped.
     """
+    if diagnosis.format < FORMAT:
+        diagnosis = msgspec.structs.replace(diagnosis, why="", store_error="")
     mine = sa.and_(diagnoses.c.id == diagnosis.id, diagnoses.c.device == device, diagnoses.c.answered_at.is_(None))
     values = {"answered_at": now, "body": msgspec.json.encode(diagnosis)}
     connection.execute(sa.update(diagnoses).where(mine).values(values))

@@ -48,13 +48,13 @@ def command(
         more = (*(["--json"] if as_json else []), *(["--quiet"] if quiet else []))
         return Result(code=follow_fleet(package, source, store, config, more, quiet, fleet))
     from edgewright.device.agent.startup import configure, run_agent
-    from edgewright.device.agent.systemd import store_folder
+    from edgewright.device.agent.systemd import reported_errors, store_folder
 
     # Rows that came wait for the thread that writes the store half a millisecond at most, and not Python's usual five.
     sys.setswitchinterval(0.0005)
-    configured, opened = configure(package, source, config)
-    configured = under_the_agent(configured)
-    with Ending() as ending:
+    with reported_errors(), Ending() as ending:
+        configured, opened = configure(package, source, config)
+        configured = under_the_agent(configured)
         report = run_agent(
             configured, opened, store_folder(store), stop=ending.is_requested, say=_say,
             publish=_teller(as_json, quiet), begin=lambda started: _begin(started, as_json or quiet),

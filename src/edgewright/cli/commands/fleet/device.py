@@ -28,6 +28,7 @@ from edgewright.schema.fleet_diagnosis import (
     Diagnosis,
     DiagnosisAsked,
     DiagnosisSeen,
+    LogEntry,
     StoreHealth,
 )
 
@@ -151,8 +152,14 @@ def log_lines(of: Diagnosis) -> list[str]:
     """Return the log, oldest first."""
     head = f"log since {when(of.log_since)} UTC by the device's clock"
     if of.left_out:
-        head += f"; {of.left_out} older lines did not fit"
-    return [head, *(f"{when(one.at)}  {one.source:<5}  {one.text}" for one in of.log)]
+        head += f"; {of.left_out} older entries did not fit"
+    return [head, *(_log_line(one) for one in of.log)]
+
+
+def _log_line(entry: LogEntry) -> str:
+    release = f" release {entry.release}" if entry.release else ""
+    times = f"  {entry.count} lines" if entry.count > 1 else ""
+    return f"{when(entry.at)}  {entry.source:<5}  {entry.code or 'other'}{release}{times}"
 
 
 block = command_with_reason(
