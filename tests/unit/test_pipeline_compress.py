@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -12,6 +13,7 @@ import msgspec
 import numpy as np
 import onnx
 import pytest
+from rich.console import Console
 
 from cli_runner import Cli
 from edgewright.cli.main import run
@@ -24,6 +26,8 @@ from edgewright.pipeline.run_folder.listener import Listener
 from edgewright.pipeline.run_folder.provenance import read_record
 from edgewright.schema.compress import CompressRecord, CompressRow
 from edgewright.schema.errors import InputError
+from edgewright.trace.page import Terminal, page_of
+from edgewright.trace.views.compress import compress_parts
 from edgewright.workflows.compression.forms import Maker
 from edgewright.workflows.compression.subject import Pruning, Wanted, open_run, read_drop, read_pruning
 from edgewright.workflows.compression.subject import names as foretold
@@ -75,6 +79,22 @@ def test_every_form_stands_in_the_folder_and_in_the_table(everything: tuple[Path
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("width", [80, 100])
+def test_names_of_forms_keep_their_words_on_a_narrow_terminal(
+    everything: tuple[Path, CompressRecord], width: int
+) -> None:
+    record = everything[1]
+    printed = io.StringIO()
+    console = Console(width=width, file=printed)
+    for part in compress_parts(record, page_of(Terminal())):
+        console.print(part)
+    lines = printed.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    for row in record.rows:
+        word = row.name.split("-")[0]
+        assert any(line.lstrip(" *").startswith(word) for line in lines)
+
+
 def test_what_each_way_saves(everything: tuple[Path, CompressRecord]) -> None:
     row = {row.name: row for row in everything[1].rows}
     assert row["structured-50"].macs <= row["float"].macs / 2

@@ -39,6 +39,9 @@ def _answers(record: CompressRecord) -> RenderableType:
     classes = any(row.accuracy is not None for row in record.rows)
     score = "test accuracy (95 %)" if classes else "test error"
     answers = table(["form", "validation", score, "lost", "flips"], (1, 2, 3, 4))
+    # Names keep their words on a narrow terminal: the intervals are the texts that wrap.
+    answers.columns[0].min_width = _name_width(record)
+    answers.columns[2].no_wrap = answers.columns[3].no_wrap = False
     for row in record.rows:
         add(
             answers, _Name(row, record.chosen),
@@ -62,6 +65,7 @@ def _lost(row: CompressRow, classes: bool) -> str:
 def _costs(record: CompressRecord) -> RenderableType:
     heads = ["form", "weights", "file", "zlib", ".tflite", "MACs", "p50 here", "p99 here"]
     costs = table(heads, (1, 2, 3, 4, 5, 6, 7))
+    costs.columns[0].min_width = _name_width(record)
     for row in record.rows:
         add(
             costs, _Name(row, record.chosen), bytes_text(row.weight_bytes), bytes_text(row.file_bytes),
@@ -69,6 +73,11 @@ def _costs(record: CompressRecord) -> RenderableType:
             f"{row.macs:,}", microseconds_text(row.latency_p50_us), microseconds_text(row.latency_p99_us),
         )  # fmt: skip
     return costs
+
+
+def _name_width(record: CompressRecord) -> int:
+    """Return the width of the longest word of a form's name."""
+    return max(_Name(row, record.chosen).min_width for row in record.rows)
 
 
 class _Name:
@@ -87,8 +96,13 @@ class _Name:
         self.mark = "*" if row.front else " "
         self.style = "bold" if row.name == chosen else ""
 
+    @property
+    def min_width(self) -> int:
+        """Width of the longest word, with its mark."""
+        return 1 + max(map(len, self.parts))
+
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        return Measurement(1 + max(map(len, self.parts)), 1 + sum(map(len, self.parts)))
+        return Measurement(self.min_width, 1 + sum(map(len, self.parts)))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         lines = [self.mark]
