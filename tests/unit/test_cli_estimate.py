@@ -10,6 +10,7 @@ from benchmarks.estimate.subjects import hapt_subjects
 from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.profiles.footprint import amount
 
 Capture = pytest.CaptureFixture[str]
 
@@ -93,3 +94,13 @@ def test_profiles_with_a_name_print_every_source(cli: Cli) -> None:
     assert record["accelerators"][0]["rules"] == "edge-tpu"
     assert "flash           1 TB" in cli("profiles", "server-gpu")
     assert "Known: coral-edge-tpu" in cli("profiles", "coral", code=2)
+
+
+def test_the_size_of_a_model_is_stated_apart_from_that_of_an_engine(model: str, cli: Cli) -> None:
+    text = cli("estimate", model, "--device", "phone-arm64")
+    figures = cli.json("estimate", model, "--device", "phone-arm64")["footprint"]["flash"]
+    model_bytes = figures["value"] - 4_000_000
+    assert 0 < model_bytes < 100_000
+    lines = {line.split()[0]: line for line in text.splitlines()[1:]}
+    assert lines["model"].split()[1:] == amount(model_bytes, "B").split()
+    assert "flash" not in lines and "with" in lines

@@ -121,6 +121,8 @@ MICRO_STACK = (512.0, 128.0, 1_024.0)
 # operators is some hundred kilobytes to a few megabytes; ONNX Runtime's library on x86-64 was measured with 31 MB.
 SYSTEM_CODE = (4_000_000.0, 200_000.0, 31_000_000.0)
 SYSTEM_STACK = (65_536.0, 16_384.0, 1_048_576.0)
+_MICRO_SOURCE = "assumed code in addition to the weights"
+_ENGINE_SOURCE = "an assumed engine in addition to the model; a library of operators or ONNX Runtime"
 # Where a profile does not say how long an instruction takes.
 CYCLES, CYCLES_ERROR = 1.5, 0.5
 # A rule alone takes some dozens of bytes and instructions, of which no share says much.
@@ -270,7 +272,7 @@ def on_system(profile: Profile, load: Load, *, form: str, buffer_bytes: int = 0,
     return Footprint(
         profile=profile.name,
         form=form,
-        flash=_estimated(load.weights, code, "assumed code in addition to the weights"),
+        flash=_estimated(load.weights, code, _MICRO_SOURCE if small else _ENGINE_SOURCE),
         ram=_estimated(load.values + buffer_bytes, stack, "assumed memory in addition to the values"),
         instructions=_around(cycles, error.width, "instructions", "modelled", "cycles; one instruction each assumed"),
         latency_us=latency,
@@ -280,6 +282,12 @@ def on_system(profile: Profile, load: Load, *, form: str, buffer_bytes: int = 0,
             f"{figure.value:g} cycle{'s' * (figure.value != 1)} a multiply-accumulate ({figure.source})",
         ),
     )
+
+
+def engine_weights(footprint: Footprint) -> float | None:
+    """Return the bytes of the model alone where `flash` counts an assumed engine, too; None elsewhere."""
+    flash = footprint.flash
+    return flash.value - SYSTEM_CODE[0] if flash.source == _ENGINE_SOURCE else None
 
 
 def over_budget(footprint: Footprint, budget: Budget) -> tuple[str, ...]:

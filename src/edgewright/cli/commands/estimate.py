@@ -88,6 +88,8 @@ def _figures(measured: tuple[str, ...]) -> dict[str, float]:
 
 
 def _lines(estimate: Estimate, checked: tuple[Checked, ...]) -> Iterator[str]:
+    from edgewright.profiles.footprint import amount, engine_weights
+
     footprint, limits = estimate.footprint, estimate.limits
     emulated = footprint.instructions is not None and footprint.instructions.how == "counted"
     head = "Simulated processor: " if emulated else ""
@@ -99,6 +101,9 @@ def _lines(estimate: Estimate, checked: tuple[Checked, ...]) -> Iterator[str]:
         ("latency", footprint.latency_us, limits.latency_us),
         ("energy", footprint.energy_uj, limits.energy_uj),
     ]
+    if (weights := engine_weights(footprint)) is not None:
+        yield f"  {'model':<13} {amount(weights, 'B')}"
+        rows[0] = ("with engine", *rows[0][1:])
     for name, spread, limit in rows:
         yield _row(name, spread, limit, footprint.latency_us is not None and name == "energy")
     for source in dict.fromkeys(s.source for _, s, _ in rows if s is not None and s.how == "estimated"):
