@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from edgewright.data.preview import guess_pattern
 from edgewright.data.roles import SESSIONS, Roles, assign_roles
 from edgewright.schema.data import Labels
-from edgewright.schema.errors import UnknownNameError
+from edgewright.schema.errors import InputError, UnknownNameError
 
 ROWS = 120
 
@@ -157,6 +157,22 @@ def test_what_is_no_reading_is_left_out_with_a_reason(values: object, why: str) 
     column_roles = roles(odd=values, temp=READING, label=["a", "b"])
     assert column_roles.readings == ("temp",)
     assert column_roles.ignored["odd"].startswith(why)
+
+
+@pytest.mark.parametrize("form", ["{}", "[{}]", "( {} )"])
+@pytest.mark.parametrize("mark", [",", "; ", " "])
+def test_a_waveform_in_a_cell_is_refused_unless_it_is_left_out(form: str, mark: str) -> None:
+    wave = [form.format(mark.join(f"{n / 7:.3f}" for n in range(i, i + 64))) for i in range(ROWS)]
+    columns = {"data": cells(wave), "speed": cells(READING), "state": cells(["ok", "worn"])}
+    with pytest.raises(InputError, match="64 numbers") as caught:
+        assign_roles(columns, {})
+    assert caught.value.where == "column data"
+    assert assign_roles(columns, {}, ["data"]).readings == ("speed",)
+
+
+@pytest.mark.parametrize("texts", [["2024-05-01 10:00:00"], ["1.2.3.4"], ["1,5"], ["12 34 56"], ["a 1 2 3 4 5 6 7 8"]])
+def test_dates_addresses_and_sentences_are_no_waveforms(texts: list[str]) -> None:
+    assert roles(note=texts, speed=READING, state=["ok", "worn"]).target == "state"
 
 
 def test_numbers_that_name_things_are_no_reading_but_few_of_them_may_be_kinds() -> None:

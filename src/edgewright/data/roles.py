@@ -21,6 +21,7 @@ from edgewright.core.clocks.units import (
     unit_spelled,
     without_unit,
 )
+from edgewright.core.units import is_number
 from edgewright.data.categories import (
     IDENTIFIER,
     MOST_CLASSES,
@@ -36,7 +37,7 @@ from edgewright.data.sensor_kinds import OTHER, SIGNAL, TIME, kind_of, kinds_of,
 from edgewright.data.series import ColumnSeries, find_series, numbered
 from edgewright.data.targets import as_text, labelled, read_target, task_of
 from edgewright.schema.data import Column, Labels
-from edgewright.schema.errors import UnknownNameError
+from edgewright.schema.errors import InputError, UnknownNameError
 
 NONE = "none"
 NAMED, NAMED_IGNORED = "as you named it", "as you asked"
@@ -164,11 +165,13 @@ def assign_roles(
 
     Raises:
         UnknownNameError: a named column is not there.
+        InputError: each cell of a column holds a list of numbers.
     """
     columns, clock = _clock_of_two(columns, given, ignore)
     for name in (*(v for key, v in given.items() if v and v != NONE and key != "time_unit"), *ignore):
         if name not in columns:
             raise UnknownNameError("column", name, columns)
+    refuse_lists({name: cells for name, cells in columns.items() if name not in {*given.values(), *ignore}})
     roles = Roles(ignored=dict.fromkeys(ignore, NAMED_IGNORED))
     roles = replace(roles, series=_series({n: c for n, c in columns.items() if n not in {*given.values(), *ignore}}))
     for key, find in (("target", partial(_target, few=few)), ("group", _group), ("session", _session), ("time", _time)):
@@ -183,6 +186,31 @@ def assign_roles(
         stated = unit_spelled((units or {}).get(roles.time, ""))
         roles = _with_unit(roles, columns, given.get("time_unit", ""), stated)
     return _with_readings(roles, columns, texts or {})
+
+
+# Cells that are looked at for lists, and numbers that make a list, which is no place and no date then.
+_LIST_CELLS, _FEWEST_LISTED = 20, 8
+_LIST_MARKS = re.compile(r"[\s,;|]+")
+
+
+def refuse_lists(columns: Mapping[str, Labels]) -> None:
+    """Refuse a column whose cells hold lists of numbers, such as the waveform "0.1,0.2,...".
+
+    Left out as a text, it would leave a model to learn from whatever else is in the file.
+
+    Raises:
+        InputError: naming the column and the length of its lists.
+    """
+    for name, cells in columns.items():
+        texts = [text for cell in cells[: 5 * _LIST_CELLS].tolist() if (text := cell.strip())][:_LIST_CELLS]
+        lists = [_LIST_MARKS.split(text.strip("[](){} \t")) for text in texts]
+        if not lists or not all(len(parts) >= _FEWEST_LISTED and all(map(is_number, parts)) for parts in lists):
+            continue
+        length = f"{len(lists[0])} numbers" if len({*map(len, lists)}) == 1 else "numbers"
+        raise InputError(
+            "one number in each cell", f"a list of {length}", f"column {name}",
+            f"Write a column for each number ({name}_0, {name}_1, ...), or leave it out: --ignore {name}",
+        )  # fmt: skip
 
 
 def _clock_of_two(
