@@ -98,7 +98,7 @@ def test_profiles_with_a_name_print_every_source(cli: Cli) -> None:
 
 def test_the_size_of_a_model_is_stated_apart_from_that_of_an_engine(model: str, cli: Cli) -> None:
     text = cli("estimate", model, "--device", "phone-arm64")
-    figures = cli.json("estimate", model, "--device", "phone-arm64")["footprint"]["flash"]
+    figures = cli.json("estimate", model, "--device", "phone-arm64")["found"]["flash"]
     model_bytes = figures["value"] - 4_000_000
     assert 0 < model_bytes < 100_000
     lines = {line.split()[0]: line for line in text.splitlines()[1:]}
