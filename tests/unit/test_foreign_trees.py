@@ -75,6 +75,13 @@ def test_a_stored_model_keeps_them_too() -> None:
     assert {"link_", "missing"}.isdisjoint(Boosting("regression", rounds=2).fit(X, AMOUNT).fitted_)
 
 
+def test_a_model_of_a_data_frame_is_taken_without_a_warning() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=["a", "b", "c", "d"])
+    model = HistGradientBoostingRegressor(max_iter=3, loss="poisson").fit(frame, AMOUNT)
+    np.testing.assert_allclose(Boosting.from_fitted(model).predict(X), model.predict(frame), rtol=1e-5)
+
+
 def test_a_model_that_predicts_something_else_is_refused() -> None:
     model = fitted(X, {"loss": "squared_error"})
     model._baseline_prediction = model._baseline_prediction + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -98,7 +99,11 @@ class Boosting(Trees):
         feature, threshold = self.nodes_["feature"][split], self.nodes_["threshold"][split]
         rows = draw_rows(int(self.n_features_in_), feature, threshold)
         method = "predict_proba" if self.task == "classification" else "predict"
-        ours, theirs = getattr(self, method)(rows), getattr(fitted, method)(rows.astype(np.float64))
+        with warnings.catch_warnings():
+            # A model that was fitted on a data frame misses the names of the columns.
+            warnings.simplefilter("ignore", UserWarning)
+            theirs = getattr(fitted, method)(rows.astype(np.float64))
+        ours = getattr(self, method)(rows)
         if not np.allclose(ours, theirs, rtol=_TOLERANCE, atol=_TOLERANCE * max(1.0, float(np.abs(theirs).max()))):
             got = f"others, up to {np.abs(ours - theirs).max():.3g} away on {len(rows)} drawn rows"
             raise InputError("the predictions of scikit-learn", got, "Boosting.from_fitted", "Report the model")
