@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import socket
 import threading
+from datetime import UTC, datetime
 from typing import Any
 
 from support import left_out
@@ -50,6 +51,15 @@ class OpcuaPlant:
         """Write variables."""
         for name, value in values.items():
             self._made[name].write_value(value)
+
+    def set_status(self, name: str, value: float | None, status: str) -> None:
+        """Write a variable with a status such as 'BadSensorFailure'."""
+        ua = library("asyncua.ua")
+        code = ua.StatusCode(getattr(ua.StatusCodes, status))
+        variant = None if value is None else ua.Variant(value)
+        now = datetime.now(UTC)
+        data = ua.DataValue(Value=variant, StatusCode=code, SourceTimestamp=now, ServerTimestamp=now)
+        self._made[name].write_value(data)
 
     def stop(self) -> None:
         """End the server."""

@@ -235,3 +235,41 @@ def test_a_page_that_knows_no_token_posts_nothing_whatever_its_host(tmp_path: Pa
         assert post(stream, "/pump", body, {"Origin": "http://evil.example", **bearer})[0] == 403
     finally:
         stream.close()
+
+
+def read_json(text: str, *wanted: str, **settings: Any) -> list[list[float | None]]:  # noqa: ANN401 - of the source
+    """Return the rows of one message, None where a value is missing."""
+    rows = PayloadReader(wanted, "test", MessageSettings(**settings)).read(text.encode()).values
+    return [[None if np.isnan(value) else float(value) for value in row] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("quality", "is_good"),
+    [
+        ('"good"', True), ('"GOOD"', True), ('"ok"', True), ('"bad"', False), ('"Bad"', False),
+        ('"BadSensorFailure"', False), ('"Uncertain_LastUsableValue"', False), ('"uncertain"', False),
+        ('"STALE"', False), ("null", True), ("17", True), ("false", True),
+    ],
+)  # fmt: skip
+def test_a_row_whose_quality_is_a_text_that_is_not_good_is_missing(quality: str, is_good: bool) -> None:
+    assert read_json(f'{{"x": 1.5, "quality": {quality}}}', "x") == [[1.5 if is_good else None]]
+
+
+def test_the_quality_of_a_row_can_have_another_name_and_form() -> None:
+    sparkplug = {"quality": "q", "good": ("192",)}
+    text = '[{"x": 1, "q": 192}, {"x": 2, "q": 0}, {"x": 3, "q": 500}, {"x": 4}, {"x": 5, "q": "192"}]'
+    assert read_json(text, "x", **sparkplug) == [[1.0], [None], [None], [None], [5.0]]
+    assert read_json('{"x": 1}', "x", **sparkplug) == [[None]]
+    flags = '{"x": [1, 2, 3], "Valid": [true, false, null]}'
+    assert read_json(flags, "x", quality="valid") == [[1.0], [None], [None]]
+    with pytest.raises(InputError):
+        read_json('{"x": 1, "q": 192}', "x", quality="q")
+    with pytest.raises(InputError):
+        PayloadReader(("x",), "test", MessageSettings(quality="q", form="csv"))
+
+
+def test_a_quality_may_be_a_channel_and_is_none_of_a_message_without_wanted_channels() -> None:
+    assert read_json('{"x": 1, "quality": 0.5}', "x", "quality") == [[1.0, 0.5]]
+    assert read_json('{"x": 1, "quality": "bad"}') == [[None]]
+    assert read_json('{"x": 1, "quality": "bad"}', "x", quality="-") == [[1.0]]
+    assert read_json('{"columns": ["x", "quality"], "rows": [[1, "good"], [2, "bad"]]}', "x") == [[1.0], [None]]

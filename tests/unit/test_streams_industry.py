@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -25,6 +26,51 @@ def test_variables_of_an_opcua_server_are_rows_and_a_text_is_missing() -> None:
     plant.set(speed=2.5)
     assert values(drain(stream, 3))[-1, 1] == 2.5
     stream.close()
+    plant.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("status", "is_good"),
+    [
+        ("Good", True), ("GoodClamped", True), ("GoodLocalOverride", True), ("Uncertain", False),
+        ("UncertainLastUsableValue", False), ("UncertainSensorNotAccurate", False), ("Bad", False),
+        ("BadSensorFailure", False), ("BadNotConnected", False), ("BadOutOfService", False),
+    ],
+)  # fmt: skip
+def test_a_value_that_is_not_good_is_missing(status: str, is_good: bool) -> None:
+    plant = OpcuaPlant(free_port(), speed=1.5, heat=20.0)
+    stream = opened(f"opcua:{plant.url}?rate=50&nodes={plant.nodes}", "speed", "heat")
+    assert values(drain(stream, 2)).tolist()[-1] == [1.5, 20.0]
+    plant.set_status("speed", 99.0, status)
+    row = values(drain(stream, 3))[-1].tolist()
+    assert row[1] == 20.0
+    assert row[0] == 99.0 if is_good else math.isnan(row[0])
+    plant.set(speed=2.5)
+    assert values(drain(stream, 3)).tolist()[-1] == [2.5, 20.0]
+    stream.close()
+    plant.stop()
+
+
+@pytest.mark.slow
+def test_a_history_with_values_that_are_not_good_has_them_missing() -> None:
+    plant = OpcuaPlant(free_port(), speed=1.0)
+    plant.keep_history()
+    settings = f"opcua:{plant.url}?rate=20&nodes={plant.nodes}"
+    stream = opened(settings, "speed")
+    drain(stream, 2)
+    position = stream.position()
+    stream.close()
+    for value, status in ((2.0, "Good"), (99.0, "UncertainLastUsableValue"), (98.0, "BadSensorFailure"), (3.0, "Good")):
+        plant.set_status("speed", value, status)
+        time.sleep(0.3)
+    again = opened(settings, "speed")
+    assert again.resume(position)
+    known = values(drain(again, 20))[:, 0]
+    assert not {98.0, 99.0} & set(known.tolist())
+    changes = [float(known[0]), *(float(b) for a, b in pairwise(known) if str(a) != str(b))]
+    assert [str(value) for value in changes][-3:] == ["2.0", "nan", "3.0"]
+    again.close()
     plant.stop()
 
 

@@ -16,6 +16,7 @@ from edgewright.device.sources._columns import (
     NO_COLUMN,
     Match,
     TimeColumn,
+    bare,
     clock_named,
     clock_unit,
     match,
@@ -130,14 +131,17 @@ class JsonReader:
         name: name of the source, for messages.
         names: of the numbers, for lists without names.
         time, sequence: columns with time and count, as `match` takes them.
+        quality, good: as in `MessageSettings`.
 
     Attributes:
         columns: channels that come out; empty until they are known.
     """
 
     def __init__(
-        self, wanted: Sequence[str], *, name: str, names: Sequence[str] = (), time: str = "", sequence: str = ""
-    ) -> None:
+        self, wanted: Sequence[str], *, name: str, names: Sequence[str] = (), time: str = "", sequence: str = "",
+        quality: str = "", good: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        self._quality, self._good = quality, frozenset(text.lower() for text in good)
         self.columns = tuple(wanted)
         self._wanted, self._name, self._names = tuple(wanted), name, tuple(names)
         self._time, self._sequence = time, sequence
@@ -159,6 +163,7 @@ class JsonReader:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InputError("JSON", str(error), self._name) from None
         names, rows = self._table(given)
+        names, rows, is_good = self._usable(names, rows)
         time = self._time or clock_named(self._trained, self._wanted, names)
         columns = match(names, self._wanted, self._name, time=time, sequence=self._sequence)
         if len(columns.missing) == len(columns.names):
@@ -169,6 +174,7 @@ class JsonReader:
         values = columns.chosen(
             len(rows), lambda index: [self._number(row[index], names[index], _LARGEST) for row in rows]
         )
+        values[~is_good] = np.nan
         times, odd = self._moments(rows, names, columns.time)
         notices = tuple(notice for notice in (columns.notice, odd) if notice)
         return Arrived(values, times, self._counts(rows, columns.sequence), notices)
@@ -191,6 +197,33 @@ class JsonReader:
         if rows and all(isinstance(row, list) for row in rows):
             return self._equal(self._without_names(rows), rows)
         raise InputError(f"rows: {_FORMS}", "something else", self._name)
+
+    def _usable(self, names: list[str], rows: list[list[Any]]) -> tuple[list[str], list[list[Any]], NDArray[np.bool_]]:
+        """Return names and rows without the column of the quality, and whether each row is good."""
+        lowered = [name.lower() for name in names]
+        wanted = (self._quality or QUALITY).lower()
+        if wanted not in lowered:
+            # Rows of a sender that is to give the quality, and does not, are not known to be good.
+            is_good = np.full(len(rows), self._quality in ("", NO_COLUMN))
+            return names, rows, is_good
+        index = lowered.index(wanted)
+        cells = [row[index] for row in rows]
+        is_channel = any(bare(name) == bare(names[index]) for name in self._wanted)
+        if not self._quality and (is_channel or not any(isinstance(cell, str) for cell in cells)):
+            return names, rows, np.ones(len(rows), bool)
+        good = np.array([self._is_good(cell) for cell in cells], bool)
+        return [*names[:index], *names[index + 1 :]], [[*row[:index], *row[index + 1 :]] for row in rows], good
+
+    def _is_good(self, cell: Any) -> bool:  # noqa: ANN401 - whatever JSON holds
+        if self._good:
+            return str(cell).lower() in self._good
+        if isinstance(cell, bool | None):
+            return cell is True
+        if isinstance(cell, str):
+            return not cell.lower().startswith(NOT_GOOD)
+        # 0 is bad in OPC DA and Sparkplug, and good in OPC UA.
+        do = "Name the good ones: good=192"
+        raise InputError("a text", repr(str(cell)[:40]), f"{self._name}, column {self._quality[:60]}", do)
 
     def _without_names(self, rows: list[Any]) -> list[str]:
         width = len(rows[0]) if rows and isinstance(rows[0], list) else 0
@@ -243,6 +276,11 @@ class JsonReader:
 Form = Literal["auto", "json", "csv", "framed"]
 
 
+QUALITY = "quality"
+NOT_GOOD = ("bad", "uncertain", "stale")
+"""Beginnings of texts of a quality, such as BadSensorFailure or Uncertain_LastUsableValue of OPC UA."""
+
+
 class MessageSettings(RowSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of a source of messages.
 
@@ -252,8 +290,14 @@ class MessageSettings(RowSettings, frozen=True, kw_only=True, forbid_unknown_fie
         names: of the numbers of messages without names.
         largest: bytes of a message; a longer one is not taken.
         streams: most streams at once.
+        quality: of JSON, the key with the quality of a row; the values of a row that is not good are missing. A key
+            `quality` with texts counts by default; '-' for none.
+        good: qualities of good rows, as texts, such as 192; by default true and all texts but those that begin with
+            bad, uncertain or stale.
     """
 
+    quality: str = ""
+    good: tuple[str, ...] = ()
     form: Form = "auto"
     names: tuple[str, ...] = ()
     largest: Annotated[int, msgspec.Meta(ge=16, le=1 << 26)] = 1 << 20
@@ -272,7 +316,11 @@ class PayloadReader:
     def __init__(self, wanted: Sequence[str], name: str, config: MessageSettings) -> None:
         self._form = config.form
         names, time, sequence = config.names, config.time, config.sequence
-        self._json = JsonReader(wanted, name=name, names=names, time=time, sequence=sequence)
+        if config.quality not in ("", NO_COLUMN) and config.form in ("csv", "framed"):
+            raise InputError("messages of JSON, with a quality", config.form, name)
+        self._json = JsonReader(
+            wanted, name=name, names=names, time=time, sequence=sequence, quality=config.quality, good=config.good
+        )
         self._lines = LineReader(wanted, name=name, columns=names, time=time, sequence=sequence)
         self._frames = FrameReader(wanted, name=name, names=names)
         self.columns: tuple[str, ...] = tuple(wanted)

@@ -1,4 +1,8 @@
-"""Variables of an OPC UA server, read at a steady rate; what they were meanwhile comes from the server's history."""
+"""Variables of an OPC UA server, read at a steady rate; what they were meanwhile comes from the server's history.
+
+A value whose status is Bad or Uncertain is missing: OPC UA part 4 (StatusCode) says that such a value must not be used
+without further knowledge of its code.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Annotated, Any
 
 import msgspec
@@ -85,10 +90,10 @@ class _Variables:
 
     def values(self) -> Sequence[float]:
         try:
-            readings = self._client.read_values(self._nodes)
+            readings = self._client.read_attributes(self._nodes)
         except self._problems as error:
             raise LinkError(_reason(error)) from None
-        return [_number(value) for value in readings]
+        return [_number(reading) for reading in readings]
 
     def history(self, start: float, end: float) -> list[tuple[Times, Floats]]:
         """Return times and values of each column from its last change before `start` up to `end`.
@@ -105,10 +110,19 @@ class _Variables:
             raise LinkError(f"no history: {_reason(error)}") from None
         columns = []
         for values in read:
-            stamped = [(data.SourceTimestamp or data.ServerTimestamp, data.Value) for data in values if data.Value]
-            pairs = sorted((at.replace(tzinfo=UTC).timestamp(), _number(value.Value)) for at, value in stamped if at)
+            stamped = [(data.SourceTimestamp or data.ServerTimestamp, data) for data in values]
+            pairs = [
+                (at.replace(tzinfo=UTC).timestamp(), _number(data)) for at, data in stamped
+                if at and not self._has_no_data(data)
+            ]  # fmt: skip
+            pairs.sort(key=itemgetter(0))
             columns.append((np.array([at for at, _ in pairs]), np.array([value for _, value in pairs], np.float32)))
         return columns
+
+    def _has_no_data(self, data: Any) -> bool:  # noqa: ANN401 - of asyncua
+        """Return whether an entry of a history says that there is none, instead of what the variable was."""
+        codes = self._ua.StatusCodes
+        return data.StatusCode is not None and data.StatusCode.value in (codes.BadBoundNotFound, codes.BadNoData)
 
     def keeps_history(self) -> bool:
         """Return whether the server lets the history of all variables be read.
@@ -228,9 +242,12 @@ class PolledVariables(Polled):
         return [msgspec.structs.replace(packet, wall=self._newest - self._variables.ahead)]
 
 
-def _number(value: Any) -> float:  # noqa: ANN401 - whatever type the variable has
+def _number(data: Any) -> float:  # noqa: ANN401 - of asyncua
+    """Return the value, NaN if its status is Bad or Uncertain or if it is no number."""
+    if data.Value is None or not (data.StatusCode is None or data.StatusCode.is_good()):
+        return math.nan
     try:
-        return float(value)
+        return float(data.Value.Value)
     except (TypeError, ValueError):
         return math.nan
 
