@@ -52,11 +52,11 @@ def test_arrays_are_columns_and_a_matrix_has_numbered_ones(tmp_path: Path) -> No
     with pytest.raises(InputError, match="arrays of one length, got x0 2, x1 2, y 1"):
         table(tmp_path / "a.npz")
     np.savez(tmp_path / "a.npz", X=np.array([{}]))
-    with pytest.raises(InputError, match=r"an \.npz file without pickles"):
+    with pytest.raises(InputError, match="pickled objects"):
         table(tmp_path / "a.npz")
     np.save(tmp_path / "a.npy", values)
     (tmp_path / "a.npy").rename(tmp_path / "a.npz")
-    with pytest.raises(InputError, match=r"an \.npz file, got one array, as an \.npy file has it"):
+    with pytest.raises(InputError, match=r"an \.npz file, got another file"):
         table(tmp_path / "a.npz")
     np.savez(tmp_path / "b.npz", X=values)
     (tmp_path / "b.npz").rename(tmp_path / "b.npy")

@@ -6,7 +6,6 @@ import csv
 import gzip
 import io
 import lzma
-import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.array_files import read_npz
 from edgewright.data.matching import conversion, find_name
 from edgewright.data.polars import pl
 from edgewright.schema.data import Column, Floats, Labels, Recording
@@ -110,9 +110,8 @@ def read_arrays(path: Path, *keys: str) -> dict[str, Any]:
         InputError: when it is no such file, or one of `keys` is missing.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        arrays = read_npz(path, str(path))
+    except OSError as error:
         raise InputError(f"arrays {', '.join(keys)}", str(error), str(path), "Fetch it again") from None
     if absent := [key for key in keys if key not in arrays]:
         raise InputError(f"arrays {', '.join(keys)}", f"no {absent[0]}", str(path), "Fetch it again")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 
+from edgewright.core.array_files import is_archive, npz_names, read_npy, read_npz
 from edgewright.core.csv.formats.arrays import decoded
 from edgewright.data.contract import SchemaConfig, Source, need_path
 from edgewright.data.tabular import TableConfig, data_set, known_columns, refuse_infinite
@@ -85,43 +84,23 @@ def _arrays(path: Path, config: NumpyConfig) -> dict[str, Any]:
     """Return the arrays that are there, by their configured key."""
     wanted = (config.x, config.y, config.groups, config.sessions)
     try:
+        if (path.suffix == ".npz") is not is_archive(path):
+            got = f"the other kind of file, called {path.suffix}"
+            raise InputError("arrays of numbers or text: several in an .npz file, one in an .npy file", got, str(path))
         if path.suffix == ".npy":
             others = {key: path.parent / key for key in wanted[1:] if (path.parent / key).is_file()}
-            return {key: _array(file) for key, file in {config.x: path, **others}.items()}
-        # Opened here: numpy leaves a file open whose ZIP directory it cannot read.
-        with path.open("rb") as stream:
-            archive = _loaded(stream, NpzFile)
-            if config.x not in archive.files:
-                raise UnknownNameError("array", config.x, archive.files, str(path))
-            defaults = NumpyConfig()
-            for key in ("y", "groups", "sessions"):
-                chosen = getattr(config, key)
-                if chosen != getattr(defaults, key) and chosen and chosen not in archive.files:
-                    raise UnknownNameError("array", chosen, archive.files, str(path))
-            return {key: archive[key] for key in wanted if key in archive.files}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, KeyError, AttributeError) as error:
-        raise InputError(
-            "arrays of numbers or text that numpy.save or numpy.savez wrote", str(error).splitlines()[0], str(path)
-        ) from error
-
-
-def _array(file: Path) -> Any:  # noqa: ANN401 - any array
-    """Return the array of an .npy file."""
-    with file.open("rb") as stream:
-        return _loaded(stream, np.ndarray)
-
-
-def _loaded(stream: BinaryIO, kind: type) -> Any:  # noqa: ANN401 - an array or an archive of them
-    """Return what a file holds: .npz and .npy files differ by what is in them, not only by their names.
-
-    Raises:
-        ValueError: it holds the other kind.
-    """
-    content = np.load(stream, allow_pickle=False)
-    if not isinstance(content, kind):
-        expected, other = ("several arrays", ".npz") if kind is np.ndarray else ("one array", ".npy")
-        raise ValueError(f"{expected}, as a file has that is called {other}")
-    return content
+            return {key: read_npy(file, str(file)) for key, file in {config.x: path, **others}.items()}
+        names = npz_names(path, str(path))
+        if config.x not in names:
+            raise UnknownNameError("array", config.x, names, str(path))
+        defaults = NumpyConfig()
+        for key in ("y", "groups", "sessions"):
+            chosen = getattr(config, key)
+            if chosen != getattr(defaults, key) and chosen and chosen not in names:
+                raise UnknownNameError("array", chosen, names, str(path))
+        return read_npz(path, str(path), wanted)
+    except OSError as error:
+        raise InputError("a file of arrays", error.strerror or str(error), str(path)) from error
 
 
 def _numbers(array: Any, where: str) -> Any:  # noqa: ANN401 - any array

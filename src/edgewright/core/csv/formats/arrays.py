@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from edgewright.core.array_files import is_archive, read_npz
 from edgewright.core.csv.formats import Format
 from edgewright.core.csv.text import WINDOWS
-from edgewright.schema.errors import InputError, MissingExtraError
+from edgewright.core.matlab_files import read_mat
+from edgewright.schema.errors import InputError
 
 Array = NDArray[Any]
 _HDF5 = b"\x89HDF"
@@ -85,33 +84,19 @@ def holds_columns(path: Path) -> bool:
 
 def _numpy(path: Path, name: str) -> dict[str, Array]:
     try:
-        with path.open("rb") as opened:
-            if not isinstance(file := np.load(opened, allow_pickle=False), NpzFile):
-                raise InputError(
-                    "an .npz file",
-                    "one array, as an .npy file has it",
-                    name,
-                    "Call it .npy, or write it with numpy.savez",
-                )
-            return {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError("an .npz file without pickles", str(error), name, "Write it with numpy.savez") from None
+        if not is_archive(path):
+            raise InputError("an .npz file", "another file, perhaps one array as an .npy file has it", name,
+                             "Call it .npy, or write it with numpy.savez")  # fmt: skip
+        return read_npz(path, name)
+    except OSError as error:
+        raise InputError("an .npz file", error.strerror or str(error), name, "Write it with numpy.savez") from None
 
 
 def _matlab(path: Path, name: str) -> dict[str, Array]:
     with path.open("rb") as file:
         if b"MATLAB 7.3" in (opening := file.read(128)) or opening.startswith(_HDF5):
             raise InputError("a .mat file up to version 7", "version 7.3", name, "Save it with the option '-v7'")
-    try:
-        scipy_io = importlib.import_module("scipy.io")
-    except ImportError:
-        raise MissingExtraError("train", "SciPy, which reads .mat files,") from None
-    try:
-        variables = scipy_io.loadmat(path)
-    except Exception as error:  # noqa: BLE001 - its errors on damaged files are of many kinds
-        raise InputError("a .mat file", str(error), name, "Save it again with the option '-v7'") from None
-    arrays = {key: np.asarray(value) for key, value in variables.items() if not key.startswith("__")}
-    return {key: array.ravel() if 1 in array.shape else array for key, array in arrays.items()}
+    return {key: array.ravel() if 1 in array.shape else array for key, array in read_mat(path, name).items()}
 
 
 FORMAT = Format((".npz", ".mat"), _rows)
