@@ -44,9 +44,9 @@ def test_race_and_verdict_choose_the_same_metric(counts: list[int], name: str) -
 def test_average_precision_of_confidence_labels_and_a_constant() -> None:
     metric = verdict_metric(RARE)
     assert (metric.name, metric.rare) == ("average-precision", "fault")
-    found = np.asarray(RARE == "fault", np.float32)
+    confidence = np.asarray(RARE == "fault", np.float32)
     assert metric.score(RARE, RARE) == 1.0
-    assert metric.score(RARE, np.full(100, "ok"), found) == 1.0, "a low confidence that ranks right is perfect"
+    assert metric.score(RARE, np.full(100, "ok"), confidence) == 1.0, "a low confidence that ranks right is perfect"
     assert metric.score(RARE, np.full(100, "ok")) == pytest.approx(0.04)
     assert metric.constant(RARE) == 0.04
 
@@ -58,8 +58,8 @@ def test_balanced_accuracy_counts_classes_alike() -> None:
 
 
 def test_an_interval_of_a_perfect_score_is_as_wide_as_the_rare_samples_are_few() -> None:
-    found = np.asarray(RARE == "fault", np.float32)
-    record = metric_record(verdict_metric(RARE), RARE, RARE, found, None)
+    confidence = np.asarray(RARE == "fault", np.float32)
+    record = metric_record(verdict_metric(RARE), RARE, RARE, confidence, None)
     assert isinstance(record, MetricRecord)
     assert (record.score.value, record.rare) == (1.0, ("fault", 4))
     # Wilson's interval of 4 of 4 begins at .51.

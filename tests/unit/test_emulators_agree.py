@@ -64,12 +64,12 @@ def run_with_unicorn(path: Path, device: str, rows: np.ndarray, output_bytes: in
     sizes = (rows[0].nbytes, output_bytes)
 
     def machine() -> Machine:
-        made = Machine(image, core, (ram, target.flash, target.ram), sizes)
+        emulated = Machine(image, core, (ram, target.flash, target.ram), sizes)
         if core.is_riscv:
             # GCC's start-up code sets the global and the thread pointer.
-            made._core.reg_write(made._constant("GP"), symbols["__global_pointer$"])
-            made._core.reg_write(made._constant("TP"), symbols["thread_start"])
-        return made
+            emulated._core.reg_write(emulated._constant("GP"), symbols["__global_pointer$"])
+            emulated._core.reg_write(emulated._constant("TP"), symbols["thread_start"])
+        return emulated
 
     instructions, stack = machine().measure(rows[0].tobytes(), 60.0)
     run = machine()

@@ -27,7 +27,7 @@ from edgewright.schema.trace import LeftOutRecord
 from edgewright.trace.html import page_html
 from edgewright.trace.modes.summary import mode_blocks
 from edgewright.trace.sentences.opening import opening
-from edgewright.trace.sentences.readiness import NOT_READY, left_out_text, state_of
+from edgewright.trace.sentences.readiness import NOT_READY, READY, left_out_text, state_of
 from trace_printing import print_trace
 
 pytestmark = pytest.mark.slow
@@ -273,3 +273,39 @@ def test_amounts_have_errors_by_person_and_need_to_beat_the_mean(tmp_path: Path)
     assert math.sqrt(np.mean([row.regression["rmse"] ** 2 for row in evaluation.groups])) >= evaluation.score.value
     assert result.trace.verdict.startswith("ready for cortex-m4: rmse ")
     assert "no model for cortex-m4: nothing beats chance (R² " in run(tmp_path, noise, 8).trace.verdict
+
+
+def test_few_test_samples_without_groups_are_cross_validated(tmp_path: Path) -> None:
+    lines = ["x,y,label"]
+    rng = np.random.default_rng(0)
+    for number in range(80):
+        on = number % 2
+        lines.append(f"{rng.normal() + 4 * on:.4f},{rng.normal():.4f},{'on' if on else 'off'}")
+    path = tmp_path / "few.csv"
+    path.write_text("\n".join(lines) + "\n")
+    table = {
+        "name": "few", "data": {"kind": "csv", "path": str(path), "target": "label"}, "model": {"kind": "threshold"},
+        "split": {"by": "row", "leave_one_out_s": 60.0},
+    }  # fmt: skip
+    result = run_pipeline(checked(table, "few"), out=tmp_path / "runs")
+    record = left_out(result)
+    assert (record.by, len(record.groups)) == ("fold", 10)
+    assert sum(row.samples for row in record.groups) == 80
+    assert record.score.value > 0.9
+    assert state_of(result.trace.verdict) == READY
+
+
+def test_many_test_samples_need_no_folds(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    on = np.arange(400) % 2
+    rows = [
+        f"{x + 4 * label:.4f},{'on' if label else 'off'}" for x, label in zip(rng.normal(size=400), on, strict=True)
+    ]
+    path = tmp_path / "many.csv"
+    path.write_text("\n".join(["x,label", *rows]) + "\n")
+    table = {
+        "name": "many", "data": {"kind": "csv", "path": str(path), "target": "label"}, "model": {"kind": "threshold"},
+        "split": {"by": "row", "leave_one_out_s": 60.0},
+    }  # fmt: skip
+    evaluation = run_pipeline(checked(table, "few"), out=tmp_path / "runs").trace.evaluation
+    assert evaluation is not None and evaluation.left_out is None

@@ -1,4 +1,7 @@
-"""Each of few groups left out once: how well a pipeline does on a person or machine that it has never seen."""
+"""Each of few groups left out once: how well a pipeline does on a person or machine that it has never seen.
+
+Without groups, a run with few test samples is cross-validated the same way: folds take the place of groups.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +42,10 @@ from edgewright.training.metrics import SHARE, errors, group_interval, mean_inte
 
 FEW = 12
 """Groups below which each of them is left out once."""
+MIN_TEST_SAMPLES = 30
+"""Test samples below which all samples are also evaluated, by folds, if no groups are known."""
+FOLDS = 10
+FOLD = "fold"
 _SHOWN = "Leaving each group out once"
 
 
@@ -107,10 +114,16 @@ def leave_one_out(job: Job, material: Material, fit_s: float) -> LeftOutRecord |
         The scores; None where it is not asked for, groups are unknown, one, or many, or time suffices for fewer than
         two of them.
     """
-    limit, groups = job.config.split.leave_one_out_s, material.samples.groups
-    if isinstance(limit, msgspec.UnsetType) or not limit or groups is None or material.sides.by != "group":
+    limit = job.config.split.leave_one_out_s
+    if isinstance(limit, msgspec.UnsetType) or not limit or material.task in MAPPED:
         return None
-    if material.task in MAPPED:
+    by = str(job.config.data.get("group") or "group")
+    if material.sides.by in _FOLDED and len(material.sides.test) < MIN_TEST_SAMPLES:
+        by, material = FOLD, _with_folds(material, job.config.seed)
+    elif material.sides.by != "group":
+        return None
+    groups = material.samples.groups
+    if groups is None:
         return None
     names = np.unique(groups[~is_synthetic(material.samples.sessions)])
     if not 2 <= len(names) < FEW or job.listener.cancelled():
@@ -146,11 +159,28 @@ def leave_one_out(job: Job, material: Material, fit_s: float) -> LeftOutRecord |
         job.warnings.append(f"{len(left_out)} of {len(names)} groups were left out in turn: {why}")
     if len(left_out) < 2:
         return None
-    by = str(job.config.data.get("group") or "group")
     metric = verdict_metric(material.samples.y) if material.task == "classification" else None
     return msgspec.structs.replace(
         _record(left_out, metric, len(names), by, is_simplest(job)), seconds=time.perf_counter() - started
     )
+
+
+# What a split keeps whole where folds may take the place of groups.
+_FOLDED = ("row", "session")
+
+
+def _with_folds(material: Material, seed: int) -> Material:
+    """Return the material with folds as groups: whole recordings, dealt by class."""
+    samples = material.samples
+    sessions = samples.sessions if material.sides.by == "session" else np.arange(len(samples.y))
+    units, first = np.unique(sessions, return_index=True)
+    order = np.random.default_rng(seed).permutation(len(units))
+    order = order[np.argsort(samples.y[first[order]], kind="stable")]
+    fold = np.empty(len(units), np.int64)
+    fold[order] = np.arange(len(units)) % min(FOLDS, len(units))
+    of_sample = fold[np.searchsorted(units, sessions)]
+    names = np.array([f"{FOLD} {number + 1}" for number in range(int(fold.max()) + 1)])
+    return replace(material, samples=msgspec.structs.replace(samples, groups=names[of_sample]))
 
 
 def _leave_out(fits: _Fits, name: str) -> _Left | None:
@@ -206,7 +236,12 @@ def _answered_streams(
 ) -> list[AnsweredStream] | None:
     """Answer the whole recordings of a group that does not test, where they are to choose how a device decides."""
     window = material.plan.window
-    if not is_chosen(job.config.decision) or window is None or name in units_of(material, material.sides.test):
+    if (
+        material.sides.by != "group"
+        or not is_chosen(job.config.decision)
+        or window is None
+        or name in units_of(material, material.sides.test)
+    ):
         return None
     return list(answer_streams(steps, material, window, (name,)))
 

@@ -51,7 +51,8 @@ class SplitConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
         test_groups: names of the groups that evaluate; overrides `test`.
         validation_groups: names of the groups that validate; overrides `validation`.
         allow_leakage: go on although the same person or overlapping windows stand on both sides; the record warns.
-        leave_one_out_s: time limit in seconds for a further evaluation with fewer than 12 groups: the pipeline is
+        leave_one_out_s: time limit in seconds for a further evaluation with fewer than 12 groups, or without groups and
+            with fewer than 30 test samples, where ten folds take the place of groups: the pipeline is
             fitted without each group in turn and scored on that group. 0 turns this off.
     """
 

@@ -52,7 +52,7 @@ class RaceRecord(Part, frozen=True, kw_only=True):
         kept: what folds keep whole ('group', 'session', 'day', 'block' or 'row'); `units` is how many there are.
         samples: that took part: training and validation samples alone.
         entrants: best first.
-        chosen: name of the smallest entrant within a standard error of the best that fits the device.
+        chosen: name of the smallest entrant that is as good as the best and fits the device.
         why: the choice, in a sentence.
         ceiling: the best entrant without a budget, in a sentence; empty where it is the chosen one.
         ended: why the race was over.

@@ -162,13 +162,13 @@ def installed_tools(device: str) -> tuple[ToolSet, ...]:
     The environment variable EDGEWRIGHT_EMULATOR ("pip" or "qemu") names the only one to use.
     """
     target = board(device)
-    found: list[ToolSet] = []
+    installed: list[ToolSet] = []
     if target.pip is not None and pip_tools.is_installed():
-        found.append("pip")
+        installed.append("pip")
     if not target.tools.missing:
-        found.append("qemu")
+        installed.append("qemu")
     wanted = os.environ.get("EDGEWRIGHT_EMULATOR", "")
-    return tuple(tools for tools in found if wanted in ("", tools))
+    return tuple(tools for tools in installed if wanted in ("", tools))
 
 
 def missing_tools(device: str = "cortex-m4") -> tuple[str, ...]:

@@ -77,12 +77,14 @@ def metric_record(
     """Return the score with its interval; unset if accuracy is the metric."""
     if metric.name == "accuracy" or not len(truth):
         return msgspec.UNSET
-    found = int(np.sum(truth == metric.rare))
+    rare_count = int(np.sum(truth == metric.rare))
 
     def score(rows: Numbers) -> float:
         return metric.score(truth[rows], labels[rows], None if confidence is None else confidence[rows])
 
     # A perfect score has no spread: the samples of the rarest class alone say how far it may be off.
-    alone = group_interval(np.arange(len(truth)), score, by="sample", within=SHARE, samples=max(1, found))
+    alone = group_interval(np.arange(len(truth)), score, by="sample", within=SHARE, samples=max(1, rare_count))
     interval: Interval = widened(alone, groups, score, SHARE)
-    return MetricRecord(name=metric.name, score=interval, constant=metric.constant(truth), rare=(metric.rare, found))
+    return MetricRecord(
+        name=metric.name, score=interval, constant=metric.constant(truth), rare=(metric.rare, rare_count)
+    )

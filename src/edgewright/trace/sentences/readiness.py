@@ -255,7 +255,7 @@ def left_out_text(record: LeftOutRecord) -> str:
 
     '100 % right on 2 groups says little (95 % CI 34 % to 100 % by person)'.
     """
-    score, groups = record.score, plural(len(record.groups), "group")
+    score, groups = record.score, plural(len(record.groups), "fold" if record.by == "fold" else "group")
     if record.r2 is not None:
         span = f"95 % CI {number(score.low)} to {number(score.high)} by {record.by}"
         return f"rmse {number(score.value)} on {groups} left out in turn ({span}), R² {number(record.r2)}"

@@ -31,7 +31,7 @@ from edgewright.data.sparse_labels import KEY as FILL_LABELS
 from edgewright.data.sparse_labels import SPARSE_LABELS, sparse_label_findings
 from edgewright.data.table_proposal import PARTS, TABLES, data_table
 from edgewright.pipeline.config import checked
-from edgewright.pipeline.leave_one_out import FEW
+from edgewright.pipeline.leave_one_out import FEW, FOLDS, MIN_TEST_SAMPLES
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.plan import data_plan
 from edgewright.profiles.catalogue import load_profile
@@ -430,6 +430,10 @@ def _split(base: dict[str, Any], data: OwnData) -> tuple[dict[str, Any], dict[st
         split["test_groups"] = tested
     if by == "group" and data.few:
         split["leave_one_out_s"] = LEAVE_ONE_OUT_S
+    elif by in ("row", "session") and len(material.sides.test) < MIN_TEST_SAMPLES:
+        split["leave_one_out_s"] = LEAVE_ONE_OUT_S
+        count = plural(len(material.sides.test), "sample")
+        reasons[by] += f". Only {count} would test: the verdict is about all samples, by {FOLDS} folds"
     return {**base, "split": split}, {"split": reasons[by]}, material
 
 
