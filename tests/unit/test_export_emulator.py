@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from typing import get_args
 
 import numpy as np
@@ -14,7 +15,7 @@ from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99, write_network_c99
 from edgewright.export.emulator import Entry, ToolSet, board, devices, installed_tools, run_on_device
 from edgewright.graph.extract import integer_network
-from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameError
+from edgewright.schema.errors import CheckFailedError, InputError, StoppedError, UnknownNameError
 from integer_networks import in_c, small
 from runtime_example import classifier, numbers
 from support import left_out
@@ -96,6 +97,19 @@ void turn(const int8_t *in, int8_t *out) {
     run = run_on_device({"turn.h": HEADER, "turn.c": source}, entry, device, x, tools=tools)
     np.testing.assert_allclose(run.outputs.view(np.float32), np.exp(x), rtol=2e-7)
     assert 600 <= run.stack <= 900
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tools", get_args(ToolSet))
+@pytest.mark.parametrize(("device", "stops"), [("cortex-m0", True), ("cortex-m3", False)])
+def test_an_unaligned_access_stops_a_core_that_cannot_do_it(device: str, stops: bool, tools: ToolSet) -> None:
+    need_tools(device, tools)
+    read = (
+        "void turn(const int8_t *in, int8_t *out) { *(volatile int32_t *)out = *(volatile const int32_t *)(in + 1); }\n"
+    )
+    files = {"turn.h": HEADER, "turn.c": f'#include "turn.h"\n{read}'}
+    with pytest.raises(StoppedError) if stops else nullcontext():
+        run_on_device(files, ENTRY, device, ROWS, tools=tools)
 
 
 @pytest.mark.slow

@@ -103,7 +103,8 @@ class Board:
 
 
 def _arm(cpu: str, model: str, abi: str = "eabihf") -> PipCore:
-    return PipCore(f"thumb-freestanding-{abi}", cpu, "arm", f"UC_CPU_ARM_CORTEX_{model}", "memory.ld", 0)
+    target, constant = f"thumb-freestanding-{abi}", f"UC_CPU_ARM_CORTEX_{model}"
+    return PipCore(target, cpu, "arm", constant, "memory.ld", 0, is_strict=model == "M0")
 
 
 _M0 = _arm("cortex_m0", "M0", "eabi")

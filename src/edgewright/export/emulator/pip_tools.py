@@ -49,6 +49,7 @@ class PipCore:
         model: constant of Unicorn's Python module; empty for its default.
         script: linker script.
         flash_address: first address of program memory.
+        is_strict: whether the core faults on an unaligned access, which Unicorn allows.
     """
 
     target: str
@@ -57,6 +58,7 @@ class PipCore:
     model: str
     script: str
     flash_address: int
+    is_strict: bool = False
 
     @property
     def is_riscv(self) -> bool:
@@ -175,6 +177,7 @@ class Machine:
         constants: Any = importlib.import_module(f"unicorn.{'riscv' if core.is_riscv else 'arm'}_const")
         self._image, self._riscv, self._error = image, core.is_riscv, unicorn.UcError
         self._block_hook = unicorn.UC_HOOK_BLOCK
+        self._access_hook = unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE if core.is_strict else 0
         kind = (unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV32)
         if not core.is_riscv:
             kind = (unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
@@ -231,8 +234,18 @@ class Machine:
 
         low = max(self._low, self._top - MAX_STACK_BYTES)
         core.mem_write(low, _PAINT * (self._top - low))
+        unaligned: list[int] = []
+
+        def check(_: object, __: int, address: int, size: int, *___: object) -> None:
+            if address % size:
+                unaligned.append(address)
+
         core.hook_add(self._block_hook, count)
+        if self._access_hook:
+            core.hook_add(self._access_hook, check)
         self.call(row, timeout)
+        if unaligned:
+            raise StoppedError(f"the program stopped: unaligned access to 0x{unaligned[0]:08x}")
         lengths = {block: self._count_instructions(bytes(core.mem_read(*block))) for block in blocks}
         stack = bytes(core.mem_read(low, self._top - low))
         clean = len(stack) - len(stack.lstrip(_PAINT))
