@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from edgewright.core.clocks.reader import unclear_order
 from edgewright.core.clocks.texts import ORDERS, needs_order
@@ -14,12 +15,15 @@ from edgewright.data.load import guess, table_of
 from edgewright.data.preview import Preview, preview_of_set, read_preview
 from edgewright.data.public import loaders
 from edgewright.data.remote import located
-from edgewright.data.roles import NAMED, NAMED_IGNORED, NONE, Roles, assign_roles, find_target
+from edgewright.data.roles import NAMED, NAMED_IGNORED, NONE, UNNAMED, Roles, assign_roles
+from edgewright.data.roles import find_target as named_target
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
 
 PARTS = ("target", "group", "session", "time")
 """Keys of columns that are no inputs."""
+TargetSearch = Literal["none", "named", "any"]
+"""Targets that a command takes where none is named."""
 TABLES = ("csv", "parquet", "folder")
 """Sources whose columns are named."""
 
@@ -98,10 +102,9 @@ def propose_table(
     texts: bool = True,
     kept: Collection[str] = (),
     constants: bool = False,
+    find_target: TargetSearch = "none",
 ) -> ProposedTable:
     """Return the table that commands without a pipeline read data with: columns are what they are for `init`.
-
-    Only the target is not proposed: a command that needs one asks for it.
 
     Args:
         path: file or folder.
@@ -111,6 +114,8 @@ def propose_table(
             be predicted.
         kept: columns that are inputs because a person says so.
         constants: whether columns of one number are inputs: a detector raises an alarm where they leave it.
+        find_target: which target counts where the person names none: 'any' that `init` takes, 'named' those that a
+            column's name says, or 'none'.
 
     Raises:
         InputError: the path cannot be read.
@@ -127,7 +132,7 @@ def propose_table(
     preview = read_preview(path, skip_bad_rows=bool(given.get(SKIP_BAD_ROWS)))
     parts = {key: str(given.get(key, "")) for key in (*PARTS, "time_unit")}
     ignored = given.pop("ignore", [])
-    roles = _roles(preview, parts, [str(name) for name in ignored], texts)  # type: ignore[attr-defined]
+    roles = _roles(preview, parts, [str(name) for name in ignored], texts, find_target)  # type: ignore[attr-defined]
     if not roles.readings and not roles.categories:  # a column that counts is better than none
         kept = [name for name in roles.ignored if _is_number(preview.columns[name])]
     elif constants:
@@ -152,15 +157,34 @@ def _is_number(cells: Labels) -> bool:
     return bool(values_of(cells)) and not is_text(cells)
 
 
+def proposed_target(preview: Preview, parts: Mapping[str, str], ignored: Sequence[str]) -> str:
+    """Return the target that `init` takes because a column's name says so; empty where it would guess by position.
+
+    Empty, too, where no input is left beside it.
+
+    Args:
+        preview: of the data.
+        parts: `group`, `session` and `time` as a person named them.
+        ignored: columns that a person leaves out.
+    """
+    roles = assign_roles(
+        preview.columns, {**parts, "target": ""}, ignored, preview.texts, few=preview.is_folder, units=preview.units
+    )
+    has_inputs = bool(roles.readings or roles.categories)
+    return roles.target if has_inputs and not roles.why.get("target", UNNAMED).startswith(UNNAMED) else ""
+
+
 def _is_constant_number(cells: Labels) -> bool:
     return _is_number(cells) and len(values_of(cells)) == 1
 
 
-def _roles(preview: Preview, parts: dict[str, str], ignored: list[str], texts: bool) -> Roles:
+def _roles(preview: Preview, parts: dict[str, str], ignored: list[str], texts: bool, find: TargetSearch) -> Roles:
     few = preview.is_folder
-    if not parts["target"]:
+    if not parts["target"] and find == "named" and not proposed_target(preview, parts, ignored):
+        find = "none"
+    if not parts["target"] and find == "none":
         parts = {**parts, "target": NONE}
-        if not texts and (name := find_target(preview.columns)):
+        if not texts and (name := named_target(preview.columns)):
             ignored = [*ignored, name]
     roles = assign_roles(preview.columns, parts, ignored, preview.texts, few=few, units=preview.units)
     if texts or not roles.categories:

@@ -144,7 +144,8 @@ def check_data(
     # The split's column is read as if it were the session, so that every row keeps its side.
     named = {"target": target, "group": group, "session": session or split_column, "time": time,
              "time_unit": time_unit, "skip_bad_rows": skip_bad_rows}  # fmt: skip
-    proposed = propose_table(path, {**named, "ignore": ignore, "pattern": pattern}, kind).with_numbers()
+    proposed = propose_table(path, {**named, "ignore": ignore, "pattern": pattern}, kind, find_target="named")
+    proposed = proposed.with_numbers()
     count, some = fitting_files(proposed.table)
     columns = ". ".join(filter(None, (proposed.sentence, some)))
     dataset = load_data({**proposed.table, **({FILES: count} if count else {})}, seed=seed, mixed_rates=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from edgewright.core.units import MISSING_NUMBERS, is_number
 from edgewright.data.preview import read_preview
 from edgewright.data.public import public_set
+from edgewright.data.table_proposal import proposed_target
 from edgewright.pipeline.config import read_config, shipped
 from edgewright.schema.advice import Existing
 from edgewright.schema.data import Labels
@@ -28,12 +29,14 @@ class Inspection:
         endings: number of files by file extension.
         columns: cells of a text table by column; empty for other data.
         words: mean number of words per cell of each text column.
+        target: column to predict, where its name says so; empty where none does.
     """
 
     location: Path | None
     endings: Counter[str] = field(default_factory=Counter)
     columns: dict[str, Labels] = field(default_factory=dict)
     words: dict[str, float] = field(default_factory=dict)
+    target: str = ""
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -67,13 +70,14 @@ def inspect(data: str) -> Inspection:
     if not file_path.name.lower().endswith(_TABLES):
         return Inspection(file_path, endings)
     try:
-        columns = read_preview(data).columns
+        preview = read_preview(data)
+        target = proposed_target(preview, {}, ())
     except InputError:
-        columns = {}
-    if len(columns) < 2:
+        return Inspection(file_path, endings)
+    if len(columns := preview.columns) < 2:
         return Inspection(file_path, endings)
     words = {name: count for name, cells in columns.items() if (count := _words(cells.tolist())) > 0}
-    return Inspection(file_path, endings, columns, words)
+    return Inspection(file_path, endings, columns, words, target)
 
 
 def _ending(name: str) -> str:

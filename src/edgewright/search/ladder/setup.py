@@ -202,7 +202,7 @@ def _config(
     request = {key: value for key, value in table.items() if value}
     kind = str(request.pop("kind", ""))
     _refuse_columns({"kind": kind or guess(data)["kind"], **request})
-    proposed = propose_table(data, request, kind)
+    proposed = propose_table(data, request, kind, find_target="any")
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(data).stem).strip("-.")[:40] or "ladder"
     config = PipelineConfig(
         name=name if name[0].isalnum() else f"data{name}"[:40],

@@ -129,8 +129,14 @@ _PARTS = {
 _LABELLED_FOLDERS = ("folder", "edge_impulse", "pictures")
 
 
+def _target_of(seen: Inspection, request: AdviceRequest) -> str:
+    """Return the column to predict: as set, or the one whose name says so, as for `init`."""
+    other_parts = (request.group, request.session, request.time, *request.ignore)
+    return request.target or ("" if seen.target in other_parts else seen.target)
+
+
 def _fits(seen: Inspection, request: AdviceRequest) -> bool:
-    if seen.location is None or request.target or seen.location.suffix == ".toml":
+    if seen.location is None or _target_of(seen, request) or seen.location.suffix == ".toml":
         return request.task in ("auto", *_TASKS)
     try:
         if not seen.location.is_dir():
@@ -227,6 +233,9 @@ def _setup(seen: Inspection, request: AdviceRequest) -> Setup:
             request.data, {**columns, "ignore": request.ignore}, str(named.get("kind", "")), kept=request.keep
         )
         roles = proposed.roles
+        if not request.target and roles.why.get("target"):
+            why.append(f"the column {roles.target} is the target, by its name; --ignore {shlex.quote(roles.target)} "
+                       "looks for anomalies and forecasts instead")  # fmt: skip
         for key in ("group", "session", "time"):
             if key not in named and (name := getattr(roles, key)):
                 named[key] = name
@@ -282,6 +291,7 @@ def _leaking_columns(problem: Problem, kept: tuple[str, ...]) -> dict[str, str]:
 def _named(seen: Inspection, request: AdviceRequest, known: str) -> dict[str, object]:
     keys = ("target", "group", "session", "time", "time_unit", "kind")
     named: dict[str, object] = {key: getattr(request, key) for key in keys}
+    named["target"] = _target_of(seen, request)
     if known:
         # A public set with its own layout defines its columns; `_setup` checks the target after reading.
         own = find_kind(known, "[data]").config.__struct_fields__
