@@ -12,7 +12,7 @@ from edgewright.trace.compare import Entry, compare
 from edgewright.trace.html import page_html
 from edgewright.trace.modes import mode
 from edgewright.trace.sentences.facts import latency_change
-from edgewright.trace.sentences.insight import reduction, trace_insight
+from edgewright.trace.sentences.insight import _int8_clause, reduction, trace_insight
 from edgewright.trace.sentences.readiness import NO_MODEL, NOT_READY, READY, WEAK, agrees, shortfalls, state_of, verdict
 from edgewright.training.metrics import paired_gain, wilson
 from edgewright.training.sample_tests import sample_gain
@@ -247,3 +247,16 @@ def test_times_that_overlap_are_no_difference(
         for p50, p99 in (whole, small)
     ]
     assert latency_change(*forms) == change
+
+
+@pytest.mark.parametrize(("int8_us", "words"), [(41.0, "as fast"), (80.0, "2.0x slower"), (20.0, "2.0x faster")])
+def test_the_insight_compares_estimates_of_the_device(int8_us: float, words: str) -> None:
+    trace = example.trace(80)
+    assert trace.compression is not None
+    forms = [
+        msgspec.structs.replace(form, device_us=Interval(value=us, low=us / 2, high=2 * us, method=""))
+        for form, us in zip(trace.compression.variants, (40.0, int8_us), strict=True)
+    ]
+    record = msgspec.structs.replace(trace.compression, variants=tuple(forms), device="cortex-m4")
+    numbers: dict[str, float] = {}
+    assert f"is estimated {words} on cortex-m4" in _int8_clause(record, numbers)

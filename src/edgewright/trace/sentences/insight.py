@@ -167,6 +167,10 @@ def _features_clause(
     return f"the model can {result}" if left is None else result
 
 
+# Estimates that differ by less are not told apart.
+_SAME_LATENCY = 0.05
+
+
 def _int8_clause(compression: CompressionRecord | None, numbers: dict[str, float]) -> str:
     """Return bytes and latency that int8 saves (or adds) against the accuracy it costs."""
     whole, small = (None, None) if compression is None else (compression.form("float"), compression.form("int8"))
@@ -188,7 +192,9 @@ def _int8_clause(compression: CompressionRecord | None, numbers: dict[str, float
     numbers.update({"float latency us": whole.latency_p50_us, "int8 latency us": small.latency_p50_us})
     times = f"{microseconds_text(small.latency_p50_us)} against {microseconds_text(whole.latency_p50_us)}"
     if small.device_us is not None and whole.device_us is not None:
-        on_device = speed_text(whole.device_us.value, small.device_us.value)
+        before, after = whole.device_us.value, small.device_us.value
+        same = abs(after - before) < _SAME_LATENCY * before
+        on_device = "as fast" if same else speed_text(before, after)
         return f"{text}, and is estimated {on_device} on {compression.device}"
     change = latency_change(whole, small)
     if not change:
