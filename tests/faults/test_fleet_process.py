@@ -167,6 +167,28 @@ def test_a_process_that_hangs_is_ended(tmp_path: Path) -> None:
         assert "did not respond" in str(child.ended())
 
 
+def test_a_stopped_process_hears_the_request_to_end(tmp_path: Path) -> None:
+    with child_of(tmp_path) as child:
+        stopped(child)
+        process, began = child._process, time.monotonic()
+        assert process is not None
+        child.stop()
+        assert (process.returncode, time.monotonic() - began < 10.0) == (0, True)
+
+
+def test_output_without_end_keeps_the_agent_from_nothing(tmp_path: Path) -> None:
+    with child_of(tmp_path) as child:
+        command = ["sh", "-c", "exec yes 0123456789012345678901234567890123456789 >&2"]
+        child._process = subprocess.Popen(command, stderr=subprocess.PIPE)
+        assert child._process.stderr is not None
+        os.set_blocking(child._process.stderr.fileno(), False)
+        began = time.monotonic()
+        for _ in range(5):
+            child.wait(0.1)
+        child.stop()
+        assert time.monotonic() - began < 10.0
+
+
 def test_a_process_that_ends_is_let_go_as_often_as_it_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgewright.fleet.device.model_process._END", 0.5)
     let_go: list[int] = []

@@ -15,6 +15,7 @@ import pytest
 
 from agent_example import package
 from edgewright.device.agent import programs as agent_programs
+from edgewright.device.agent.confinement import landlock_version
 from edgewright.device.agent.programs import Programs
 from edgewright.device.agent.release_settings import settings_with
 from edgewright.fleet.device.device_state import Counts, Trial
@@ -26,6 +27,7 @@ from edgewright.schema.device import Event
 from edgewright.schema.device_config import ProgramEntry
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import KEEP_AGENT_VARIABLE, TrialLimits
+from support import left_out
 
 LINE = '[programs.beat]\nrun = ["beat.sh", "a b"]\n'
 AGENT = """
@@ -303,6 +305,123 @@ def test_python_runs_files_and_modules(
     printed = capfd.readouterr().err
     assert f"program file: ['a b'] of the release None {tmp_path / 'programs' / 'file'}" in printed
     assert "program module: edgewright" in printed.lower()
+
+
+ALLOCATE = "import sys, time\nheld = bytearray(int(sys.argv[1]) << 20)\nprint('held', flush=True)\ntime.sleep(1000)\n"
+FORK = """
+import os, time
+for _ in range(6):
+    if not os.fork():
+        held = bytearray(20 << 20)
+        time.sleep(1000)
+time.sleep(1000)
+"""
+DETACH = """
+import os, time
+if not os.fork():
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    for _ in range(6):
+        if not os.fork():
+            held = bytearray(20 << 20)
+            time.sleep(1000)
+    time.sleep(1000)
+time.sleep(1000)
+"""
+SHARE = """
+import mmap, time
+held = mmap.mmap(-1, 200 << 20)
+for at in range(0, len(held), 4096):
+    held[at] = 1
+time.sleep(1000)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "arguments", "how"),
+    [
+        (ALLOCATE, ("200",), "exit code 1"), (FORK, (), "used more than 64 MiB"),
+        (SHARE, (), "used more than 64 MiB"), (DETACH, (), "used more than 64 MiB"),
+    ],
+)  # fmt: skip
+def test_a_program_that_uses_too_much_memory_is_ended(
+    tmp_path: Path, script: str, arguments: tuple[str, ...], how: str
+) -> None:
+    entries = {"hog": ProgramEntry(run=("/x/hog.py", *arguments), memory=64 << 20)}
+    programs = Programs(entries, {"/x/hog.py": script.encode()}, tmp_path, run=True)
+    events: list[Event] = []
+
+    def has_ended() -> bool:
+        events.extend(programs.look())
+        return bool(events)
+
+    until(has_ended)
+    assert events[0].detail["reason"].startswith(f"program hog: {how}; ")
+    assert programs.crashes == 1
+    programs.end()
+    programs.close()
+
+
+@pytest.mark.slow
+def test_a_program_within_its_memory_goes_on(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert ProgramEntry(run=("x",)).memory == 256 << 20
+    entries = {
+        "small": ProgramEntry(run=("/x/small.py", "100")),
+        "free": ProgramEntry(run=("/x/small.py", "400"), memory=0),
+    }
+    programs = Programs(entries, {"/x/small.py": ALLOCATE.encode()}, tmp_path, run=True)
+    printed, events = "", programs.look()
+
+    def is_held() -> bool:
+        nonlocal printed
+        events.extend(programs.look())
+        printed += capfd.readouterr().err
+        return printed.count("held") == 2
+
+    until(is_held)
+    time.sleep(2.5)
+    assert events + programs.look() == []
+    programs.end()
+    programs.close()
+
+
+# Programs that would stop, silence or inspect the process that started them, or the agent above it.
+ATTACKS = {
+    "stop_host": "kill -STOP $PPID",
+    "stop_agent": "kill -STOP $(cut -d' ' -f4 /proc/$PPID/stat)",
+    "kill_agent": "kill -KILL $(cut -d' ' -f4 /proc/$PPID/stat)",
+    "input": "cat /proc/$PPID/fd/0",
+    "output": "head -c 1 /dev/zero > /proc/$PPID/fd/1",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_program_reaches_neither_its_host_nor_the_agent(tmp_path: Path, attack: str) -> None:
+    if landlock_version() < (6 if attack.startswith(("stop", "kill")) else 1):
+        left_out("Landlock of a newer kernel")
+    script = f"#!/bin/sh\n({ATTACKS[attack]})\necho $? > {tmp_path / 'status'}\nexec sleep 1000\n"
+    command = [sys.executable, "-c", AGENT, script, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as agent:
+        until(lambda: (tmp_path / "status").exists() and (tmp_path / "status").read_text())
+        assert (tmp_path / "status").read_text() != "0\n"
+        assert Path(f"/proc/{agent.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T"
+        agent.kill()
+
+
+@pytest.mark.slow
+def test_a_host_that_was_stopped_ends_with_its_agent(start: Callable[..., Running]) -> None:
+    number = 150_000 + os.getpid()
+    stopped = start(one=f"exec sleep {number}\n")
+    until(lambda: running(number))
+    assert stopped.programs._process is not None
+    stopped.programs._process.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    stopped.close()
+    assert time.monotonic() - began < 5.0
+    assert running(number) == []
 
 
 HOP = """

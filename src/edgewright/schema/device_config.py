@@ -135,10 +135,13 @@ class ProgramEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             .py.
         environment: variables of its environment, in which nothing of the agent's is; `secret:NAME` is the path of that
             secret's file.
+        memory: bytes that its processes may use together; a program that uses more is killed, which counts as a crash.
+            0: no limit.
     """
 
     run: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=64)]
     environment: dict[Variable, str] = msgspec.field(default_factory=dict)
+    memory: Annotated[int, msgspec.Meta(ge=0)] = 256 << 20
 
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -92,7 +92,7 @@ def end_descendants(
     until, mark = time.monotonic() + seconds, f"\0{variable}={value}\0".encode()
     while descendants := _descendants(child, mark):
         alive()
-        _kill(descendants)
+        kill(descendants)
         collect()
         if time.monotonic() > until:
             return False
@@ -119,7 +119,7 @@ def end_below(seconds: float, collect: Callable[[], None] = collect_all) -> bool
         except ChildProcessError:
             return True
         for _ in range(_TRIES):
-            _kill(_children())
+            kill(children())
         if time.monotonic() > until:
             return False
         time.sleep(_ROUND_S / _TRIES)
@@ -136,25 +136,26 @@ def end_marked(variable: str, value: str, seconds: float) -> bool:
         seconds: longest time.
     """
     until, mark = time.monotonic() + seconds, f"\0{variable}={value}\0".encode()
-    while marked := [process for process in _processes() if mark in _environment(process)]:
+    while marked := [process for process in _processes() if mark in environment_of(process)]:
         above = _above(os.getpid())
         others = [process for process in marked if process not in above]
         if not others:
             return True
-        _kill(others)
+        kill(others)
         if time.monotonic() > until:
             return False
         time.sleep(_ROUND_S)
     return True
 
 
-def _kill(processes: list[int]) -> None:
+def kill(processes: list[int]) -> None:
+    """Kill processes; those that have ended or may not be killed are left out."""
     for process in processes:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(process, signal.SIGKILL)
 
 
-def _children() -> list[int]:
+def children() -> list[int]:
     """Return the children of this process."""
     with suppress(OSError):
         return [int(child) for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
@@ -165,7 +166,8 @@ def _processes() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - names, thousands of them
 
 
-def _environment(process: int) -> bytes:
+def environment_of(process: int) -> bytes:
+    """Return the environment that a process was started with, `NAME=value` between zero bytes."""
     try:
         return b"\0" + Path(f"/proc/{process}/environ").read_bytes() + b"\0"
     except OSError:  # of another user, or gone
@@ -210,6 +212,6 @@ def _descendants(child: int, mark: bytes) -> list[int]:
     table = _table()
     roots = [
         process for process in _below(table, [os.getpid()])
-        if child in (process, table[process][2]) or mark in _environment(process)
+        if child in (process, table[process][2]) or mark in environment_of(process)
     ]  # fmt: skip
     return [process for process in {*roots, *_below(table, roots)} if table[process][1]]

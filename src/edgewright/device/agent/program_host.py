@@ -7,7 +7,6 @@ because the agent was killed, all programs end.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import selectors
@@ -23,7 +22,17 @@ import msgspec
 
 from edgewright.device.agent.bounded_log import PROGRAM as PREFIX
 from edgewright.device.agent.bounded_log import BoundedLog
-from edgewright.device.agent.parent_process import adopt_orphans, end_below, end_descendants, end_marked, end_with
+from edgewright.device.agent.confinement import confine, memory_below
+from edgewright.device.agent.parent_process import (
+    adopt_orphans,
+    children,
+    end_below,
+    end_descendants,
+    end_marked,
+    end_with,
+    environment_of,
+    kill,
+)
 
 STORE_PROGRAMS, PROGRAM = "EDGEWRIGHT_PROGRAMS", "EDGEWRIGHT_PROGRAM"
 """Variables of a program's environment: the mark of the store, and the program's name."""
@@ -37,8 +46,8 @@ _PART, _PARTS, _FLOOD_S = 4096, 16, 0.05
 _TEXT = 300
 _DEVICE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE)
 """Errors of this device, which say nothing about the program."""
-_PR_SET_NO_NEW_PRIVS = 38
-_LIBC = ctypes.CDLL(None)
+_MEMORY_CHECK_S = 1.0
+"""Time between two checks of a program's memory; `RLIMIT_DATA` holds for each of its processes without any delay."""
 
 
 class ProgramSpec(msgspec.Struct, frozen=True):
@@ -50,6 +59,7 @@ class ProgramSpec(msgspec.Struct, frozen=True):
         environment: all of it.
         folder: where it works; made where it is missing.
         descriptors: files in memory that the command names.
+        memory: bytes that its processes may use together; 0 for no limit.
     """
 
     name: str
@@ -57,6 +67,7 @@ class ProgramSpec(msgspec.Struct, frozen=True):
     environment: dict[str, str]
     folder: str
     descriptors: tuple[int, ...] = ()
+    memory: int = 0
 
 
 class ProgramEnd(msgspec.Struct, frozen=True):
@@ -83,6 +94,7 @@ class _Program:
         self.code: int | None = None
         self.due: float | None = 0.0
         self.began, self.failures = 0.0, 0
+        self.is_over_memory = False
 
     def start(self) -> None:
         """Start it.
@@ -95,11 +107,12 @@ class _Program:
         def before() -> None:
             if not end_with(host):
                 os._exit(3)
-            _LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # no program becomes root by a set-user-ID bit
+            confine(spec.memory)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
 
         self.code, self.began, self.due = None, time.monotonic(), None
+        self.is_over_memory = False
         self.log.last.clear()
         Path(spec.folder).mkdir(mode=0o700, parents=True, exist_ok=True)
         self.process = subprocess.Popen(
@@ -140,6 +153,7 @@ class ProgramHost:
     def __init__(self, specs: Sequence[ProgramSpec]) -> None:
         self._programs = [_Program(spec) for spec in specs]
         self._selector, self._ending = selectors.DefaultSelector(), False
+        self._memory_checked_at = 0.0
 
     def run(self) -> None:
         """Run them; all are over afterwards."""
@@ -186,11 +200,31 @@ class ProgramHost:
                     if not os.read(key.fileobj, 4096):  # the agent has ended
                         self._selector.unregister(key.fileobj)
                         self._ending = True
+        self._check_memory(now)
         self._collect()
         for program in self._programs:
             if program.code is not None:
                 self._ended(program, program.code)
             program.log.pump()
+
+    def _check_memory(self, now: float) -> None:
+        """Kill programs whose processes together use too much, those that detached included."""
+        if now - self._memory_checked_at < _MEMORY_CHECK_S:
+            return
+        self._memory_checked_at = now
+        own = {program.process.pid for program in self._programs if program.process is not None}
+        detached = [process for process in children() if process not in own]
+        for program in self._programs:
+            if program.process is None or not program.spec.memory:
+                continue
+            mark = f"\0{PROGRAM}={program.spec.name}\0".encode()
+            # One that cleared its environment counts for every program: it may be of any.
+            left = [process for process in detached if mark in (marks := environment_of(process)) or b"=" not in marks]
+            if sum(map(memory_below, [program.process.pid, *left])) > program.spec.memory:
+                program.is_over_memory = True
+                kill(left)
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(program.process.pid, signal.SIGKILL)
 
     def _start(self, program: _Program) -> None:
         try:
@@ -217,7 +251,9 @@ class ProgramHost:
         process.returncode, program.process, program.code = code, None, None  # collected by `_collect`
         if self._ending:
             return
-        if code:
+        if program.is_over_memory:
+            _say(program.again(f"used more than {program.spec.memory >> 20} MiB"))
+        elif code:
             _say(program.again(f"signal {-code}" if code < 0 else f"exit code {code}"))
         else:
             _say(ProgramEnd(program.spec.name, "finished", failed=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -91,6 +92,8 @@ class Programs:
             with suppress(OSError):
                 if pipe is not None:
                     pipe.close()
+        with suppress(OSError):
+            process.send_signal(signal.SIGCONT)  # a host that was stopped ends, too
         try:
             process.wait(_END_S)
         except subprocess.TimeoutExpired:
@@ -132,7 +135,7 @@ class Programs:
         mark, folder = store_mark(self._store), str(self._store.absolute() / FOLDER / name)
         environment = {**_ENVIRONMENT, "HOME": folder, **entry.environment, STORE_VARIABLE: mark}
         environment |= {program_host.STORE_PROGRAMS: mark, program_host.PROGRAM: name}
-        return program_host.ProgramSpec(name, command, environment, folder, descriptors)
+        return program_host.ProgramSpec(name, command, environment, folder, descriptors, entry.memory)
 
     def _read(self) -> list[Event]:
         from edgewright.device.agent.program_host import ProgramEnd  # noqa: PLC0415
@@ -141,6 +144,7 @@ class Programs:
         with suppress(BlockingIOError):
             self._rest += os.read(self._process.stdout.fileno(), _LARGEST)
         *lines, self._rest = self._rest.split(b"\n")
+        self._rest = self._rest[-_LARGEST:]
         events = list[Event]()
         for line in lines:
             with suppress(msgspec.MsgspecError):

@@ -172,4 +172,5 @@ def _program(entry: ProgramEntry, folder: Path, where: str, secrets: bool) -> Pr
         if value.startswith(PREFIX) else value
         for key, value in entry.environment.items()
     }  # fmt: skip
-    return ProgramEntry(run=entry.run if first == PYTHON else (str(folder / first), *rest), environment=environment)
+    run = entry.run if first == PYTHON else (str(folder / first), *rest)
+    return msgspec.structs.replace(entry, run=run, environment=environment)

@@ -108,6 +108,7 @@ class AgentProcess:
             self._signalled = True
             with suppress(ProcessLookupError):
                 os.kill(self._process.pid, number)
+                os.kill(self._process.pid, signal.SIGCONT)  # a stopped process hears nothing else
 
     def wait(self, seconds: float, waker: int | None = None) -> list[str]:
         """Wait for a sign of life, output, an exit or a byte at `waker`; return what systemd is to hear."""

@@ -36,7 +36,7 @@ _MAIN = (
 _READY, _SIGN = 120.0, 60.0  # timeouts in seconds for the first notification, and between two
 _END = 15.0
 _VITALS = 2.0
-_LARGEST = 65_536
+_LARGEST, _PARTS = 65_536, 64
 _KEPT = 4000
 _CODE = re.compile(rb"[A-Za-z0-9_.:<>]{1,200}")
 VITALS_ENVIRONMENT = "EDGEWRIGHT_VITALS"
@@ -112,6 +112,7 @@ class ModelProcess:
         if process.poll() is None:
             self._before_end()
             process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGCONT)  # a stopped process hears nothing else
             until = time.monotonic() + _END
             while process.poll() is None and time.monotonic() < until:
                 self.wait(0.05)
@@ -188,14 +189,21 @@ class ModelProcess:
         return f"out of memory: {how}" if "enough memory" in last or "MemoryError" in last else how
 
     def _drain(self) -> None:
-        """Read the pending notifications and output of the process."""
+        """Read the pending notifications and output of the process.
+
+        At most `_PARTS` of each: a sender without end must not keep the agent from its other work.
+        """
         with suppress(BlockingIOError):
-            while message := self._socket.recv(_LARGEST):
+            for _ in range(_PARTS):
+                if not (message := self._socket.recv(_LARGEST)):
+                    break
                 self._take(message)
         process = self._process
         if process is None or process.stderr is None or process.stderr.closed:
             return
-        while text := process.stderr.read(_LARGEST):
+        for _ in range(_PARTS):
+            if not (text := process.stderr.read(_LARGEST)):
+                break
             self._messages = (self._messages + text)[-_KEPT:]
             self._hear(text)
 
