@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.language.forecasting.backtest import BacktestResult, Folds
 from edgewright.language.forecasting.calendar_seasons import LONGEST, choose_seasons, find_seasons
-from edgewright.language.forecasting.selection import ForecastRequest, fit_forecaster
+from edgewright.language.forecasting.linear import Form
+from edgewright.language.forecasting.selection import ForecastRequest, choose, fit_forecaster
+from edgewright.schema.forecast import CandidateScore
 
 Floats = NDArray[np.float64]
 HOUR = 3600.0
@@ -82,3 +85,42 @@ def test_a_year_of_weeks_is_known_by_the_clock() -> None:
 def test_too_few_rows_are_left_to_the_fit_that_refuses_them() -> None:
     assert choose_seasons(days(60), 48, HOUR).rows == (24,)
     assert choose_seasons(np.arange(5.0), 48, HOUR).rows == ()
+
+
+def daylight(days: int, *, seed: int) -> Floats:
+    """Return hourly output of a solar panel: zero at night, another level each day, and clouds."""
+    generator = np.random.default_rng(seed)
+    level = np.repeat(generator.uniform(0.9, 1.0, days), 24)
+    sun = np.maximum(0.0, np.sin(2 * np.pi * (np.arange(24 * days) % 24 - 6) / 24))
+    return np.asarray(100 * sun * level * (1 + 0.05 * generator.normal(size=24 * days)))
+
+
+def test_a_short_series_without_times_takes_seasonal_naive_where_it_is_better() -> None:
+    ours, naive, names = [], [], []
+    for seed in range(20):
+        values = daylight(6, seed=seed)
+        known, coming = values[:120], values[120:132]
+        forecaster = fit_forecaster(known, ForecastRequest(12, choose_seasons(known, 12).rows))
+        names.append(forecaster.spec.name)
+        ours.append(np.abs(forecaster.start().forecast(12).middle - coming).mean())
+        naive.append(np.abs(known[-24:-12] - coming).mean())
+    assert names.count("seasonal naive, 24 rows") >= 16
+    assert np.mean(ours) <= 1.05 * np.mean(naive)
+
+
+def result(name: str, errors: Floats, *, fitted: bool) -> BacktestResult:
+    score = CandidateScore(name=name, mase=float(errors.mean()))
+    return BacktestResult(score, errors, np.empty((0, 8)), Form(name, lags=(24,), fitted=fitted))
+
+
+def test_the_simplest_candidate_within_one_standard_error_of_the_best_is_chosen() -> None:
+    folds = Folds(start=100, origins=np.arange(100, 129), horizon=8, unit=1.0)
+    noise = np.resize([-1.0, 1.0], 29)
+    # 4.5 forecasts share no row: a difference of standard deviation 1 has a standard error of .47.
+    default = result("default", 3 + noise, fitted=True)
+    fitted = result("fitted", np.full(29, 1.0), fitted=True)
+    naive = result("naive", 1.3 + noise, fitted=False)
+    far = result("far", 1.6 + noise, fitted=False)
+    assert choose([default, fitted, naive], folds)[0] is naive
+    assert choose([default, fitted, far], folds)[0] is fitted
+    assert choose([result("default", 1.3 + noise, fitted=True), fitted, far], folds)[0].score.name == "default"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.language.forecasting.selection import LEAST_ROWS, MARGIN, ForecastRequest, backtest_error
+from edgewright.language.forecasting.selection import LEAST_ROWS, ForecastRequest, backtest_error
 
 MIN_PEAK = 0.3
 # Of differences, which are noisier; and never less than chance gives: 3 deviations of white noise.
@@ -105,7 +105,8 @@ LONGEST = 2048
 _FEWEST_IN_A_DAY = 4
 # What rows without times often are: hours, half hours, weeks.
 _USUAL = ((24, 168), (48, 336), (_YEAR_OF_WEEKS,))
-MARGIN_USUAL = 0.3
+# Seasons other than the first must have this share less error; without times, the usual ones even less.
+MARGIN, MARGIN_USUAL = 0.2, 0.3
 # Steps of a day, a week, a month and a quarter in days, and the rows after which they repeat.
 _LONG_STEPS = ((1.0, 1.0, 7), (7.0, 7.0, _YEAR_OF_WEEKS), (28.0, 31.0, 12), (89.0, 92.0, 4))
 

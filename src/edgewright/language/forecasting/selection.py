@@ -30,9 +30,6 @@ from edgewright.schema.forecast import CandidateScore, ForecasterSpec, LinearMod
 
 Floats = NDArray[np.float64]
 LEAST_ROWS = 8
-# A candidate other than the default must be this share better: a handful of folds that overlap says little. A naive one
-# gains nothing from the rows of the backtest, with which the chosen one is fitted again; it must be better still.
-MARGIN, MARGIN_NAIVE = 0.2, 0.5
 # Shares of a mixture go by the inverse MASE to this power.
 SHARPNESS = 3
 _TEST_ROWS = 16
@@ -95,7 +92,7 @@ def fit_forecaster(
     unit_season = request.seasons[0] if request.seasons else 1
     folds = folds_of(values, request.horizon, unit_season)
     results = _candidates(values, request, folds)
-    chosen, reason = choose(results)
+    chosen, reason = choose(results, folds)
     assert chosen.fit is not None  # noqa: S101 - only candidates of the device are chosen
     model = chosen.fit(values)
     far = wider(values, folds)
@@ -139,18 +136,57 @@ def finished(
 def backtest_error(values: Floats, request: ForecastRequest) -> float:
     """Return mean absolute error of the candidate that is chosen in the backtest, in units of the column."""
     folds = folds_of(values, request.horizon, 1)
-    return choose(_candidates(values, request, folds))[0].score.mase * folds.unit
+    return choose(_candidates(values, request, folds), folds)[0].score.mase * folds.unit
 
 
-def choose(results: Sequence[BacktestResult]) -> tuple[BacktestResult, str]:
-    """Return the first candidate, unless another is better by `MARGIN` (`MARGIN_NAIVE`); and why, as a sentence."""
-    first, best = results[0], min(results, key=lambda result: result.score.mase)
-    if best is first:
-        return first, f"{first.score.name} has the lowest MASE"
-    margin = MARGIN if best.form is None or best.form.fitted else MARGIN_NAIVE
-    if best.score.mase < (1 - margin) * first.score.mase:
-        return best, f"its MASE is more than {100 * margin:.0f} % below that of {first.score.name}, the default"
-    return first, f"the default; none is {100 * MARGIN:.0f} % better, the smallest gain that so few folds can show"
+def choose(results: Sequence[BacktestResult], folds: Folds) -> tuple[BacktestResult, str]:
+    """Choose a candidate by the one-standard-error rule (Breiman et al., 1984).
+
+    The default stays unless its error is more than one standard error above the lowest one. Then the simplest
+    candidate is chosen that is within one standard error of the lowest and better than the default by more than one.
+    Candidates become more complex from the naive forecast over seasonal naive forecasts to fitted ones.
+
+    Args:
+        results: candidates, the default first, all on the same folds.
+        folds: origins and horizon of the backtest.
+
+    Returns:
+        The candidate and the reason, as a sentence.
+    """
+    default, best = results[0], min(results, key=lambda result: result.score.mase)
+    if best is default:
+        return default, f"{default.score.name} has the lowest MASE"
+    if _is_close(default, best, folds):
+        return default, f"the default; its MASE is within one standard error of the lowest, that of {best.score.name}"
+    simplest = next(
+        result
+        for result in _by_simplicity(results)
+        if _is_close(result, best, folds) and not _is_close(default, result, folds)
+    )
+    if simplest is best:
+        return best, f"its MASE is the lowest, more than one standard error below that of {default.score.name}"
+    return simplest, f"the simplest candidate within one standard error of the lowest MASE, that of {best.score.name}"
+
+
+def _by_simplicity(results: Sequence[BacktestResult]) -> list[BacktestResult]:
+    """Return the candidates ordered by what is fitted, then by rows that they look back; a mixture is last."""
+
+    def complexity(result: BacktestResult) -> tuple[bool, bool, int]:
+        form = result.form
+        if form is None:
+            return True, True, 0
+        # Fitted candidates look back the same number of rows and keep their order.
+        return False, form.fitted, 0 if form.fitted else form.reach
+
+    return sorted(results, key=complexity)
+
+
+def _is_close(result: BacktestResult, best: BacktestResult, folds: Folds) -> bool:
+    """Return whether the mean difference of the errors is at most one standard error."""
+    difference = result.errors - best.errors
+    # Folds overlap: only forecasts that share no row are independent.
+    independent = 1 + (int(folds.origins[-1]) - int(folds.origins[0])) / folds.horizon
+    return bool(difference.mean() <= difference.std() / independent**0.5)
 
 
 def _candidates(values: Floats, request: ForecastRequest, folds: Folds) -> list[BacktestResult]:
