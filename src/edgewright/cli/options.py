@@ -37,7 +37,7 @@ class Columns:
     time: str = option(help="Column with the time of a row.")
     time_unit: str = option(
         metavar="UNIT",
-        help="Unit of a time in numbers: s, ms, us, ns, min, h, or d for days; dmy or mdy for dates with the day "
+        help="Unit of a time in numbers: s, ms, us, ns, min, h, y, or d for days; dmy or mdy for dates with the day "
         "or the month first.",
     )
     ignore: tuple[str, ...] = option(metavar="COLUMN", help="Column that is not a measurement; may be repeated.")

@@ -40,9 +40,9 @@ class OwnDataOptions:
     session: str = option(metavar="COLUMN", help="Column with the recording of a row, or 'none'.")
     time: str = option(metavar="COLUMN", help="Column with the time of a row, or 'none'.")
     time_unit: str = option(
-        type=click.Choice(["", "s", "ms", "us", "ns", "min", "h", "d", "dmy", "mdy"]), metavar="UNIT",
-        help="Unit of a time in numbers: s, ms, us, ns, min, h, or d for days of a spreadsheet; dmy or mdy for dates "
-        "with the day or the month first.",
+        type=click.Choice(["", "s", "ms", "us", "ns", "min", "h", "d", "y", "dmy", "mdy"]), metavar="UNIT",
+        help="Unit of a time in numbers: s, ms, us, ns, min, h, y, or d for days of a spreadsheet; dmy or mdy for "
+        "dates with the day or the month first.",
     )  # fmt: skip
     ignore: tuple[str, ...] = option(metavar="COLUMN", help="Column that is not a measurement; may be repeated.")
     skip_bad_rows: bool = option(help="Leave out rows and files that cannot be read; more than 5 % are an error.")

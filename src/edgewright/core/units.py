@@ -16,7 +16,9 @@ MISSING_LABELS = frozenset({"", "nan", "na", "n/a", "null", "?", "unavailable"})
 """Spellings of a missing label, in lower case: `none`, `-` and `unknown` may be classes."""
 MISSING_TEXTS = frozenset({"", "nan", "na", "?"})
 """Spellings of a missing text of a category, in lower case, as packages know them."""
-_DATE = re.compile(r"\d{4}([-/])\d{1,2}\1\d{1,2}|\d{1,2}([-./])\d{1,2}\2\d{2,4}|\d{1,2}:\d\d")
+_DATE = re.compile(
+    r"(?:1[5-9]|20)\d\d[-/](?:0[1-9]|1[0-2])$|\d{4}([-/])\d{1,2}\1\d{1,2}|\d{1,2}([-./])\d{1,2}\2\d{2,4}|\d{1,2}:\d\d"
+)
 
 
 def is_number(text: str) -> bool:

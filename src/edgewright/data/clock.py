@@ -19,8 +19,11 @@ from edgewright.core.clocks.units import (
     MAGNITUDES,
     SCALE,
     WORDS,
+    are_years,
     is_round,
+    is_year_name,
     may_be_days,
+    may_be_years,
     number_and_unit,
     numbers_and_unit,
     unit_in_name,
@@ -78,8 +81,20 @@ def find_time_column(columns: Mapping[str, Sequence[str]]) -> str:
     if named:
         # Where a day has several rows, another column tells them apart.
         return next((name for name in named if not _repeats_days(columns[name])), named[0])
+    years = [name for name in columns if is_year_name(name) and _are_rising_years(name, columns[name])]
+    if years:
+        return years[0]
     counts = {name: count for name, cells in columns.items() if (count := _count_times(cells)) > 1}
     return max(counts, key=lambda name: counts[name], default="")
+
+
+def _are_rising_years(name: str, cells: Sequence[str]) -> bool:
+    """Return whether cells are years, another one in each row, that hardly ever go back."""
+    counted = numbers_and_unit(cells[:_LOOKED_AT])
+    if counted is None or not are_years(counted[0], name):
+        return False
+    steps = np.diff(counted[0][np.isfinite(counted[0])])
+    return len(steps) > 0 and bool((steps != 0).all()) and float((steps < 0).mean()) <= _BACK
 
 
 def split_clock(columns: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
@@ -254,6 +269,10 @@ def choose_unit(numbers: NDArray[np.float64], name: str, others: Iterable[str], 
     if stated_units := tuple(dict.fromkeys(unit for unit in (stated, unit_in_name(name)) if unit)):
         return UnitChoice(stated_units[0], stated_units[1:], step)
     usual = unit_of_numbers(numbers, name)
+    if usual == "y":
+        return UnitChoice("y", step=step)
+    if may_be_years(known):
+        return UnitChoice("s", ("y",), step)
     largest = float(np.abs(known).max()) if len(known) else 0.0
     low, high = _range_of(others)
     if may_be_days(numbers, name) and "dat" not in name.lower():

@@ -445,7 +445,9 @@ def _with_unit(roles: Roles, columns: Mapping[str, Labels], unit: str, stated: s
     elif not unit and choice.unit != unit_of_numbers(numbers, roles.time):
         why = f"{roles.why['time']}: it rises by {choice.step:g}: {choice.pace(choice.unit)}"
     # The first rows of a stream do not show days.
-    known = choice.unit if unit or choice.unit == "d" or choice.unit != unit_of_numbers(numbers, roles.time) else ""
+    known = (
+        choice.unit if unit or choice.unit in ("d", "y") or choice.unit != unit_of_numbers(numbers, roles.time) else ""
+    )
     return replace(roles, time_unit=known, unclear=choice if choice.others else None, why={**roles.why, "time": why})
 
 

@@ -35,7 +35,7 @@ class TableConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields
         session: column with the session of each row; a recording is one session when left out.
         time: column with the time of each row: ISO text, epoch or counter; made relative to the first row.
             `Date + Time` stands for two columns, with the day and with the time of day.
-        time_unit: unit of numbers in the time column: 's', 'ms', 'us', 'ns', 'min', 'h', or 'd' for days of a
+        time_unit: unit of numbers in the time column: 's', 'ms', 'us', 'ns', 'min', 'h', 'y', or 'd' for days of a
             spreadsheet; 'auto' goes by a line of units, what stands behind the numbers, name and magnitude. Of dates
             with slashes 'dmy' or 'mdy', where no number above 12 tells the day.
         columns: columns that are read as numbers, in this order; every column without another part when left out.

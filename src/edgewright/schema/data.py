@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.str_]
-TimeUnit = Literal["auto", "s", "ms", "us", "ns", "min", "h", "d", "dmy", "mdy"]
+TimeUnit = Literal["auto", "s", "ms", "us", "ns", "min", "h", "d", "y", "dmy", "mdy"]
 """Unit of a time in numbers, or the order of day and month in dates with slashes; 'auto' goes by name and values."""
 
 

@@ -1,4 +1,4 @@
-"""Times that are text: ISO 8601, the time of a day, and days with points, slashes or dashes, in one column or two."""
+"""Times that are text: ISO 8601, months, times of day, and days with points, slashes or dashes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ _YEAR_LAST = re.compile(
     r"(\d{1,2})(?:\.(\d{1,2})\.(\d{4}|\d\d)|/(\d{1,2})/(\d{4}|\d\d)|-(\d{1,2})-(\d{4}))(?:[ T,]+(.*))?"
 )
 _YEAR_FIRST = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?:[ T,]+(\d.*))?")
+# A month without its day is its first day.
+_MONTH = re.compile(r"(?:(\d{4})[-/](0?[1-9]|1[0-2])|(0?[1-9]|1[0-2])[-/](\d{4}))")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d.*")
 _MIDNIGHT = re.compile(r"0?0:00(?::00(?:\.0+)?)?|12:00(?::00)?\s*am", re.IGNORECASE)
 ORDERS = {"dmy": "the day first", "mdy": "the month first"}
@@ -25,7 +27,7 @@ DAY_S = 86_400.0
 
 def is_time_text(cell: str) -> bool:
     """Return whether a cell looks like a date or a time of day."""
-    return any(form.fullmatch(cell) for form in (_ISO, _YEAR_LAST, _YEAR_FIRST, _OF_DAY))
+    return any(form.fullmatch(cell) for form in (_ISO, _YEAR_LAST, _YEAR_FIRST, _OF_DAY, _MONTH))
 
 
 def is_day(cell: str) -> bool:
@@ -78,6 +80,8 @@ def seconds_of(cell: str, order: str = "") -> float:
             return _seconds_of_iso(cell)
     if _OF_DAY.fullmatch(cell):
         return _seconds_of_day(cell)
+    if match := _MONTH.fullmatch(cell):
+        return _midnight(match[1] or match[4], match[2] or match[3], "1")
     if match := _YEAR_FIRST.fullmatch(cell):
         return _midnight(match[1], match[3], match[4]) + _seconds_of_day(match[5])
     if match := _YEAR_LAST.fullmatch(cell):

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-SCALE = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+SCALE = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0, "d": 86_400.0, "y": 31_556_952.0}
 WORDS = {
     "s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "min": "minutes", "h": "hours",
-    "d": "days",
+    "d": "days", "y": "years",
 }  # fmt: skip
 # An epoch of today is 1.7e9 s, 1.7e12 ms, 1.7e15 us or 1.7e18 ns: the magnitude tells the unit.
 MAGNITUDES = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"), (1e9, "s"))
@@ -28,6 +28,9 @@ _BEHIND = re.compile(rf"([+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:e[+-]?\d+)?)\s*({'|'
 # Days since 1899-12-30, as spreadsheets count them, of the years 1990 to 2060.
 _SPREADSHEET = (32_874.0, 58_439.0)
 _DATES = ("date", "datum", "datetime")
+# Names of a column of years. Years of our time under another name rise by parts of a year, or are called a date.
+_YEARS = ("year", "jahr", "ano", "año", "annee", "année", "anno")
+_OUR_TIME, _YEAR_PARTS = (1500.0, 2100.0), (1, 2, 4, 12, 52, 365)
 # Share of a step by which even steps differ.
 _EVEN = 0.05
 # Seconds by which a step of days may be no whole number of seconds, as nine digits write it.
@@ -83,9 +86,40 @@ def unit_of_numbers(numbers: NDArray[np.float64], name: str) -> str:
     if unit := unit_in_name(name):
         return unit
     largest = float(np.nanmax(np.abs(numbers))) if np.isfinite(numbers).any() else 0.0
+    if are_years(numbers, name):
+        return "y"
     if "dat" in name.lower() and may_be_days(numbers, name):
         return "d"
     return next((unit for bound, unit in MAGNITUDES if largest > bound), "s")
+
+
+def is_year_name(name: str) -> bool:
+    """Return whether a column is called a year."""
+    return without_unit(name) in _YEARS
+
+
+def are_years(numbers: NDArray[np.float64], name: str) -> bool:
+    """Return whether numbers are years, such as 1821 or 1949.083: by the name, or by steps of parts of a year."""
+    known = numbers[np.isfinite(numbers)]
+    if is_year_name(name):
+        return len(known) > 0 and known.min() >= 1000 and known.max() < 3000
+    part = _year_part(known)
+    return part > 1 or (part == 1 and without_unit(name) in _DATES)
+
+
+def may_be_years(numbers: NDArray[np.float64]) -> bool:
+    """Return whether numbers rise by one from a year of our time to another; seconds do so, too."""
+    return _year_part(numbers[np.isfinite(numbers)]) == 1
+
+
+def _year_part(known: NDArray[np.float64]) -> int:
+    """Return the number of equal steps in a year by which numbers rise within our time; 0 where they do not."""
+    if len(known) < 3 or known.min() < _OUR_TIME[0] or known.max() > _OUR_TIME[1]:
+        return 0
+    steps = np.diff(known)
+    # Two or three decimals of a year are written.
+    parts = [part for part in _YEAR_PARTS if (np.abs(steps - 1 / part) <= 0.1 / part).all()]
+    return parts[0] if parts else 0
 
 
 def may_be_days(numbers: NDArray[np.float64], name: str) -> bool:
