@@ -19,6 +19,7 @@ from edgewright.pipeline.debounce import debounce_of
 from edgewright.pipeline.evaluation.class_samples import class_samples
 from edgewright.pipeline.learning import Evaluated
 from edgewright.pipeline.package.budget import budgets, package_card, with_estimates
+from edgewright.pipeline.package.conformal_interval import conformal_interval
 from edgewright.pipeline.package.int8_repair import FLOAT, Fitted, Repair, repaired_forms
 from edgewright.pipeline.package.packaging import build_package, recording_columns, vector_limit
 from edgewright.pipeline.package.variants import Form, compare
@@ -30,7 +31,7 @@ from edgewright.pipeline.run_folder.store import save_fitted
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.profiles.footprint import refusal, takes_programs
 from edgewright.schema.footprint import Budget
-from edgewright.schema.package import PictureSpec
+from edgewright.schema.package import IntervalSpec, PictureSpec
 from edgewright.schema.trace import CompressionRecord, DeviceRecord, RefitRecord
 from edgewright.schema.trace_flow import ClassSamples, DebounceRecord
 from edgewright.trace.sentences.facts import refit_text, scores_text
@@ -86,16 +87,16 @@ def deploy(job: Job, fit: Fit, evaluated: Evaluated, folder: Path, debounce: Deb
         refused = f"{NO_MODEL}: {NOTHING}. {REMEDY}"
     if not refused and not compression.within:
         refused = f"int8 loses {compression.drop:.4f}, more than max_drop {compression.max_drop}"
-    again, final = None, fit
+    again, final, interval = None, fit, conformal_interval(evaluated.evaluation)
     if config.refit and not refused:
         again, refitted, refitted_forms = refit(job, fit, evaluated.evaluation, repair)
         if refitted is None:
             job.warnings.append(f"the package has the tested fit, not the one on all samples: {again.why}")
         else:
             (folder / EVALUATED).mkdir()
-            _write(job, fit, forms, compression, folder / EVALUATED, None, agreeing)
+            _write(job, fit, forms, compression, folder / EVALUATED, None, agreeing, interval)
             final, forms, compression = refitted, refitted_forms, _resized(compression, refitted_forms)
-    digest = _write(job, final, forms, compression, folder, again, agreeing, packaged=not refused)
+    digest = _write(job, final, forms, compression, folder, again, agreeing, interval, packaged=not refused)
     compression = with_estimates(job.plan, material, forms, compression)
     deployed = compression.variants[-1].latency_p50_us
     device = budgets(job.plan, material, forms[-1], path, deployed)
@@ -158,6 +159,7 @@ def _write(
     folder: Path,
     again: RefitRecord | None,
     debounce: int,
+    interval: IntervalSpec | msgspec.UnsetType,
     *,
     packaged: bool = True,
 ) -> str:
@@ -191,6 +193,7 @@ def _write(
             **({"labels": "; ".join(map(sentence_of, material.labels))} if material.labels else {}),
         },
         seed=config.seed,
+        interval=interval,
         adapt=None if isinstance(config.adapt, msgspec.UnsetType) else config.adapt,
         recordings=recording_columns(material.plan, material.samples.rate, material.dataset.recordings),
         debounce=debounce,

@@ -73,7 +73,7 @@ def limit_of(steps: list[tuple[str, Any]]) -> float:
     The stage that fills them says it. Without such a stage it is 0, or 1 for a model that was fitted with missing
     values.
     """
-    own = 1.0 if getattr(steps[-1][1], "answers_missing", False) else 0.0
+    own = 1.0 if steps and getattr(steps[-1][1], "answers_missing", False) else 0.0
     return next((_limit(estimator) for _, estimator in steps if _fills(estimator)), own)
 
 

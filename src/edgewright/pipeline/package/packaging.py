@@ -37,6 +37,7 @@ from edgewright.schema.data import DataSet, Floats, Recording, Samples
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.package import (
     FitSpec,
+    IntervalSpec,
     JointReference,
     Manifest,
     PictureSpec,
@@ -327,6 +328,7 @@ def build_package(
     recordings: RecordingColumns | None = None,
     debounce: int = 1,
     max_vector_bytes: int = MAX_VECTOR_BYTES,
+    interval: IntervalSpec | msgspec.UnsetType = msgspec.UNSET,
 ) -> str:
     """Write the package and give its SHA-256.
 
@@ -346,6 +348,7 @@ def build_package(
         recordings: columns that say which rows belong together.
         debounce: windows in a row that must agree before a decision changes.
         max_vector_bytes: limit of the compressed test vectors.
+        interval: around predicted amounts.
     """
     samples, train = material.samples, material.sides.train
     vectors = choose_vectors(samples, train, seed, max_vector_bytes)
@@ -387,6 +390,7 @@ def build_package(
         adapt=learning,
         objects=read_objects(graph.metadata) or msgspec.UNSET,
         affine=axes,
+        interval=interval,
         decision=DecisionSpec(debounce=debounce),
         recordings=recordings if recordings is not None and names_in(recordings) and window else msgspec.UNSET,
     )
