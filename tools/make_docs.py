@@ -59,6 +59,7 @@ EXAMPLE: dict[str, Any] = {
     "need": 0.9,
     "keep_samples": False,
     "split.leave_one_out_s": 600,
+    "device.test_vectors_kb": 64,
     "model.backbone": "vww_96_int8.tflite",
     "model.depth": 0.4,
     "model.freeze": 0.8,

@@ -39,7 +39,7 @@ def test_import_edgewright_loads_no_library_and_no_room() -> None:
 
 
 def test_the_public_names_are_these() -> None:
-    assert edgewright.__all__ == ["Model", "Pipeline", "__version__", "fit", "load"]
+    assert edgewright.__all__ == ["Classifier", "Model", "Pipeline", "Regressor", "__version__", "fit", "load"]
     for name in edgewright.__all__:
         assert getattr(edgewright, name) is not None
     with pytest.raises(AttributeError, match="module 'edgewright' has no attribute 'Pipelin'"):

@@ -80,8 +80,9 @@ def _before_zeros(data: bytes, count: int, name: str, line: int) -> bytes:
     """Return the whole lines before a block of NUL bytes, and warn of what is left out."""
     cut = data.rfind(b"\n") + 1
     lost = f" and the cut line {line + data.count(10)}" if cut < len(data) else ""
-    text = f"{name}: {count:,} NUL bytes at the end{lost} are left out, as after a power cut"
-    warnings.warn(text, DataWarning, 2)
+    if cut:
+        text = f"{name}: {count:,} NUL bytes at the end{lost} are left out, as after a power cut"
+        warnings.warn(text, DataWarning, 2)
     return data[:cut]
 
 
