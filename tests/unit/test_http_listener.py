@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import socket
 import ssl
+import weakref
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from edgewright.core.measures.memory import resident
 from edgewright.fleet.server import connection_limits, http_listener
 from edgewright.fleet.server.connection_limits import OpenConnections
 from edgewright.fleet.server.http_listener import HttpListener, server_context
@@ -94,17 +97,42 @@ def test_a_turn_accepts_few_connections_where_silent_ones_may_be_closed(max_conn
     asyncio.run(go())
 
 
-def test_a_third_request_before_the_first_answer_ends_the_connection() -> None:
+@pytest.mark.parametrize("count", [2, 3, 17])
+def test_pipelined_requests_are_answered_in_order(count: int) -> None:
     async def visit(listener: HttpListener, going: asyncio.Event) -> None:
         reader, writer = await connected(listener)
-        writer.write(2 * GET)
+        for _ in range(2):
+            going.clear()
+            writer.write(count * GET)
+            while not listener.state.tasks:
+                await asyncio.sleep(0.01)
+            going.set()
+            for _ in range(count):
+                assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
+        assert len(listener.connections) == 1
+
+    visited(visit)
+
+
+@pytest.mark.parametrize("more", [1000 * GET, 17 * GET + b"no request\r\n\r\n", 17 * GET + 100 * (b"x" * 1000)])
+@pytest.mark.parametrize("begins_alone", [False, True])
+def test_a_connection_closes_after_the_pipelined_requests_that_may_wait(more: bytes, begins_alone: bool) -> None:
+    async def visit(listener: HttpListener, going: asyncio.Event) -> None:
+        reader, writer = await connected(listener)
+        if begins_alone:
+            writer.write(GET)
+            while not listener.state.tasks:
+                await asyncio.sleep(0.01)
+        writer.write(more if begins_alone else GET + more)
+        await asyncio.sleep(0.05)
         going.set()
-        assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
-        assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
-        going.clear()
-        writer.write(1000 * GET)
-        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-            await reader.readexactly(1)
+        for number in range(17):
+            head = await reader.readuntil(b"ok")
+            assert head.startswith(b"HTTP/1.1 200")
+            assert (b"connection: close" in head) == (number == 16)
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
+        assert len(listener.connections) == 0
 
     visited(visit)
 
@@ -331,6 +359,64 @@ def test_a_download_that_goes_on_is_not_idle(monkeypatch: pytest.MonkeyPatch) ->
             assert len(others) == 3
 
     visited(visit, body=b"x" * LARGE)
+
+
+@pytest.mark.parametrize("end", ["silent", "a byte", "a request"])
+def test_a_closed_tls_connection_is_in_no_cycle(tmp_path: Path, end: str) -> None:
+    certificate = _certificate(tmp_path)
+
+    async def visit(listener: HttpListener, going: asyncio.Event) -> None:
+        going.set()
+        trusted = ssl.create_default_context(cafile=str(certificate[0]))
+        for _ in range(3):
+            reader, writer = await connected(listener, trusted if end == "a request" else None)
+            if end != "silent":
+                writer.write(GET if end == "a request" else b"\x16")
+                await writer.drain()
+            if end == "a request":
+                await reader.readuntil(b"ok")
+            while not len(listener.connections):
+                await asyncio.sleep(0.01)
+            (left,) = [weakref.ref(connection) for connection in listener.connections._open]
+            gc.collect()
+            gc.disable()
+            try:
+                writer.close()
+                await asyncio.sleep(0.1)
+                assert left() is None
+            finally:
+                gc.enable()
+
+    visited(visit, server_context(*certificate))
+
+
+@pytest.mark.slow
+def test_closed_tls_connections_give_their_memory_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_limits, "SILENT_S", 600.0)
+    certificate = _certificate(tmp_path)
+    count = min(1500, connection_limits.capacity() // 3)
+
+    async def visit(listener: HttpListener, going: asyncio.Event) -> None:
+        listener.connections.maximum = 2 * count
+        sizes = []
+        for _ in range(3):
+            before = resident()
+            opened = [
+                await asyncio.to_thread(socket.create_connection, ("127.0.0.1", listener.port)) for _ in range(count)
+            ]
+            while len(listener.connections) < count:
+                await asyncio.sleep(0.05)
+            during = resident()
+            for one in opened:
+                one.close()
+            await asyncio.sleep(2.5)
+            assert len(listener.connections) == 0
+            sizes.append((during - before, resident() - before))
+        # The first round also loads what all later ones need.
+        assert sizes[0][0] > count * 20_000
+        assert sizes[1][1] + sizes[2][1] < 0.2 * sizes[0][0], sizes
+
+    visited(visit, server_context(*certificate))
 
 
 class _Failing:
