@@ -64,12 +64,11 @@ def _some(side: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _of_side(pictures: Floats, side: NDArray[np.int64]) -> Floats:
-    thumbnails = [_thumbnails(pictures[side[part]]) for part in parts((len(side), *pictures.shape[1:]))]
-    return np.concatenate(thumbnails)
+    return np.concatenate([thumbnails(pictures[side[part]]) for part in parts((len(side), *pictures.shape[1:]))])
 
 
-def _thumbnails(pictures: Floats) -> Floats:
-    """Mean colours of a grid without their mean, shape (n, channels * grid * grid)."""
+def thumbnails(pictures: Floats) -> Floats:
+    """Return the mean colours of a grid without their mean, shape (n, channels * grid * grid)."""
     height, width = pictures.shape[2:]
     rows, columns = (np.arange(_GRID) * length // _GRID for length in (height, width))
     sums = np.add.reduceat(np.add.reduceat(pictures, rows, axis=2), columns, axis=3)

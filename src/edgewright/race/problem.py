@@ -178,9 +178,10 @@ def fold_units(samples: Samples, window: WindowConfig | None) -> tuple[str, Indi
     """Return the kind of unit that folds keep whole ('group', 'session', ...) and the unit of each sample."""
     if samples.groups is not None and len(np.unique(samples.groups)) > 1:
         return "group", np.unique(samples.groups, return_inverse=True)[1].astype(np.int64)
-    if samples.rate is None and window is None:
-        return "row", np.arange(len(samples.y), dtype=np.int64)
     sessions = np.unique(samples.sessions, return_inverse=True)[1].astype(np.int64)
+    has_bursts = are_pictures(samples) and FEWEST_DAYS <= sessions.max() + 1 < len(sessions)
+    if samples.rate is None and window is None and not has_bursts:
+        return "row", np.arange(len(samples.y), dtype=np.int64)
     if sessions.max() + 1 >= FEWEST_DAYS:
         return "session", sessions
     if samples.rate is not None:

@@ -16,6 +16,7 @@ from edgewright.data.boxes import Placing, centres_text, read_boxes
 from edgewright.data.contract import Source, SourceConfig, need_path
 from edgewright.data.files import stored_files
 from edgewright.data.labels import Marks, Meaning, read_marks, read_name
+from edgewright.data.near_duplicates import find_bursts
 from edgewright.schema.data import Column, DataSet, Floats, Recording
 from edgewright.schema.errors import InputError
 
@@ -37,6 +38,7 @@ class PicturesConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fie
         labels: path of a CSV with file,label (and group); pictures that it does not name have no label.
         boxes: path of boxes around objects, for task = 'detection': a COCO file, or a CSV with
             file,label,x,y,width,height in pixels. Pictures that it does not list have no label.
+        bursts: near-duplicate pictures of one label are one session, which `split.by = "session"` keeps on one side.
         skip_bad_rows: leave out pictures that cannot be read; more than 5 % are an error.
     """
 
@@ -47,6 +49,7 @@ class PicturesConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fie
     pattern: str = ""
     labels: str = ""
     boxes: str = ""
+    bursts: bool = False
     skip_bad_rows: bool = False
 
 
@@ -120,12 +123,15 @@ def load(config: PicturesConfig, seed: int) -> DataSet:
             do = "Name a CSV with file,label: labels"
         raise InputError("a folder for each label, or labels", "no label", config.labels or config.path, do)
     grouped = all(meaning.group for meaning in meanings)
+    pictures, sessions = _floats(values), np.array(names)
+    if config.bursts:
+        sessions = sessions[find_bursts(pictures, np.array(labels))]
     recording = Recording(
         name=path.name,
-        values=_floats(values),
+        values=pictures,
         target=np.array(labels),
         groups=np.array([meaning.group for meaning in meanings]) if grouped else None,
-        sessions=np.array(names),
+        sessions=sessions,
     )
     return DataSet(
         name=path.stem,

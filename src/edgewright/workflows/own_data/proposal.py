@@ -20,6 +20,8 @@ from edgewright.data.findings import Quality
 from edgewright.data.load import load_data
 from edgewright.data.memory_share import KEY as FILES
 from edgewright.data.memory_share import fitting_files
+from edgewright.data.near_duplicates import KEY as BURSTS
+from edgewright.data.near_duplicates import burst_sentence, find_bursts
 from edgewright.data.preview import Preview, read_preview
 from edgewright.data.quality import examine
 from edgewright.data.resampling import KEY as RESAMPLE
@@ -245,6 +247,8 @@ def look(request: OwnDataRequest) -> OwnData:
         preview = replace(preview, table={**preview.table, MISSING_VALUES: missing_table(sentinels)})
         dataset = with_missing(dataset, sentinels)
     data = choose_framing(dataset, request.decision, request.task)
+    if table["kind"] == "pictures" and data.task == "classification" and not dataset.group_name:
+        preview, dataset = _with_bursts(preview, dataset)
     quality = examine(dataset)
     resample = lowest_rate(dataset) if data.window is not None else None
     if resample is not None:
@@ -253,6 +257,19 @@ def look(request: OwnDataRequest) -> OwnData:
     if assumed:
         dataset = msgspec.structs.replace(dataset, rate=ASSUMED_HZ)
     return OwnData(preview, roles, dataset, data, quality, assumed, len(dataset.groups), resample, sentinels)
+
+
+def _with_bursts(preview: Preview, dataset: DataSet) -> tuple[Preview, DataSet]:
+    """Return pictures whose bursts of near-duplicates are sessions, if there are any."""
+    (pictures,) = dataset.recordings
+    if pictures.sessions is None or pictures.target is None:
+        return preview, dataset
+    sessions = pictures.sessions[find_bursts(pictures.values, pictures.target)]
+    if not burst_sentence(sessions):
+        return preview, dataset
+    pictures = msgspec.structs.replace(pictures, sessions=sessions)
+    preview = replace(preview, table={**preview.table, BURSTS: True})
+    return preview, msgspec.structs.replace(dataset, recordings=(pictures,))
 
 
 def propose(
@@ -411,6 +428,9 @@ def _split(base: dict[str, Any], data: OwnData) -> tuple[dict[str, Any], dict[st
     split: dict[str, Any] = {"validation": 0.0} if data.groups == 2 else {}
     if data.groups == 1:  # nobody else is left to test
         split = {"by": "session" if len(data.dataset.recordings) > 1 else "time"}
+    has_bursts = BURSTS in data.preview.table
+    if has_bursts:
+        split = {"by": "session"}
     material = _material(base, split, data)
     stretches_only = material is None
     if material is None:
@@ -425,6 +445,13 @@ def _split(base: dict[str, Any], data: OwnData) -> tuple[dict[str, Any], dict[st
         "time": "the last fifth of the rows tests, because neighbours in time are alike",
         "row": _ONE_STRETCH if stretches_only else "rows stand alone and no person or machine is known",
     }
+    if has_bursts:
+        (pictures,) = data.dataset.recordings
+        sides = "a burst is on one side" if by == "session" else "too few bursts to keep each on one side"
+        reasons[by] = f"{burst_sentence(pictures.sessions)}; {sides}. Expect less of new places"  # type: ignore[arg-type]
+        y = np.asarray(material.samples.y)
+        untested = sorted(set(y[material.sides.train].tolist()) - set(y[material.sides.test].tolist()))
+        reasons[by] += f". Not tested: {some_of(untested)}" if untested else ""
     tested = sorted({str(name) for name in material.samples.groups[material.sides.test]}) if by == "group" else []  # type: ignore[index]
     if tested and data.framing.kind == "window" and len(tested) <= _NAMED_GROUPS:
         split["test_groups"] = tested
@@ -454,7 +481,8 @@ def _material(base: dict[str, Any], split: dict[str, Any], data: OwnData) -> Mat
         if single:
             return None
         raise
-    if single and material.sides.by == "time" and len(np.unique(material.samples.y[material.sides.test])) < 2:
+    may_miss_classes = material.sides.by == "time" or BURSTS in data.preview.table
+    if single and may_miss_classes and len(np.unique(material.samples.y[material.sides.test])) < 2:
         return None
     return material
 
