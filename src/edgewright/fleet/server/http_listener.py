@@ -99,7 +99,7 @@ class HttpListener:
         self.config.load()
         logging.getLogger("uvicorn.error").disabled = True  # it would log every malformed request
         self.state = ServerState()
-        self._peak = 0
+        self._peak = self._count = 0
         self.loop = asyncio.get_running_loop()
         if tls:
             asyncio.sslproto.SSLProtocol.max_size = _TLS_BUFFER
@@ -126,9 +126,10 @@ class HttpListener:
         self.state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
         self.loop.add_reader(self._socket, self._accept)
         self.connections.end_silent()
-        self._peak = max(self._peak, len(self.connections))
-        if self._peak - len(self.connections) >= _TRIM_AFTER:
-            self._peak = len(self.connections)
+        count = len(self.connections)
+        is_falling, self._count = count < self._count, count
+        if self._peak - count >= _TRIM_AFTER and not is_falling:
+            self._peak = count
             with suppress(AttributeError):  # another C library than glibc
                 _LIBC.malloc_trim(0)
         if closed := self.connections.closed:
@@ -153,6 +154,7 @@ class HttpListener:
 
     def connect(self, connection: _HttpConnection, accepted: socket.socket) -> asyncio.Task[object]:
         """Return the task that does the TLS handshake and connects the protocol."""
+        self._peak = max(self._peak, len(self.connections))
         return self.loop.create_task(
             self.loop.connect_accepted_socket(
                 lambda: connection, accepted, ssl=self._tls,
