@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.table import ROOT, TargetReport, markdown, python, spent
 from edgewright.export.c99_stream.denoiser import write_denoiser_c99
-from edgewright.export.emulator import Entry, missing_tools, run_on_device
+from edgewright.export.emulator import Entry, installed_tools, run_on_device
 from edgewright.graph.denoising import DenoiserFile, read_denoiser
 
 DATA = ROOT.parent / "shared" / "data"
@@ -97,15 +97,15 @@ def _judge(report: TargetReport, name: str, kind: str, rows: Sequence[dict[str, 
 
 def _device(denoiser: DenoiserFile) -> None:
     """Print what a step takes on an emulated Cortex-M4."""
-    if missing_tools():
-        print(f"\nleft out: {', '.join(missing_tools())} not installed")
+    if "qemu" not in installed_tools("cortex-m4"):
+        print("\nleft out: GCC and QEMU are not installed")
         return
     spec, code = denoiser.spec, write_denoiser_c99(denoiser, name="denoiser")
     width = spec.hop * len(spec.columns)
     x = np.random.default_rng(0).standard_normal((1, _STEPS * width)).astype(np.float32)
     call = (f"static denoiser_context context; denoiser_init(&context); for (int i = 0; i < {_STEPS}; ++i) "
             f"denoiser_step(&context, (const float *)in + {width} * i, (float *)out + {width} * i);")  # fmt: skip
-    run = run_on_device(code.files, Entry("denoiser.h", call, 4 * x.size, 4 * x.size), "cortex-m4", x)
+    run = run_on_device(code.files, Entry("denoiser.h", call, 4 * x.size, 4 * x.size), "cortex-m4", x, tools="qemu")
     each = run.instructions / _STEPS / spec.hop
     print(f"\nCortex-M4: {each:,.0f} instructions a sample ({spec.macs:,.0f} multiply-accumulates), "
           f"{each * spec.rate / 1e6:.1f} million a second; {run.flash:,} bytes of flash, {run.ram:,} of RAM, "

@@ -69,7 +69,7 @@ class DetectorSubject:
         call += f"{time}*(int *)out = m_detect(&context, (const float *)in + {channels} * i, &told); }}"
         entry = Entry("m_detect.h", call, 4 * self.rows.size, 4)
         stream = self.rows.reshape(1, -1)
-        done = run_on_device(form_files(self.form, "m"), entry, core, stream, timeout=300.0, counted=3e7)
+        done = run_on_device(form_files(self.form, "m"), entry, core, stream, timeout=300.0, counted=3e7, tools="qemu")
         each = round(done.instructions / len(self.rows))
         return Truth(flash=done.flash, static=done.ram, stack=done.stack, instructions=each)
 

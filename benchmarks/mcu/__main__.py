@@ -120,7 +120,9 @@ def _run(network: IntegerNetwork, form: Form) -> tuple[DeviceRun, int, int]:
 
     def run(count: int, counted: float) -> DeviceRun:
         given = pixels(x[:count]) if turning(network) is not None else x[:count]
-        return run_on_device(files, entry, form.device, given.reshape(count, -1), timeout=900.0, counted=counted)
+        return run_on_device(
+            files, entry, form.device, given.reshape(count, -1), timeout=900.0, counted=counted, tools="qemu"
+        )
 
     one = run(1, 3e8)
     count = int(min(_INPUTS, max(2, _MAX_INSTRUCTIONS // one.instructions)))
@@ -154,7 +156,7 @@ def _emlearn(case: Case) -> DeviceRun:
     files = json.loads(done.stdout)
     call = f"*(int32_t *)out = net_predict((const float *)in, {case.widths[0]});"
     rows = np.zeros((1, case.widths[0]), np.float32)
-    return run_on_device(files, Entry("net.h", call, 4 * case.widths[0], 4), "cortex-m4", rows)
+    return run_on_device(files, Entry("net.h", call, 4 * case.widths[0], 4), "cortex-m4", rows, tools="qemu")
 
 
 def _seconds() -> float:

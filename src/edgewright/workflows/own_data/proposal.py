@@ -457,7 +457,7 @@ def _split(base: dict[str, Any], data: OwnData) -> tuple[dict[str, Any], dict[st
         split["test_groups"] = tested
     if by == "group" and data.few:
         split["leave_one_out_s"] = LEAVE_ONE_OUT_S
-    elif by in ("row", "session") and len(material.sides.test) < MIN_TEST_SAMPLES:
+    elif by in ("row", "session") and not stretches_only and len(material.sides.test) < MIN_TEST_SAMPLES:
         split["leave_one_out_s"] = LEAVE_ONE_OUT_S
         count = plural(len(material.sides.test), "sample")
         reasons[by] += f". Only {count} would test: the verdict is about all samples, by {FOLDS} folds"
