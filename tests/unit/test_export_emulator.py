@@ -100,6 +100,18 @@ void turn(const int8_t *in, int8_t *out) {
 
 
 @pytest.mark.slow
+def test_names_of_the_library_are_free_for_the_program() -> None:
+    """`hidden` is a macro of the sources of musl."""
+    need_tools("cortex-m4", "pip")
+    source = """#include "turn.h"
+typedef struct { int8_t hidden; } part;
+void turn(const int8_t *in, int8_t *out) { const part one = {in[0]}; out[0] = one.hidden; }
+"""
+    run = run_on_device({"turn.h": HEADER, "turn.c": source}, ENTRY, "cortex-m4", ROWS, tools="pip")
+    assert run.outputs[:, 0].tolist() == ROWS[:, 0].tolist()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("tools", get_args(ToolSet))
 @pytest.mark.parametrize(("device", "stops"), [("cortex-m0", True), ("cortex-m3", False)])
 def test_an_unaligned_access_stops_a_core_that_cannot_do_it(device: str, stops: bool, tools: ToolSet) -> None:

@@ -35,7 +35,7 @@ _MUSL_SOURCES = (
     "__math_invalidf", "__math_divzerof",
 )  # fmt: skip
 # No fused multiply-add: every core and compiler gives the same bits.
-_FLAGS = ("-ffunction-sections", "-fdata-sections", "-fno-unwind-tables", "-ffp-contract=off", "-Dhidden=")
+_FLAGS = ("-ffunction-sections", "-fdata-sections", "-fno-unwind-tables", "-ffp-contract=off")
 
 
 @dataclass(frozen=True)
@@ -117,23 +117,24 @@ def build_image(
     texts = {
         **files,
         "emulator.ld": script.replace("ram_bytes", str(sizes[1])),
-        "emulator_math.c": (own / "math.c").read_text("utf-8"),
+        "emulator_library.c": (own / "library.c").read_text("utf-8"),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, "utf-8")
     library = Path(str(resources.files("ziglang"))) / "lib/libc"
     musl = library / "musl"
     included = [f"-isystem{library / 'include' / part}" for part in (f"{core.headers}-linux-musl", "generic-musl")]
-    included += [f"-I{musl / part}" for part in ("src/internal", "src/math", "arch/generic")]
+    # Only musl's sources see its internal headers, which define names such as `hidden`.
+    internal = ["-Dhidden=", *(f"-I{musl / part}" for part in ("src/internal", "src/math", "arch/generic"))]
     model = [name for name in sorted(files) if name.endswith(".c")]
     command = [*zig_command(), "cc", "-target", core.target, f"-mcpu={core.cpu}", optimise, *_FLAGS, *included]
-    libraries = ["emulator_math.c", *(str(musl / f"src/math/{name}.c") for name in _MUSL_SOURCES)]
+    libraries = ["emulator_library.c", *(str(musl / f"src/math/{name}.c") for name in _MUSL_SOURCES)]
     linking = ["-Wl,--gc-sections", f"-Wl,-e,{_ENTRY}", "-T", "emulator.ld", "-o", "image.elf"]
     # The model is strict C99; musl's sources are not.
     objects = [f"{name}.o" for name in model]
     for source, target in zip(model, objects, strict=True):
         _call_zig([*command, "-std=c99", "-c", source, "-o", target], folder, device, sizes)
-    _call_zig([*command, "-std=gnu99", *objects, *libraries, *linking], folder, device, sizes)
+    _call_zig([*command, "-std=gnu99", *internal, *objects, *libraries, *linking], folder, device, sizes)
     return _read_image((folder / "image.elf").read_bytes())
 
 

@@ -1,5 +1,6 @@
 /* What ziglang's library for a core without an operating system lacks. */
 #include <math.h>
+#include <string.h>
 
 float rintf(float x) {
     /* Above 2^23 every float is whole; below, adding and subtracting it rounds half to even. */
@@ -19,4 +20,35 @@ float tanhf(float x) {
     const float power = expm1f(2.0f * __builtin_fabsf(x));
     const float y = __builtin_fabsf(x) > 10.0f ? 1.0f : power / (power + 2.0f);
     return x != x ? x : __builtin_copysignf(y, x);
+}
+
+int strcmp(const char *first, const char *second) {
+    while (*first != '\0' && *first == *second) {
+        ++first;
+        ++second;
+    }
+    return (int)(unsigned char)*first - (int)(unsigned char)*second;
+}
+
+char *strcpy(char *to, const char *from) {
+    return memcpy(to, from, strlen(from) + 1);
+}
+
+char *strchr(const char *text, int wanted) {
+    const char letter = (char)wanted;
+    while (*text != letter) {
+        if (*text == '\0') {
+            return 0;
+        }
+        ++text;
+    }
+    return (char *)text;
+}
+
+int strncmp(const char *first, const char *second, size_t count) {
+    for (; count > 0 && *first != '\0' && *first == *second; --count) {
+        ++first;
+        ++second;
+    }
+    return count == 0 ? 0 : (int)(unsigned char)*first - (int)(unsigned char)*second;
 }
