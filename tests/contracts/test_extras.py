@@ -157,7 +157,7 @@ def test_an_extra_runs_the_readme_on_own_data(
         ("accelerators", ["export runs/small --to ethosu"], "compiled by Vela"),
         ("accelerators", ["predict runs/small --csv rows.csv --engine openvino"], "line 121: "),
         ("web", ["export runs/small --to web"], "model.wasm"),
-        ("emulator", ["prove runs/small --device cortex-m4"], "C99 on an emulated cortex-m4"),
+        ("emulator", ["prove runs/small --device cortex-m4"], "Simulated processor among the forms"),
         ("fpga", ["export runs/small --to verilog"], "wrote exported/Makefile"),
         ("search", ["search small.toml --trials 1 --out study"], "1 trials on phone-arm64: 1 done"),
         ("demo", ["demo"], "edgewright predict runs/demo"),
