@@ -1,8 +1,8 @@
 """Fitted trees of scikit-learn as tables, walked down all at once, level by level.
 
-The pattern is that of foreign ensembles (`graph/normalise/ml_trees.py`): seven operators a level. Generated C walks
-each tree in a loop. There a split takes nine bytes, where there are at most 256 columns and 65,535 nodes, and a leaf
-one byte for each class, or two for an amount.
+The pattern is that of foreign ensembles (`graph/normalise/machine_learning.py`): seven operators per level. Generated C
+walks each tree in a loop. A split takes nine bytes in C if there are at most 256 columns and 65,535 nodes, a leaf one
+byte per class, or two for an amount.
 """
 
 from __future__ import annotations

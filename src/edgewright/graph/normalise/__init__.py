@@ -1,30 +1,54 @@
-"""Conversion of a foreign model to the dialect: every module of this folder is a pass.
-
-A pass offers `ORDER`, its place among the passes, and `run(draft)`, which changes the draft.
-"""
+"""Conversion of a foreign model to the dialect by passes, each of which changes the draft."""
 
 from __future__ import annotations
 
-import importlib
-from functools import cache
-from types import ModuleType
-
 import numpy as np
 
-from edgewright.core import catalogue
 from edgewright.graph.draft import Draft
+from edgewright.graph.normalise import (
+    folding,
+    layout,
+    machine_learning,
+    operators,
+    quantised,
+    recurrent,
+    shaped,
+    support_vectors,
+)
 from edgewright.schema.errors import InputError
 
-# Errors that an attribute of a wrong type or length causes: the file is damaged, or its writer is wrong.
-_MISFIT = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)
-
-
-@cache
-def passes() -> tuple[ModuleType, ...]:
-    """All passes in their order."""
-    names = catalogue.listing(__name__, "ORDER")
-    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
-    return tuple(sorted(modules, key=lambda module: (module.ORDER, module.__name__)))
+# A pass relies on the form that the passes before it leave.
+PASSES = (
+    recurrent.convert_gru_loops,
+    operators.name_activations,
+    operators.convert_old_opsets,
+    quantised.read_dynamic_quantisation,
+    quantised.rewrite_integer_operators,
+    quantised.replace_zero_scales,
+    quantised.convert_unsigned_bytes,
+    operators.remove_no_ops,
+    recurrent.convert_recurrent_layers,
+    machine_learning.convert_linear_models,
+    machine_learning.convert_preprocessing,
+    support_vectors.convert_support_vectors,
+    machine_learning.convert_tree_ensembles,
+    machine_learning.convert_class_outputs,
+    operators.decompose_operators,
+    shaped.rewrite_by_shape,
+    folding.fold_constants,
+    quantised.standardise_rounding,
+    operators.remove_casts,
+    layout.move_input_transpose,
+    folding.standardise_pools,
+    layout.merge_reshapes,
+    folding.fold_batch_norm,
+    folding.standardise_dense_layers,
+    layout.convert_pointwise_layers,
+    folding.fold_affine,
+    layout.cancel_transposes,
+)
+# Exceptions that an attribute of a wrong type or length raises: the file is damaged or was written wrongly.
+_ATTRIBUTE_ERRORS = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)
 
 
 def normalise(draft: Draft) -> None:
@@ -33,13 +57,13 @@ def normalise(draft: Draft) -> None:
     Raises:
         InputError: the dialect does not support an operator; the message names it and its nodes.
     """
-    for module in (*passes(), *passes()):
+    for run_pass in (*PASSES, *PASSES):
         try:
             # An overflow becomes infinite here, as in the model itself.
             with np.errstate(all="ignore"):
-                module.run(draft)
-        except _MISFIT as error:
+                run_pass(draft)
+        except _ATTRIBUTE_ERRORS as error:
             text = " ".join(str(error).split()) or type(error).__name__
             got = "attributes and constants of the types the ONNX standard gives them"
-            raise InputError(got, text, f"model {draft.name}, {module.__name__.rpartition('.')[2]}") from None
+            raise InputError(got, text, f"model {draft.name}, {run_pass.__name__}") from None
         draft.prune()

@@ -8,16 +8,168 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.graph.draft import Chain, Draft, DraftNode, Rewritten, applied
-from edgewright.graph.normalise._convolution_transpose import RULES as CONVOLUTIONS
-from edgewright.graph.normalise._convolution_transpose import in_order
-from edgewright.graph.normalise._seen import Rule, Seen
 from edgewright.graph.normalise._values import Values, known, start, step
 from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Array
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Inputs of a node, those left out as None or ().
+
+    Attributes:
+        node: of the draft.
+        shapes: for the first batch length that is tried.
+        others: for the second one; the same where the model has its batch fixed.
+        constants: what does not depend on the data.
+        fixed: length of the batch where the model has it fixed, else 0.
+    """
+
+    node: DraftNode
+    shapes: tuple[Shape, ...]
+    others: tuple[Shape, ...]
+    constants: tuple[Array | None, ...]
+    fixed: int = 0
+
+    def constant(self, index: int, name: str) -> Array | None:
+        """Return an input that does not depend on the data; None where it is left out.
+
+        Raises:
+            InputError: for one that does.
+        """
+        if len(self.node.inputs) <= index or not self.node.inputs[index]:
+            return None
+        if self.constants[index] is None:
+            raise InputError(f"constant {name}", f"the computed value {self.node.inputs[index]!r}", self.node.where)
+        return self.constants[index]
+
+    def grows(self, index: int = 0) -> int:
+        """Return the axis of an input that is the batch; -1 where none is seen to be.
+
+        Of a model with a fixed batch it is the first one, if that has the batch's length.
+        """
+        if self.fixed:
+            computed = self.constants[index] is None
+            return 0 if computed and self.shapes[index][:1] == (self.fixed,) else -1
+        pairs = zip(self.shapes[index], self.others[index], strict=True)
+        return next((axis for axis, (a, b) in enumerate(pairs) if a != b), -1)
+
+
+Rule = Callable[[Chain, DraftNode, Seen], Rewritten]
+
+
+Lengths = tuple[int, ...]
+
+
+def _transposed(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
+    weights, bias = seen.constant(1, "weights"), seen.constant(2, "bias")
+    shape = seen.shapes[0]
+    if weights is None or weights.ndim not in (3, 4) or weights.ndim != len(shape):
+        raise InputError("constant weights for one or two axes", f"an input of {len(shape)} axes", node.where)
+    groups = int(node.attributes.get("group", 1))
+    if groups < 1 or shape[1] != weights.shape[0] or weights.shape[0] % groups:
+        raise InputError(f"{weights.shape[0]} channels in {groups} groups", str(shape[1]), node.where)
+    rank = weights.ndim - 2
+    strides, dilations = (_transposed_lengths(node, name, rank, 1) for name in ("strides", "dilations"))
+    spread = _spread(weights, dilations)
+    first, out = _frame(node, shape[2:], spread.shape[2:], strides)
+    filters, channels = weights.shape[1] * groups, math.prod(strides)
+    kernel = tuple(-(-k // s) for k, s in zip(spread.shape[2:], strides, strict=True))
+    # Places before the first input that reach it, and so many behind the last that the output is covered.
+    places = tuple(-(-(f + n) // s) for f, n, s in zip(first, out, strides, strict=True))
+    after = tuple(max(0, p - n) for p, n in zip(places, shape[2:], strict=True))
+    places = tuple(n + a for n, a in zip(shape[2:], after, strict=True))
+    inputs = [node.inputs[0], chain.draft.constant(_phases(spread, groups, strides, kernel))]
+    if bias is not None:
+        inputs.append(chain.draft.constant(np.repeat(bias, channels)))
+    pads = (*(k - 1 for k in kernel), *after)
+    value = chain.op("Conv", *inputs, kernel_shape=kernel, pads=pads, group=groups)
+    value = in_order(chain, value, filters, strides, places)
+    for axis, (f, n, s, p) in enumerate(zip(first, out, strides, places, strict=True), 2):
+        if (f, n) != (0, p * s):
+            value = chain.op("Slice", value, *([i] for i in (f, f + n, axis)))
+    return value
+
+
+def _transposed_lengths(node: DraftNode, name: str, rank: int, fill: int) -> Lengths:
+    lengths = tuple(int(n) for n in node.attributes.get(name) or (fill,) * rank)
+    if len(lengths) != rank or min(lengths) < fill:
+        raise InputError(f"{rank} {name} from {fill}", str(lengths), node.where)
+    return lengths
+
+
+def _spread(weights: Array, dilations: Lengths) -> Array:
+    """Return weights (in, out of the group, kernel) with zeros where a dilated kernel has gaps."""
+    extents = tuple((k - 1) * d + 1 for k, d in zip(weights.shape[2:], dilations, strict=True))
+    kernel = np.zeros((*weights.shape[:2], *extents), np.float32)
+    kernel[(slice(None), slice(None), *(slice(None, None, d) for d in dilations))] = weights
+    return kernel
+
+
+def _frame(node: DraftNode, shape: Lengths, extents: Lengths, strides: Lengths) -> tuple[Lengths, Lengths]:
+    """Return the start and the lengths of the kept output, by the formulas of the ONNX standard."""
+    rank, given = len(shape), node.attributes
+    more = _transposed_lengths(node, "output_padding", rank, 0)
+    full = tuple((n - 1) * s + e + m for n, s, e, m in zip(shape, strides, extents, more, strict=True))
+    auto = str(given.get("auto_pad", "NOTSET"))
+    wanted = tuple(int(n) for n in given.get("output_shape", ()))[-rank:]
+    if auto.startswith("SAME") and not wanted:
+        wanted = tuple(n * s for n, s in zip(shape, strides, strict=True))
+    if wanted:
+        total = tuple(max(0, f - w) for f, w in zip(full, wanted, strict=True))
+        less = tuple(t // 2 for t in total)
+        first = less if auto == "SAME_UPPER" else tuple(t - s for t, s in zip(total, less, strict=True))
+        return first, wanted
+    pads = _transposed_lengths(node, "pads", 2 * rank, 0) if auto == "NOTSET" else (0,) * (2 * rank)
+    out = tuple(f - b - a for f, b, a in zip(full, pads[:rank], pads[rank:], strict=True))
+    if min(out) < 1:
+        raise InputError("padding less than the output", f"pads {pads}", node.where)
+    return pads[:rank], out
+
+
+def _phases(weights: Array, groups: int, strides: Lengths, kernel: Lengths) -> Array:
+    """Filter (out * phases, in of the group, kernel): every s-th weight from r on, backwards."""
+    ins, outs = weights.shape[0] // groups, weights.shape[1]
+    whole = np.zeros((*weights.shape[:2], *(k * s for k, s in zip(kernel, strides, strict=True))), np.float32)
+    whole[(slice(None), slice(None), *(slice(0, n) for n in weights.shape[2:]))] = weights
+    rank = len(kernel)
+    # (groups, in, out, m, r, m, r) to (groups, out, r, r, in, m, m).
+    parts = [n for k, s in zip(kernel, strides, strict=True) for n in (k, s)]
+    split = whole.reshape(groups, ins, outs, *parts)
+    order = (0, 2, *(4 + 2 * i for i in range(rank)), 1, *(3 + 2 * i for i in range(rank)))
+    turned = split.transpose(order).reshape(groups * outs * math.prod(strides), ins, *kernel)
+    return np.ascontiguousarray(np.flip(turned, tuple(range(2, 2 + rank))))
+
+
+def in_order(chain: Chain, value: str, filters: int, strides: Lengths, places: Lengths) -> str:
+    """Append what brings (n, filter * phases, *places) to (n, filter, *places * strides), the last axis first."""
+    done = list(places)
+    for axis in reversed(range(len(strides))):
+        s = strides[axis]
+        if s == 1:
+            continue
+        left, behind = math.prod(strides[:axis]), math.prod(done[axis + 1 :])
+        # (n, filters, s, before and place, behind) to (n, filters, before and place, s, behind).
+        shape = [-1, filters * left, s, math.prod(done[: axis + 1])]
+        more, order = ([], (0, 1, 3, 2)) if behind == 1 else ([behind], (0, 1, 3, 2, 4))
+        value = chain.op("Reshape", value, [*shape, *more])
+        value = chain.op("Transpose", value, perm=order)
+        done[axis] *= s
+        value = chain.op("Reshape", value, [-1, filters * left, *done])
+    return value
+
+
+TRANSPOSED_CONVOLUTION_RULES: dict[str, Rule] = {"ConvTranspose": _transposed}
+
 
 # Coordinates are those of the ONNX standard, worked out in float32 as ONNX Runtime does, since places in the middle
 # between two values are chosen by the last digit.
@@ -428,11 +580,10 @@ _MOVES: dict[str, Rule] = {
 }
 
 
-ORDER = 45
-RULES: dict[str, Rule] = {**_MOVES, **_SIZES, **CONVOLUTIONS, **_SUMS_OF_PRODUCTS}
+RULES: dict[str, Rule] = {**_MOVES, **_SIZES, **TRANSPOSED_CONVOLUTION_RULES, **_SUMS_OF_PRODUCTS}
 
 
-def run(draft: Draft) -> None:
+def rewrite_by_shape(draft: Draft) -> None:
     """Rewrite every operator that has a rule.
 
     Raises:

@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.graph.draft import Chain, Draft, DraftNode, Rewritten, rewrite
-from edgewright.graph.normalise._ml import as_float, class_names, post_transform, says_classes
+from edgewright.graph.normalise.machine_learning import as_float, class_names, post_transform, says_classes
 from edgewright.schema.errors import InputError
 
-ORDER = 30
 # Products of support vectors with columns, or with pairs of classes; more are a damaged file's.
 _LARGEST = 1 << 24
 # Of libsvm: the least probability of a pair, and the error, times the classes, at which coupling stops.
@@ -31,7 +30,7 @@ _PRODUCTS = frozenset({1.0, 2.0, 3.0, 4.0, 5.0})
 Floats = NDArray[np.float32]
 
 
-def run(draft: Draft) -> None:
+def convert_support_vectors(draft: Draft) -> None:
     """Rewrite SVMClassifier and SVMRegressor."""
     rewrite(draft, {"ai.onnx.ml.SVMClassifier": _classifier, "ai.onnx.ml.SVMRegressor": _regressor})
 
