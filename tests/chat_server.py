@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from documents_example import manual_index
 from edgewright.cli.main import run
-from studio_server import PATIENCE, START
+from studio_server import PATIENCE, START, StudioAddress, printed_address
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 DIALOGUE = EXAMPLES / "vending.toml"
@@ -26,7 +25,7 @@ def small_models(folder: Path) -> list[str]:
 
 
 @contextmanager
-def served(*models: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def served(*models: str) -> Iterator[tuple[StudioAddress, subprocess.Popen[str]]]:
     """Provide a server of models: its address and process, which is ended as Ctrl-C does."""
     process = subprocess.Popen(
         [sys.executable, "-u", "-c", START, "serve", *models, "--port", "0", "--no-open"],
@@ -36,10 +35,10 @@ def served(*models: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         assert process.stdout is not None
         address = None
         while address is None and (line := process.stdout.readline()):
-            address = re.search(r"page at (http://127\.0\.0\.1:\d+)/", line)
+            address = printed_address(line)
         if address is None:
             raise AssertionError(f"no address: {process.communicate(timeout=PATIENCE)}")
-        yield address[1], process
+        yield address, process
     finally:
         process.send_signal(signal.SIGINT)
         try:

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from chat_server import served, small_models
 from looking import PHONE, too_wide, violations
+from studio_server import StudioAddress
 
 pytestmark = pytest.mark.slow
 Opener = Callable[..., Page]
@@ -17,7 +18,7 @@ ANSWERS = ("status of 400 (Bad Request)",)
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioAddress]:
     with served(*small_models(tmp_path_factory.mktemp("models"))) as (where, _):
         yield where
 

@@ -18,6 +18,7 @@ from chat_server import DIALOGUE
 from cli_runner import Cli
 from documents_example import MANUAL, manual_index
 from edgewright.schema.errors import InputError
+from edgewright.studio.access import owner_access
 from edgewright.studio.chat import generation
 from edgewright.studio.chat.generation import LoadedModel
 from edgewright.studio.chat.models import Message, ModelRequest, Reply, Sampling, kind_of, parse_model, words_of
@@ -28,6 +29,7 @@ from own_model_files import gguf
 from studio_example import HERE, PORT, Client
 
 CHAT, COMPLETE = "/v1/chat/completions", "/v1/completions"
+KEY = "key-of-a-test"
 
 
 class Counter:
@@ -66,8 +68,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Loade
 
 @pytest.fixture
 def client(models: dict[str, LoadedModel]) -> Client:
-    asking = Client(chat_app(models, PORT))
-    del asking.headers["origin"]
+    asking = Client(chat_app(models, PORT, owner_access(KEY)))
+    asking.headers = {"authorization": f"Bearer {KEY}"}
     return asking
 
 
@@ -112,7 +114,8 @@ def test_a_language_model_says_what_the_documents_say(
     monkeypatch.setenv("EDGEWRIGHT_MODELS", str(tmp_path / "models"))
     request = ModelRequest("manual", gguf(tmp_path / "tiny.gguf"), manual_index(tmp_path))
     with opened([request]) as served:
-        asking = Client(chat_app(served, PORT))
+        asking = Client(chat_app(served, PORT, owner_access(KEY)))
+        asking.headers["authorization"] = f"Bearer {KEY}"
         answer = asking.post(CHAT, json=order("manual", "How long does the warranty last?")).json()
         refused = asking.post(CHAT, json=order("manual", "Who painted the Mona Lisa?")).json()
     assert answer["choices"][0]["message"]["content"].startswith(begins)
@@ -262,6 +265,27 @@ def test_other_bodies_and_other_sites(client: Client, body: bytes, headers: dict
     assert answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/manual", "/", "/static/chat.js", "/look/page.css", "/none"])
+@pytest.mark.parametrize("key", [None, "", "x", "A" * 5000, f"{KEY} {KEY}"])
+def test_nothing_answers_without_the_key(client: Client, path: str, key: str | None) -> None:
+    client.headers = {} if key is None else {"authorization": f"Bearer {key}"}
+    assert client.get(path).status_code == 401
+    refused = client.post(CHAT, json=order("counter", "count", max_tokens=1))
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_api_key")
+
+
+def test_the_address_with_the_key_opens_a_session_of_the_page(client: Client) -> None:
+    client.headers = {}
+    answer = client.get(f"/?token={KEY}")
+    assert (answer.status_code, KEY in answer.text) == (200, False)
+    client.headers = {"cookie": answer.headers["set-cookie"].partition(";")[0]}
+    assert client.get("/v1/models").status_code == 200
+    question, own = order("counter", "count", max_tokens=1), {"origin": HERE, "sec-fetch-site": "same-origin"}
+    assert client.post(CHAT, json=question, headers=own).status_code == 200
+    # A page of another site sends neither the cookie nor this Origin.
+    assert client.post(CHAT, json=question, headers={"origin": "http://evil.example"}).status_code == 403
+
+
 def test_its_own_page_may_ask(client: Client) -> None:
     own = {"origin": HERE, "sec-fetch-site": "same-origin"}
     assert client.post(CHAT, json=order("counter", "count", max_tokens=1), headers=own).status_code == 200
@@ -287,7 +311,7 @@ def test_a_defect_on_the_way_is_the_last_event(
 
 
 def _scope() -> dict[str, Any]:
-    headers = {"host": f"127.0.0.1:{PORT}", "content-type": "application/json"}
+    headers = {"host": f"127.0.0.1:{PORT}", "content-type": "application/json", "authorization": f"Bearer {KEY}"}
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     return {"type": "http", "method": "POST", "path": CHAT, "raw_path": CHAT.encode(), "query_string": b"",
             "headers": raw, "http_version": "1.1", "scheme": "http", "client": ("127.0.0.1", 1),
@@ -313,7 +337,7 @@ def test_a_client_that_hangs_up_ends_the_answer(models: dict[str, LoadedModel]) 
             if len(sent) == 5:
                 some.set()
 
-        await asyncio.wait_for(chat_app(models, PORT)(_scope(), receive, send), 10)
+        await asyncio.wait_for(chat_app(models, PORT, owner_access(KEY))(_scope(), receive, send), 10)
 
     asyncio.run(hang_up())
     assert 5 <= len(sent) < 1000
@@ -331,7 +355,9 @@ def test_a_body_that_never_comes_is_refused(models: dict[str, LoadedModel]) -> N
         async def send(event: Event) -> None:
             sent.append(event)
 
-        await asyncio.wait_for(chat_app(models, PORT, body_timeout_s=0.05)(_scope(), receive, send), 10)
+        await asyncio.wait_for(
+            chat_app(models, PORT, owner_access(KEY), body_timeout_s=0.05)(_scope(), receive, send), 10
+        )
 
     asyncio.run(stall())
     assert sent[0]["status"] == 408

@@ -18,6 +18,8 @@ from chat_server import served, small_models
 from edgewright.cli.main import run
 from edgewright.language.documents.phrasing import phrase
 from edgewright.nlp.documents.search import DocumentIndex
+from edgewright.schema.errors import OutputError
+from studio_server import StudioAddress
 from text_example import write_texts
 
 pytestmark = pytest.mark.slow
@@ -33,14 +35,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def address(models: list[str]) -> Iterator[str]:
+def address(models: list[str]) -> Iterator[StudioAddress]:
     with served(*models) as (where, _):
         yield where
 
 
 @pytest.fixture
-def client(address: str) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0, timeout=20) as client:
+def client(address: StudioAddress) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{address}/v1", api_key=address.token, max_retries=0, timeout=20) as client:
         yield client
 
 
@@ -122,7 +124,7 @@ def test_errors_have_the_classes_of_the_library(client: openai.OpenAI) -> None:
     assert large.value.status_code == 413
 
 
-def test_clients_that_hang_up_and_then_another(address: str, client: openai.OpenAI) -> None:
+def test_clients_that_hang_up_and_then_another(address: StudioAddress, client: openai.OpenAI) -> None:
     host = address.removeprefix("http://")
     body = json.dumps({"model": "manual", "messages": QUESTION, "stream": True})
     for part in (len(body), 20):
@@ -130,16 +132,29 @@ def test_clients_that_hang_up_and_then_another(address: str, client: openai.Open
             connection = http.client.HTTPConnection(host, timeout=5)
             connection.putrequest("POST", "/v1/chat/completions")
             connection.putheader("content-type", "application/json")
+            connection.putheader("authorization", f"Bearer {address.token}")
             connection.putheader("content-length", str(len(body)))
             connection.endheaders(body[:part].encode())
             connection.close()
     assert client.chat.completions.create(model="manual", messages=QUESTION).choices
 
 
-def test_the_answer_of_one_server_phrases_that_of_an_index(address: str, models: list[str]) -> None:
+def test_a_wrong_key_has_the_class_of_the_library(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.AuthenticationError) as refusal:
+        client.with_options(api_key="none").models.list()
+    assert refusal.value.code == "invalid_api_key"
+
+
+def test_the_answer_of_one_server_phrases_that_of_an_index(
+    address: StudioAddress, models: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The product's own client of the API understands the server, too."""
     with DocumentIndex(Path(models[0].removeprefix("manual="))) as index:
-        phrased = phrase(index.ask("How long is the warranty?"), address, "manual", 20)
+        answer = index.ask("How long is the warranty?")
+        with pytest.raises(OutputError, match="401"):
+            phrase(answer, address, "manual", 20)
+        monkeypatch.setenv("EDGEWRIGHT_API_KEY", address.token)
+        phrased = phrase(answer, address, "manual", 20)
     assert phrased.model == "manual"
 
 

@@ -1,4 +1,4 @@
-"""Access to the studio: sign-in by token, sessions by cookie, roles, and the audit log of changes."""
+"""Access to local servers: sign-in by token, sessions by cookie, roles, and the audit log of changes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sig
 _CONTINUE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Edgewright</title>
 <meta http-equiv="refresh" content="0;url={to}"></head><body><p><a href="{to}">Continue</a></p></body></html>
 """
-_OWNER_HINT = "edgewright studio prints the address with the token when it starts. It ends with the studio."
+_OWNER_HINT = "{command} prints the address with the token when it starts. It ends with the {service}."
 _USERS_HINT = "The administrator of this studio gives each user a token (edgewright studio-user add)."
 
 
@@ -123,7 +123,7 @@ class AuditLog:
             return
 
 
-class StudioGuard(local_server.Guard):
+class TokenGuard(local_server.Guard):
     """Requires a session cookie or a bearer token on every request.
 
     A GET with `?token=` and the form at `/sign-in` open a session. The page that answers a token reloads the address
@@ -131,22 +131,25 @@ class StudioGuard(local_server.Guard):
     redirect.
 
     Args:
-        app: the studio.
-        port: of the studio.
+        app: the application.
+        port: of the server.
         access: who may use it.
-        audit: log of changes.
         largest: bytes of a body.
+
+    Attributes:
+        service: name of the server in cookies and messages.
+        command: command that starts the server.
     """
 
-    def __init__(
-        self, app: ASGIApp, port: int, access: StudioAccess, audit: AuditLog, largest: int = LARGEST_BODY
-    ) -> None:
+    service, command = "server", "edgewright serve"
+
+    def __init__(self, app: ASGIApp, port: int, access: StudioAccess, largest: int = LARGEST_BODY) -> None:
         super().__init__(app, port, largest)
-        self._access, self._audit = access, audit
+        self._access = access
         self._shared = access.owner is None
         self.scheme = "https" if self._shared else "http"
         # Browsers send cookies to every port of a host, so the port is part of the name.
-        self.cookie = f"{'__Host-' if self._shared else ''}edgewright-studio-{port}"
+        self.cookie = f"{'__Host-' if self._shared else ''}edgewright-{self.service}-{port}"
 
     def allowed_hosts(self, headers: dict[bytes, list[bytes]]) -> frozenset[bytes]:
         """Return this machine's names; any name in a shared studio, whose cookies belong to one host over TLS."""
@@ -169,10 +172,15 @@ class StudioGuard(local_server.Guard):
             to = form.get("to", "/")
             await self._open(send, form.get("token", ""), to if _TARGET.fullmatch(to) else "/", 303)
         elif (user := await self._user(scope)) is None:
-            await self._refuse_stranger(send, "This studio needs a token.", target)
+            await self.refuse_stranger(send, f"This {self.service} needs a token.", target)
         else:
             scope.setdefault("state", {})["user"] = user
-            await super().__call__(scope, receive, self._audited(scope, user, send))
+            await super().__call__(scope, receive, self.audited(scope, user, send))
+
+    def audited(self, scope: Scope, user: User, send: Send) -> Send:
+        """Return `send`, which may log the status of a change."""
+        del scope, user
+        return send
 
     async def _user(self, scope: Scope) -> User | None:
         """Return the user of a request. A header with a token counts alone, without any cookie."""
@@ -191,7 +199,8 @@ class StudioGuard(local_server.Guard):
         if len(token) <= _MAX_TOKEN:
             session = await run_in_threadpool(self._access.sessions.open_session, token)
         if not session:
-            await self._refuse_stranger(send, "The token is wrong, or from an earlier start of this studio.", target)
+            problem = f"The token is wrong, or from an earlier start of this {self.service}."
+            await self.refuse_stranger(send, problem, target)
             return
         cookie = f"{self.cookie}={session}; Path=/; HttpOnly; SameSite=Strict{'; Secure' if self._shared else ''}"
         headers = [(b"set-cookie", cookie.encode()), (b"referrer-policy", b"no-referrer")]
@@ -200,13 +209,34 @@ class StudioGuard(local_server.Guard):
         body = _CONTINUE.format(to=escape(target)).encode()
         await local_server.refuse(send, status, body, b"text/html; charset=utf-8", headers)
 
-    async def _refuse_stranger(self, send: Send, problem: str, target: str) -> None:
-        hint = _USERS_HINT if self._shared else _OWNER_HINT
+    async def refuse_stranger(self, send: Send, problem: str, target: str) -> None:
+        """Answer 401 with a form for the token."""
+        hint = _USERS_HINT if self._shared else _OWNER_HINT.format(command=self.command, service=self.service)
         body = _PAGE.format(problem=problem, hint=hint, action=SIGN_IN, to=escape(target)).encode()
         headers = [(b"www-authenticate", b"Bearer"), (b"content-security-policy", _POLICY)]
         await local_server.refuse(send, 401, body, b"text/html; charset=utf-8", headers)
 
-    def _audited(self, scope: Scope, user: User, send: Send) -> Send:
+
+class StudioGuard(TokenGuard):
+    """Guard of the studio, which logs changes in a shared studio.
+
+    Args:
+        app: the studio.
+        port: of the studio.
+        access: who may use it.
+        audit: log of changes.
+        largest: bytes of a body.
+    """
+
+    service, command = "studio", "edgewright studio"
+
+    def __init__(
+        self, app: ASGIApp, port: int, access: StudioAccess, audit: AuditLog, largest: int = LARGEST_BODY
+    ) -> None:
+        super().__init__(app, port, access, largest)
+        self._audit = audit
+
+    def audited(self, scope: Scope, user: User, send: Send) -> Send:
         """Return `send` that logs the status of a change in a shared studio."""
         if scope["method"] != "POST" or user.is_owner:
             return send

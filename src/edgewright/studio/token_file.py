@@ -1,4 +1,4 @@
-"""Files of a running studio for other programs of the same user: its address and token, mode 600."""
+"""Files of a running local server for other programs of the same user: its address and token, mode 600."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _REDIRECT = """<!doctype html><html><head><meta charset="utf-8"><meta name="refe
 """
 
 
-class StudioAddress(msgspec.Struct, frozen=True):
-    """A running studio.
+class ServerAddress(msgspec.Struct, frozen=True):
+    """A running studio or chat server.
 
     Attributes:
         address: without the token.
         token: send it as `Authorization: Bearer TOKEN`.
-        folder: of runs.
+        folder: of the studio's runs; the working directory of a chat server.
         process: number of its process.
     """
 
@@ -34,29 +34,30 @@ class StudioAddress(msgspec.Struct, frozen=True):
     process: int
 
 
-def token_folder() -> Path:
-    """Return the folder of the token files: `~/.local/state/edgewright/studio`, or below $XDG_STATE_HOME."""
-    return state_folder() / "studio"
+def token_folder(service: str = "studio") -> Path:
+    """Return the folder of the token files: `~/.local/state/edgewright/SERVICE`, or below $XDG_STATE_HOME."""
+    return state_folder() / service
 
 
 @contextmanager
-def token_files(address: str, token: str, folder: Path, port: int) -> Iterator[Path | None]:
-    """Provide `PORT.json`, and next to it `PORT.html`, which opens the studio in a browser.
+def token_files(address: str, token: str, folder: Path, port: int, service: str = "studio") -> Iterator[Path | None]:
+    """Provide `PORT.json`, and next to it `PORT.html`, which opens the server's page in a browser.
 
     A browser gets the path of a file: every user of the machine can read the arguments of a process.
 
     Args:
-        address: of the studio, without the token.
+        address: of the server, without the token.
         token: the owner's.
-        folder: of runs.
-        port: of the studio.
+        folder: of the studio's runs, or the working directory.
+        port: of the server.
+        service: `studio` or `serve`.
 
     Yields:
-        The page that opens the studio; None if the files cannot be written, or others may write to their folder.
+        The page that opens the server's; None if the files cannot be written, or others may write to their folder.
     """
-    home = token_folder()
+    home = token_folder(service)
     record, page = home / f"{port}.json", home / f"{port}.html"
-    described = StudioAddress(address, token, str(folder.resolve()), os.getpid())
+    described = ServerAddress(address, token, str(folder.resolve()), os.getpid())
     opening: Path | None = page
     try:
         private_folder(home)

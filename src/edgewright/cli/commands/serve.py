@@ -1,4 +1,4 @@
-"""`edgewright serve`: local models behind the chat API of OpenAI, on this machine only."""
+"""`edgewright serve`: local models behind the chat API of OpenAI, on this machine and for this user only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def command(
     PATH is an index of documents (answers with a citation, or refuses), a model of intents, or a dialogue with its
     model after a comma, if it names none. An encoder follows after a comma, too. After a language model of yours
     (.gguf) follow utterances of intents, and it answers with intent and slots in JSON; or an index, and it phrases
-    what that answers. Only this machine can reach the server; it needs no key. Ctrl-C stops it.
+    what that answers. Only programs on this machine that send the printed key can use the server. The key is
+    also in ~/.local/state/edgewright/serve/PORT.json. Each start draws a new key. Ctrl-C stops the server.
     """
     with loading():
         from edgewright.core.request_origin import free_port
@@ -33,10 +34,11 @@ def command(
     requests = [parse_model(text) for text in models]
     chosen = free_port(ADDRESS, port)
 
-    def ready(address: str) -> None:
+    def ready(address: str, key: str) -> None:
         for model in served.values():
             click.echo(f"{model.name}: {model.model.title}")
-        click.echo(f"chat API at {address}v1, page at {address}  (Ctrl-C ends it)")
+        click.echo(f"chat API at {address}v1, API key {key}")
+        click.echo(f"page at {address}?token={key}  (Ctrl-C ends it)")
 
     with opened(requests) as served:
         ended = serve(served, chosen, ready, browser=not no_open)

@@ -7,6 +7,7 @@ its standard input does, so also when its parent is killed.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 import xllamacpp
@@ -23,6 +24,7 @@ def main() -> None:
     settings = xllamacpp.CommonParams()
     settings.model.path, settings.hostnames, settings.port = options.model, [options.host], options.port
     settings.n_ctx, settings.n_parallel, settings.ui = options.ctx_size, options.parallel, False
+    settings.api_keys = [os.environ["LLAMA_API_KEY"]]
     settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = options.threads
     try:
         server = xllamacpp.Server(settings)  # its threads answer; it is kept until the end

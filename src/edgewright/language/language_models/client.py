@@ -6,6 +6,7 @@ Any server that speaks the chat protocol will do (llama.cpp, Ollama, vLLM). What
 from __future__ import annotations
 
 import http.client
+import os
 import ssl
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,8 @@ from edgewright.device.sinks import require_loopback_or_tls
 from edgewright.schema.errors import InputError, OutputError
 
 LARGEST_REPLY = 1 << 20
+KEY_VARIABLE = "EDGEWRIGHT_API_KEY"
+"""Environment variable with the server's API key; users can read the arguments of each other's processes."""
 _ABSENT = (404, 405, 501)
 _CHAT = "/chat/completions"
 
@@ -118,7 +121,7 @@ class LanguageModelClient:
     """Asks one server.
 
     Args:
-        url: of the server, with or without `/v1`.
+        url: of the server, with or without `/v1`; its password, if any, is the API key.
         where: what named it, for messages.
 
     Raises:
@@ -134,7 +137,10 @@ class LanguageModelClient:
         if not known:
             raise InputError("the address of a server such as http://127.0.0.1:8080", repr(url[:100]), where)
         require_loopback_or_tls(parts.hostname or "", parts.scheme == "https", where)
-        self._address: SplitResult = parts
+        self._address: SplitResult = parts._replace(netloc=parts.netloc.rpartition("@")[2])
+        self._key = parts.password or os.environ.get(KEY_VARIABLE, "")
+        if not (self._key.isascii() and self._key.isprintable()):
+            raise InputError("a key of printable ASCII characters", "other characters", KEY_VARIABLE)
         self._base = parts.path.rstrip("/").removesuffix(_CHAT).removesuffix("/v1")
 
     def chat(
@@ -241,6 +247,8 @@ class LanguageModelClient:
         else:
             connection = http.client.HTTPConnection(host, port, timeout=left)
         headers = {"Content-Type": "application/json"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
         try:
             connection.request("POST", self._base + path, msgspec.json.encode(order), headers)
             answer = connection.getresponse()

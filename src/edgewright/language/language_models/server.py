@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -31,7 +32,7 @@ class RunningModel(NamedTuple):
     """A server that has loaded its model.
 
     Attributes:
-        address: of its API.
+        address: of its API, with the key as the password.
         process: its number.
     """
 
@@ -64,9 +65,13 @@ def served(model: Path, seconds: float) -> Iterator[RunningModel]:
     port = free_port(_HOST, 0)
     options = ["--model", str(model), "--host", _HOST, "--port", str(port), "--ctx-size", str(CONTEXT)]
     options += ["--parallel", "1", "--threads", str(_threads())]
-    command = [*_program(model), *options]
+    command, key = [*_program(model), *options], secrets.token_urlsafe(32)
+    # Other users of the machine reach the port and read the arguments of a process, but not its environment.
+    environment = {**os.environ, "LLAMA_API_KEY": key}
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, env=environment
+        )
         _loading.add(process)
         try:
             deadline = time.monotonic() + seconds
@@ -76,7 +81,7 @@ def served(model: Path, seconds: float) -> Iterator[RunningModel]:
                                       "Try another file, or a longer --wait")  # fmt: skip
                 time.sleep(_PAUSE_S)
             _loading.discard(process)
-            yield RunningModel(f"http://{_HOST}:{port}", process.pid)
+            yield RunningModel(f"http://:{key}@{_HOST}:{port}", process.pid)
         finally:
             _loading.discard(process)
             process.terminate()

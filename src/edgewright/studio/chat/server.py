@@ -10,6 +10,7 @@ import traceback
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, aclosing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import msgspec
@@ -22,6 +23,7 @@ from starlette.routing import Route
 from starlette.types import Send
 
 from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.studio.access import StudioAccess, TokenGuard, owner_access
 from edgewright.studio.chat.generation import Limits, LoadedModel, counted
 from edgewright.studio.chat.models import Message, ModelRequest, Reply
 from edgewright.studio.chat.protocol import (
@@ -34,7 +36,8 @@ from edgewright.studio.chat.protocol import (
     unknown_model,
 )
 from edgewright.studio.frame import HERE
-from edgewright.studio.local_server import Guard, TooLargeError, open_browser, refuse, serve_until_signal
+from edgewright.studio.local_server import TooLargeError, open_browser, refuse, serve_until_signal
+from edgewright.studio.token_file import token_files
 from edgewright.trace.html import run_styles
 
 LARGEST_BODY = 1 << 20
@@ -53,22 +56,39 @@ _FILES = {
 _ERRORS = (ApiError, EdgewrightError, HTTPException, ClientDisconnect, Exception)
 
 
-class _ApiGuard(Guard):
-    """Programs of this machine may ask; pages of other sites may not. Refusals are errors of the API."""
+class _ApiGuard(TokenGuard):
+    """Admits requests with the key or a session of the page. Refusals are errors of the API."""
 
     programs = True
     name, thing, changes = "This server", "bodies", "requests"
+    service, command = "serve", "edgewright serve"
+
+    def allows_programs(self, headers: dict[bytes, list[bytes]]) -> bool:
+        """Require an Origin only of requests that sign in by cookie, which a page of another site might cause."""
+        return b"cookie" not in headers
 
     async def refuse(self, send: Send, status: int, sentence: str) -> None:
         await refuse(send, status, msgspec.json.encode(ApiError(status, sentence).body), _JSON.encode())
 
+    async def refuse_stranger(self, send: Send, problem: str, target: str) -> None:
+        """Answer 401: a form on the page, an error of the API elsewhere."""
+        if not target.startswith("/v1"):
+            await super().refuse_stranger(send, problem, target)
+            return
+        text = f"{problem} Send `Authorization: Bearer KEY` with the key that edgewright serve printed."
+        body = msgspec.json.encode(ApiError(401, text, None, "invalid_api_key").body)
+        await refuse(send, 401, body, _JSON.encode(), [(b"www-authenticate", b"Bearer")])
 
-def chat_app(models: Mapping[str, LoadedModel], port: int, *, body_timeout_s: float = BODY_TIMEOUT_S) -> Starlette:
+
+def chat_app(
+    models: Mapping[str, LoadedModel], port: int, access: StudioAccess, *, body_timeout_s: float = BODY_TIMEOUT_S
+) -> Starlette:
     """Return the application.
 
     Args:
         models: by the name that clients use.
         port: that it will be reached at; requests to another are refused.
+        access: who may use it.
         body_timeout_s: seconds in which a request must have arrived.
     """
     pages = [Route(path, _file_of(*file)) for path, file in _FILES.items()]
@@ -81,7 +101,7 @@ def chat_app(models: Mapping[str, LoadedModel], port: int, *, body_timeout_s: fl
             Route("/v1/chat/completions", _chat, methods=["POST"]),
             Route("/v1/completions", _complete, methods=["POST"]),
         ],
-        middleware=[Middleware(_ApiGuard, port=port, largest=LARGEST_BODY)],
+        middleware=[Middleware(_ApiGuard, port=port, access=access, largest=LARGEST_BODY)],
         exception_handlers=dict.fromkeys(_ERRORS, _failed),
     )
     app.state.models = dict(models)
@@ -289,25 +309,28 @@ def opened(requests: Sequence[ModelRequest]) -> Iterator[dict[str, LoadedModel]]
         yield models
 
 
-def serve(models: dict[str, LoadedModel], port: int, ready: Callable[[str], None], *, browser: bool) -> int:
+def serve(models: dict[str, LoadedModel], port: int, ready: Callable[[str, str], None], *, browser: bool) -> int:
     """Serve until Ctrl-C or a termination signal.
 
     Args:
         models: by name.
         port: a free one, see `core.server_port`.
-        ready: called with the address once it answers.
+        ready: called with the address and the key once it answers.
         browser: show the page in the user's browser.
 
     Returns:
         The signal that ended it.
     """
+    access, files = owner_access(), ExitStack()
 
     async def begin(address: str) -> None:
-        ready(address)
-        if browser:
-            await asyncio.to_thread(open_browser, address)
+        token = access.owner.token if access.owner is not None else ""
+        page = files.enter_context(token_files(address, token, Path(), port, "serve"))
+        ready(address, token)
+        if browser and page is not None:
+            await asyncio.to_thread(open_browser, page.as_uri())
 
     async def end() -> None:
-        """Nothing runs on its own: answers end with their connections."""
+        files.close()
 
-    return asyncio.run(serve_until_signal(chat_app(models, port), port, begin, lambda: None, end))
+    return asyncio.run(serve_until_signal(chat_app(models, port, access), port, begin, lambda: None, end))
