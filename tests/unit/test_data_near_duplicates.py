@@ -10,11 +10,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgewright.data.near_duplicates import burst_sentence, find_bursts
+from edgewright.data.load import load_data
+from edgewright.data.near_duplicates import burst_sentence, find_bursts, link_recordings
 from edgewright.pipeline.config import checked
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.plan import data_plan
 from edgewright.race.problem import fold_units
+from edgewright.schema.data import Column, DataSet, Recording
+from edgewright.schema.errors import InputError
 from edgewright.workflows.own_data.proposal import OwnDataRequest, _split, base_table, look
 
 Floats = NDArray[np.float32]
@@ -136,3 +139,92 @@ def test_a_class_of_a_single_burst_is_not_tested(tmp_path: Path) -> None:
     assert base["split"]["by"] == "session"
     assert set(material.samples.y[material.sides.test]) == {"many", "more"}
     assert "only" in why["split"]
+
+
+def oscillations(count: int, seed: int = 0, rows: int = 100) -> list[Floats]:
+    """Return recordings of two columns: sums of sines of random frequencies and phases, with noise."""
+    generator = np.random.default_rng(seed)
+    times = np.arange(rows)[:, None, None] / rows
+    made = []
+    for _ in range(count):
+        frequencies, phases = generator.uniform(1, 6, (2, 3)), generator.uniform(0, 6.3, (2, 3))
+        waves = np.sin(2 * np.pi * frequencies * times + phases).sum(axis=-1)
+        made.append((waves + generator.normal(0, 0.1, waves.shape)).astype(np.float32))
+    return made
+
+
+def dataset_of(values: list[Floats], rate: float | None = 50.0) -> DataSet:
+    columns = tuple(Column(name=f"c{i}") for i in range(values[0].shape[1]))
+    recordings = tuple(Recording(name=f"r{i}", values=v) for i, v in enumerate(values))
+    return DataSet(name="d", columns=columns, recordings=recordings, rate=rate)
+
+
+def session_names(dataset: DataSet) -> list[str]:
+    return [r.name if r.sessions is None else str(r.sessions[0]) for r in dataset.recordings]
+
+
+def test_copies_of_recordings_are_one_session() -> None:
+    generator = np.random.default_rng(3)
+    values = oscillations(60)
+    noisy = [value + generator.normal(0, 0.05, value.shape).astype(np.float32) for value in values[:10]]
+    dataset, sentence = link_recordings(dataset_of([*values, *noisy]))
+    assert session_names(dataset) == [*(f"r{i}" for i in range(60)), *(f"r{i}" for i in range(10))]
+    assert sentence.startswith("20 of 70 ")
+
+
+def test_distinct_recordings_stay_apart() -> None:
+    dataset = dataset_of(oscillations(400))
+    assert link_recordings(dataset) == (dataset, "")
+
+
+def test_constant_and_short_recordings_stay_apart() -> None:
+    values = [np.full((rows, 2), level, np.float32) for rows, level in ((1, 0), (50, 3), (50, 3), (2, np.nan))]
+    dataset = dataset_of(values)
+    assert link_recordings(dataset) == (dataset, "")
+    sounds = dataset_of([value[:, :1] for value in values], rate=8000.0)
+    assert link_recordings(sounds) == (sounds, "")
+
+
+def test_copies_of_sounds_are_found_whatever_their_gain_and_start() -> None:
+    generator = np.random.default_rng(5)
+    sounds = []
+    for _ in range(40):  # noise of a few resonances, as speech has
+        spectrum = np.zeros(2001, complex)
+        for centre in generator.integers(50, 1500, 4):
+            spectrum += np.exp(-(((np.arange(2001) - centre) / 60) ** 2)) * np.exp(6.3j * generator.random(2001))
+        sounds.append(np.fft.irfft(spectrum)[:, None].astype(np.float32))
+    copies = []
+    for sound in sounds[::4]:
+        copy = np.pad(generator.uniform(0.2, 4) * sound, ((int(generator.integers(1, 900)), 0), (0, 0)))
+        copies.append((copy + generator.normal(0, 0.1 * copy.std(), copy.shape)).astype(np.float32))
+    dataset, sentence = link_recordings(dataset_of([*sounds, *copies], rate=8000.0))
+    assert session_names(dataset)[40:] == [f"r{i}" for i in range(0, 40, 4)]
+    assert sentence.startswith("20 of 50 ")
+
+
+def test_copies_are_on_one_side_of_the_proposed_split_and_of_the_run(tmp_path: Path) -> None:
+    folder = tmp_path / "swings"
+    folder.mkdir()
+    values = oscillations(30, rows=120)
+    for i, value in enumerate([*values, *values]):
+        label = ("slow", "fast")[i % 2]
+        lines = [f"{a:.4f},{b:.4f},{label}" for a, b in value * (1.0 if i < 30 else 1.02)]
+        (folder / f"{i * 7919 % 9973}.csv").write_text("\n".join(["ax,ay,label", *lines]) + "\n")
+    request = OwnDataRequest(path=str(folder), decision="recording")
+    data = look(request)
+    base, why, _ = _split(base_table(request, data), data)
+    assert base["data"]["near_duplicates"] is True
+    assert "60 of 60" in why["split"]
+    material = prepare(data_plan(checked(base, "swings")), None)
+    sides = [
+        set(material.samples.sessions[rows].tolist())
+        for rows in (material.sides.train, material.sides.validation, material.sides.test)
+    ]
+    assert sum(map(len, sides)) == len(set.union(*sides)) == 30
+
+
+@pytest.mark.parametrize("wrong", ["yes", 1, None])
+def test_a_wrong_setting_is_refused(tmp_path: Path, wrong: object) -> None:
+    (tmp_path / "a.csv").write_text("x,label\n1,a\n2,b\n")
+    with pytest.raises(InputError, match="near_duplicates"):
+        load_data({"kind": "csv", "path": str(tmp_path / "a.csv"), "target": "label", "near_duplicates": wrong}, seed=0)

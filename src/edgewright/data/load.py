@@ -17,6 +17,7 @@ from edgewright.data.audited_labels import LIMIT_KEY, marked
 from edgewright.data.contract import LABELS_FILE, PublicSet, Source, SourceConfig
 from edgewright.data.file_rows import read_by_workers
 from edgewright.data.files import data_files, is_hidden, is_single
+from edgewright.data.near_duplicates import LINK_KEY, link_recordings
 from edgewright.data.public import folder_of, loaders, opened, set_at
 from edgewright.data.remote import located
 from edgewright.data.resampling import KEY as RESAMPLE
@@ -55,7 +56,7 @@ def load_data(
         UnknownNameError: for an unknown kind or key.
         InputError: for a missing path, bad data, or recordings of fewer rows a second than `resample`.
     """
-    keys = {key: value for key, value in table.items() if key not in (LIMIT_KEY, WITHOUT, RESAMPLE)}
+    keys = {key: value for key, value in table.items() if key not in (LIMIT_KEY, WITHOUT, RESAMPLE, LINK_KEY)}
     kind = keys.pop("kind", None)
     path = None if path is None else located(path)
     if kind is None and path is not None:
@@ -77,6 +78,8 @@ def load_data(
     spread = by_workers and isinstance(part, Source) and RESAMPLE not in table
     with read_by_workers() if spread else nullcontext():
         dataset = _loaded(part, kind, convert_table(_without_marks(keys), part.config, where), seed, spool)
+    if LINK_KEY in table and convert_table({LINK_KEY: table[LINK_KEY]}, _Link, where).near_duplicates:
+        dataset = link_recordings(dataset)[0]
     if RESAMPLE in table:
         dataset = resampled(dataset, convert_table({RESAMPLE: table[RESAMPLE]}, _Resample, where).resample)
     elif not mixed_rates:
@@ -90,6 +93,12 @@ class _Without(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Labels that are left out."""
 
     without: tuple[str, ...]
+
+
+class _Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether near-duplicate recordings are one session."""
+
+    near_duplicates: bool
 
 
 class _Resample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -319,7 +319,8 @@ class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         data: data source: `kind` is csv, parquet, wav or another file of `data/sources`, or a family of public sets of
             `data/sets`. Data with labels by a machine are refused unless an audit shows an error rate of at most
             `label_errors` (0.05). `without` lists labels to omit. Recordings with more rows per second than `resample`
-            are averaged to that rate.
+            are averaged to that rate. `near_duplicates = true` makes recordings that are near-duplicates of each other
+            one session.
         window: length and step of windows; omit it for a table of rows.
         split: shares of training, validation and test samples.
         stages: preprocessing and features, in their order. Each is a table with its `kind`, a file of `preprocessing`

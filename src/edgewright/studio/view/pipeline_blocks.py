@@ -195,7 +195,7 @@ def _checked(table: Table, where: str) -> tuple[PipelineConfig | None, PipelineC
 def _resolved(config: PipelineConfig, where: str) -> PipelineConfig:
     kind = config.data.get("kind")
     struct = find_kind(str(kind), f"{where} data.kind").config
-    own = {key for key in config.data if key in ("kind", "resample", "label_errors", "without")}
+    own = {key for key in config.data if key in ("kind", "resample", "near_duplicates", "label_errors", "without")}
     convert_table({k: v for k, v in config.data.items() if k not in own}, struct, f"{where} data")
     resolve(config)
     return config

@@ -21,7 +21,7 @@ from edgewright.data.load import load_data
 from edgewright.data.memory_share import KEY as FILES
 from edgewright.data.memory_share import fitting_files
 from edgewright.data.near_duplicates import KEY as BURSTS
-from edgewright.data.near_duplicates import burst_sentence, find_bursts
+from edgewright.data.near_duplicates import LINK_KEY, burst_sentence, find_bursts, link_recordings
 from edgewright.data.preview import Preview, read_preview
 from edgewright.data.quality import examine
 from edgewright.data.resampling import KEY as RESAMPLE
@@ -159,6 +159,7 @@ class OwnData:
         groups: number of people or machines.
         resample: rows a second that recordings of several rates are averaged to; None where they have one.
         sentinels: numbers that are read as missing values.
+        duplicates: how many recordings have a near-duplicate; empty if none has one.
     """
 
     preview: Preview
@@ -170,6 +171,7 @@ class OwnData:
     groups: int
     resample: float | None = None
     sentinels: tuple[Sentinel, ...] = ()
+    duplicates: str = ""
 
     @property
     def has_sparse_labels(self) -> bool:
@@ -249,6 +251,11 @@ def look(request: OwnDataRequest) -> OwnData:
     data = choose_framing(dataset, request.decision, request.task)
     if table["kind"] == "pictures" and data.task == "classification" and not dataset.group_name:
         preview, dataset = _with_bursts(preview, dataset)
+    duplicates = ""
+    if table["kind"] != "pictures" and not dataset.group_name:
+        dataset, duplicates = link_recordings(dataset)
+    if duplicates:
+        preview = replace(preview, table={**preview.table, LINK_KEY: True})
     quality = examine(dataset)
     resample = lowest_rate(dataset) if data.window is not None else None
     if resample is not None:
@@ -256,7 +263,8 @@ def look(request: OwnDataRequest) -> OwnData:
     assumed = dataset.rate is None and data.kind == "window"
     if assumed:
         dataset = msgspec.structs.replace(dataset, rate=ASSUMED_HZ)
-    return OwnData(preview, roles, dataset, data, quality, assumed, len(dataset.groups), resample, sentinels)
+    return OwnData(preview, roles, dataset, data, quality, assumed, len(dataset.groups), resample, sentinels,
+                   duplicates)  # fmt: skip
 
 
 def _with_bursts(preview: Preview, dataset: DataSet) -> tuple[Preview, DataSet]:
@@ -445,6 +453,9 @@ def _split(base: dict[str, Any], data: OwnData) -> tuple[dict[str, Any], dict[st
         "time": "the last fifth of the rows tests, because neighbours in time are alike",
         "row": _ONE_STRETCH if stretches_only else "rows stand alone and no person or machine is known",
     }
+    if data.duplicates:
+        sides = "they are on one side" if by == "session" else "too few recordings to keep them on one side"
+        reasons[by] += f"; {data.duplicates}: {sides}"
     if has_bursts:
         (pictures,) = data.dataset.recordings
         sides = "a burst is on one side" if by == "session" else "too few bursts to keep each on one side"
