@@ -145,12 +145,12 @@ def oscillations(count: int, seed: int = 0, rows: int = 100) -> list[Floats]:
     """Return recordings of two columns: sums of sines of random frequencies and phases, with noise."""
     generator = np.random.default_rng(seed)
     times = np.arange(rows)[:, None, None] / rows
-    made = []
+    recordings = []
     for _ in range(count):
         frequencies, phases = generator.uniform(1, 6, (2, 3)), generator.uniform(0, 6.3, (2, 3))
         waves = np.sin(2 * np.pi * frequencies * times + phases).sum(axis=-1)
-        made.append((waves + generator.normal(0, 0.1, waves.shape)).astype(np.float32))
-    return made
+        recordings.append((waves + generator.normal(0, 0.1, waves.shape)).astype(np.float32))
+    return recordings
 
 
 def dataset_of(values: list[Floats], rate: float | None = 50.0) -> DataSet:
