@@ -5,19 +5,22 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
 from edgewright.data.load import load_data
-from edgewright.data.near_duplicates import burst_sentence, find_bursts, link_recordings
+from edgewright.data.near_duplicates import burst_sentence, burst_share, find_bursts, link_recordings
 from edgewright.pipeline.config import checked
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.plan import data_plan
 from edgewright.race.problem import fold_units
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
+from edgewright.schema.trace import EvaluationRecord, Interval
+from edgewright.trace.sentences.readiness import READY, WEAK, state_of, verdict
 from edgewright.workflows.own_data.proposal import OwnDataRequest, _split, base_table, look
 
 Floats = NDArray[np.float32]
@@ -228,3 +231,15 @@ def test_a_wrong_setting_is_refused(tmp_path: Path, wrong: object) -> None:
     (tmp_path / "a.csv").write_text("x,label\n1,a\n2,b\n")
     with pytest.raises(InputError, match="near_duplicates"):
         load_data({"kind": "csv", "path": str(tmp_path / "a.csv"), "target": "label", "near_duplicates": wrong}, seed=0)
+
+
+@pytest.mark.parametrize(("share", "state"), [(msgspec.UNSET, READY), (0.4, READY), (0.5, WEAK), (1.0, WEAK)])
+def test_pictures_in_bursts_are_a_weakness(share: float | msgspec.UnsetType, state: str) -> None:
+    accuracy = Interval(value=0.9, low=0.85, high=0.95, method="wilson")
+    evaluation = EvaluationRecord(samples=200, split_by="session", accuracy=accuracy, majority=0.3, burst_share=share)
+    assert state_of(verdict(evaluation=evaluation)) == state
+
+
+def test_share_of_pictures_in_bursts() -> None:
+    assert burst_share(np.array(["a", "a", "b", "c", "c", "c", "d", "e"])) == 5 / 8
+    assert burst_share(np.array([], dtype=str)) == 0

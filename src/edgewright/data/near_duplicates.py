@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import correlate
 
 from edgewright.core.input.windows import parts
 from edgewright.data.leakage import thumbnails
@@ -108,6 +107,12 @@ def link_recordings(dataset: DataSet) -> tuple[DataSet, str]:
     return msgspec.structs.replace(dataset, recordings=linked), sentence
 
 
+def burst_share(bursts: Labels) -> float:
+    """Return the share of pictures with a near-duplicate."""
+    sizes = np.unique(bursts, return_counts=True)[1]
+    return float(sizes[sizes > 1].sum() / max(len(bursts), 1))
+
+
 def burst_sentence(bursts: Labels) -> str:
     """Return how many pictures have a near-duplicate, and in how many bursts; empty if none has one."""
     sizes = np.unique(bursts, return_counts=True)[1]
@@ -186,4 +191,6 @@ def _correlation_peak(first: Recording, second: Recording) -> float:
     sounds = [np.nan_to_num(recording.values[:_MAX_SOUND, 0]).astype(np.float64) for recording in (first, second)]
     one, two = (sound - sound.mean() if len(sound) else np.zeros(1) for sound in sounds)
     norm = float(np.linalg.norm(one) * np.linalg.norm(two))
-    return float(correlate(one, two, method="fft").max() / norm) if norm else 0.0
+    size = 1 << (len(one) + len(two) - 1).bit_length()
+    peak = np.fft.irfft(np.fft.rfft(one, size) * np.conj(np.fft.rfft(two, size))).max() if norm else 0.0
+    return float(peak / norm) if norm else 0.0

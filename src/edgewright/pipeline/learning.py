@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from edgewright.core.formatting import plural
 from edgewright.core.prediction.objects import MAPPED
 from edgewright.data.leakage import same_recordings
+from edgewright.data.near_duplicates import KEY as BURSTS
+from edgewright.data.near_duplicates import burst_share
 from edgewright.data.samples import unit_of
 from edgewright.data.targets import counted
 from edgewright.models._plain import PlainModel
@@ -160,6 +162,7 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Evaluated:  #
     evaluation = msgspec.structs.replace(
         evaluation, unit=unit_of(samples.X), left_out=job.left_out,
         need=0.0 if isinstance(need, msgspec.UnsetType) else need, known=same_recordings(samples, sides),
+        burst_share=burst_share(samples.sessions) if job.config.data.get(BURSTS) is True else msgspec.UNSET,
     )  # fmt: skip
     if job.crossed is not None:
         evaluation = crossed_evaluation(job.crossed, samples, evaluation)

@@ -156,6 +156,7 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
         anomalies: of odd pictures; left out for other tasks.
         answers: to each sample; left out of records of before, of many amounts and of other tasks.
         metric: what counts for uneven classes; left out where accuracy does.
+        burst_share: share of pictures with a near-duplicate, whose bursts are sessions; unset for other data.
     """
 
     samples: int
@@ -184,6 +185,7 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
     calibration_chance: float | msgspec.UnsetType = msgspec.UNSET
     answers: SampleAnswers | msgspec.UnsetType = msgspec.UNSET
     metric: MetricRecord | msgspec.UnsetType = msgspec.UNSET
+    burst_share: float | msgspec.UnsetType = msgspec.UNSET
 
 
 class RefitRecord(Part, frozen=True, kw_only=True):
