@@ -194,7 +194,9 @@ def _held_out(means: Array, within: Array, changes: Array, whole: _Directions) -
 
 MAX_VECTORS = 32
 MAX_VECTOR_BYTES = 48 << 10
-"""Compressed test vectors of a package; with statistics and hashes it stays within 64 kB in addition to its models."""
+"""Limit of the compressed test vectors of a package, unless the pipeline sets one."""
+# Test vectors and reference statistics together, compressed. Statistics of more than about 500 columns exceed it.
+_MAX_ADDED_BYTES, _MIN_VECTOR_BYTES = 60 << 10, 4 << 10
 # Rows on disk, and windows that are cut when they are asked for, that the reference statistics are of.
 _SAMPLED_ROWS, _SAMPLED_BYTES = 50_000, 16 * 2**20
 # Beyond this many bytes some samples say what training looked like.
@@ -219,10 +221,16 @@ def tolerance_of(form: str, model: bytes) -> float:
     return min(0.5, max(_INT8_TOLERANCE, network.values[network.output].scale / 2))
 
 
-def vector_limit(device: DeviceConfig) -> int:
-    """Return the limit of compressed test vectors in bytes."""
+def vector_limit(device: DeviceConfig) -> int | None:
+    """Return the limit of compressed test vectors in bytes that the pipeline sets, else None."""
     limit = device.test_vectors_kb
-    return MAX_VECTOR_BYTES if isinstance(limit, msgspec.UnsetType) else limit << 10
+    return None if isinstance(limit, msgspec.UnsetType) else limit << 10
+
+
+def default_vector_limit(statistics: object) -> int:
+    """Return the limit of compressed test vectors in bytes next to the reference statistics of a package."""
+    statistics_bytes = len(zlib.compress(msgspec.json.encode(statistics), 9))
+    return min(MAX_VECTOR_BYTES, max(_MIN_VECTOR_BYTES, _MAX_ADDED_BYTES - statistics_bytes))
 
 
 def choose_vectors(samples: Samples, rows: NDArray[np.int64], seed: int, max_bytes: int = MAX_VECTOR_BYTES) -> Floats:
@@ -327,7 +335,7 @@ def build_package(
     adapt: AdaptConfig | None = None,
     recordings: RecordingColumns | None = None,
     debounce: int = 1,
-    max_vector_bytes: int = MAX_VECTOR_BYTES,
+    max_vector_bytes: int | None = None,
     interval: IntervalSpec | msgspec.UnsetType = msgspec.UNSET,
 ) -> str:
     """Write the package and give its SHA-256.
@@ -347,10 +355,14 @@ def build_package(
         adapt: what devices may learn; None for nothing.
         recordings: columns that say which rows belong together.
         debounce: windows in a row that must agree before a decision changes.
-        max_vector_bytes: limit of the compressed test vectors.
+        max_vector_bytes: limit of the compressed test vectors; None to choose by the size of the statistics.
         interval: around predicted amounts.
     """
     samples, train = material.samples, material.sides.train
+    columns = reference(samples, train)
+    joint = joint_reference(material.dataset, samples, train)
+    if max_vector_bytes is None:
+        max_vector_bytes = default_vector_limit((columns, joint))
     vectors = choose_vectors(samples, train, seed, max_vector_bytes)
     forms = {form: model_file(form) for form in models}
     files = vector_files(vectors, {form: answers(model, vectors) for form, model in models.items()})
@@ -378,9 +390,9 @@ def build_package(
         tolerance={form: tolerance_of(form, model) for form, model in models.items()},
         forms=forms,
         default=default,
-        reference=reference(samples, train),
+        reference=columns,
         picture=picture,
-        joint=joint_reference(material.dataset, samples, train),
+        joint=joint,
         motion=motion_reference(material.dataset, samples, train) or msgspec.UNSET,
         licences=tuple(text for text in (material.dataset.licence,) if text),
         provenance=provenance,
