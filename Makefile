@@ -17,7 +17,7 @@ export OPENBLAS_NUM_THREADS = 1
 # Where a shell forbids Python to keep bytecode, every process that a test starts would compile again what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-BENCHES := bench-training bench-hapt bench-own-data bench-default bench-intervals bench-start bench-stream bench-cluster bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-upscale bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-federation bench-scenes bench-grocery bench-odd-pictures bench-turbofan bench-speakers bench-patients bench-guard bench-jobs bench-shadows bench-proof-faults bench-optimiser bench-rows
+BENCHES := bench-training bench-hapt bench-own-data bench-default bench-intervals bench-start bench-stream bench-cluster bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-upscale bench-estimate bench-search bench-accelerators bench-mcu bench-fpga bench-scenes bench-grocery bench-odd-pictures bench-turbofan bench-speakers bench-patients bench-guard bench-jobs bench-shadows bench-proof-faults bench-optimiser bench-rows
 .PHONY: install demo test test-bare test-all lint types contracts docs unit slow test-processors bench bench-home-assistant $(BENCHES) faults faults-fleet mutants site release lock
 
 install: $(STAMP)
@@ -244,10 +244,6 @@ bench-home-assistant: install
 		$(HOME_ASSISTANT)/bin/python -m pip install --quiet --disable-pip-version-check homeassistant==2025.1.4 \
 		paho-mqtt==1.6.1 && touch $(HOME_ASSISTANT)/.installed; }
 	$(BIN)/python -m benchmarks.home_assistant $(HOME_ASSISTANT)/bin/python
-
-# Fits six models and learns eight times with each: half an hour.
-bench-federation: install
-	$(BIN)/python -m benchmarks.federation --data $${EDGEWRIGHT_SHARED:-../shared}/data/har-wisdm-watch
 
 # Simulates, synthesises and places four networks: a quarter of an hour. Needs verilator.
 bench-fpga: install

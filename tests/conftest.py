@@ -208,7 +208,7 @@ def plane(tmp_path: Path) -> Iterator[Plane]:
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def database_folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     """Provide a fleet's folder over SQLite, and over PostgreSQL."""
-    from federation_talkers import folder_over
+    from postgres_database import folder_over
 
     with folder_over(request.param, tmp_path) as folder:
         yield folder

@@ -25,6 +25,6 @@ def first_revision(connection: sa.Connection) -> None:
         for column in columns:
             connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
     connection.exec_driver_sql("DROP INDEX ix_reports_device_at")
-    for table in ("diagnoses", "federations", "federation_members", "federation_groups", "retention_clock"):
+    for table in ("diagnoses", "retention_clock"):
         connection.exec_driver_sql(f"DROP TABLE {table}")
     connection.execute(sa.text("UPDATE alembic_version SET version_num = '0005'"))

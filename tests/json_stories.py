@@ -376,13 +376,6 @@ STORIES = {
         adapt learn runs/worn --examples examples --state state
         adapt status runs/worn --state state
         adapt undo runs/worn --state state
-        adapt federate runs/worn --rounds 2 --judge p6,p7
-        fleet simulate 6 --federate runs/worn --rounds 1 --out simulated
-        : fleet init fleet
-        fleet federation start runs/worn --fleet fleet
-        fleet federation status --fleet fleet
-        fleet federation package runs/worn --out learned.edge --fleet fleet
-        fleet federation stop --fleet fleet --why done
         """,
         _worn,
         figures=False,

@@ -6,9 +6,11 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 
+from edgewright.fleet.server.database import postgres
 from support import left_out
 
 DEFAULT = "postgresql://postgres@127.0.0.1:5432/postgres"
@@ -34,3 +36,14 @@ def fresh_database() -> Iterator[str]:
             yield server().rpartition("/")[0] + f"/{name}"
         finally:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@contextmanager
+def folder_over(kind: str, path: Path) -> Iterator[Path]:
+    """Provide a fleet's folder, with the address of a database of PostgreSQL or, for 'sqlite', without one."""
+    if kind == "sqlite":
+        yield path
+        return
+    with fresh_database() as address:
+        postgres.keep(path, address)
+        yield path

@@ -23,7 +23,7 @@ from fleet_plane import Client, Device, enrolled, plane_of
 ALL = endpoints()
 OPERATORS = [e for e in ALL if e.who in ("viewer", "operator", "admin")]
 TAKING = [e for e in ALL if e.takes is not None]
-EXAMPLES = {"federation": "0" * 32, "id": "0" * 32, "name": "nobody", "plan": "no-plan"}
+EXAMPLES = {"id": "0" * 32, "name": "nobody", "plan": "no-plan"}
 
 
 def named(endpoint: Endpoint) -> str:
@@ -141,6 +141,8 @@ def test_other_paths_and_methods_have_the_same_shape(tmp_path: Path) -> None:
     async def go(client: Client) -> None:
         refused(await client.ask("GET", "/"), 404)
         refused(await client.ask("GET", "/v1/fleet"), 404)
+        # Agents of 0.2.0 with --federate: 410 would retire them.
+        refused(await client.ask("POST", "/v1/federation", {"body": ""}), 404)
         answer = await client.ask("PATCH", "/v1/report")
         refused(answer, 405)
         assert "POST" in answer.headers["allow"]

@@ -232,10 +232,6 @@ environment = Environment(read_environment(Path(sys.argv[1]) / "environment.toml
 environment.reset(1)
 print(len(environment.step(0)[0]) == len(environment.columns))
 """
-PRIVACY = """
-from edgewright.core.federation.rounds import epsilon_of
-print(epsilon_of(1.0, 10, 1e-5) > 0)
-"""
 LLM = """
 import sys, time
 from pathlib import Path
@@ -257,7 +253,7 @@ with Client(sys.argv[1], timeout=60) as client:
 
 @pytest.mark.parametrize(
     ("extra", "program"),
-    [("engines", LITERT), ("driving", DRIVING), ("privacy", PRIVACY), ("llm", LLM)],
+    [("engines", LITERT), ("driving", DRIVING), ("llm", LLM)],
     ids=lambda text: text[:8],
 )
 def test_an_extra_answers_a_program(extra: str, program: str, environments: Environments, folder: Path) -> None:
@@ -326,7 +322,7 @@ def test_a_gateway_has_all_that_its_modules_import(gateway: Path, folder: Path) 
     )
     assert (done.returncode, done.stderr) == (0, "")
     missing = {EXTRAS.get(name.split(".")[0], name) for name in done.stdout.split("\n") if name}
-    assert missing <= {"engines", "accelerators", "camera", "train", "industry", "privacy"}
+    assert missing <= {"engines", "accelerators", "camera", "train", "industry"}
 
 
 def test_a_gateway_finds_sounds_and_names_its_own_extra_for_pictures(gateway: Path, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ from edgewright.cli.main import run
 from edgewright.fleet.device import launcher, runner
 launcher.launched, launcher.superseded = (lambda: True), (lambda: False)
 runner.follow = lambda *parts: print("numpy" in sys.modules)
-print(run("device run --fleet http://127.0.0.1:9 --keep-agent --store store --source csv:a.csv".split()))
+print(run("device run --fleet http://127.0.0.1:9 --federate --store store --source csv:a.csv".split()))
 """
 
 
@@ -82,3 +82,4 @@ def test_the_agent_of_a_fleet_loads_no_numpy(tmp_path: object) -> None:
         [sys.executable, "-c", AGENT], cwd=str(tmp_path), capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.stdout, done.returncode) == ("False\n0\n", 0), done.stderr
+    assert "--federate has no effect" in done.stderr  # units of installed devices still have this option

@@ -42,8 +42,6 @@ SCANS = {
 """Large tables that a query reads in order, with the reason."""
 NOT_RUN = {
     "database/": "at a start, a move, a backup or a migration",
-    "federations.py": "rounds of learning; their tables hold the present round",
-    "api/endpoints/federations.py": "as above",
     "publishing/": "after a restore, and when offline changes come in; tables of signed files",
     "stolen_key_response.py": "once, after a key was stolen; it reads rollouts, tokens and signed files",
     "diagnoses.py": "an answer to a diagnosis",

@@ -47,7 +47,7 @@ OF_PACKAGES: dict[str, tuple[str, ...]] = {
 }
 # Commands that take data of another kind, or that read by one of the ways above.
 OTHERS = {
-    **dict.fromkeys(("adapt federate", "adapt simulate", "learn", "search", "tune"), "the pipeline of the run reads"),
+    **dict.fromkeys(("adapt simulate", "learn", "search", "tune"), "the pipeline of the run reads"),
     **dict.fromkeys(("adapt learn", "few-shot learn", "few-shot predict"), "as predict"),
     **dict.fromkeys(
         ("detect run", "denoise run", "denoise score", "upscale run", "upscale score"), "the file knows its columns"

@@ -9,6 +9,8 @@ from click.shell_completion import ShellComplete
 from cli_runner import Cli
 from edgewright import __version__
 from edgewright.cli.main import cli, run
+from edgewright.cli.removed import COMMANDS as COMMANDS_REMOVED
+from edgewright.cli.removed import OPTIONS as OPTIONS_REMOVED
 
 COMMANDS = cli.list_commands(click.Context(cli))
 
@@ -98,3 +100,18 @@ def test_wrong_use_is_one_line_and_exit_code_2(
 def test_a_shell_completes_commands_and_values(words: list[str], begun: str, offered: list[str]) -> None:
     shell = ShellComplete(cli, {}, "edgewright", "_EDGEWRIGHT_COMPLETE")
     assert [one.value for one in shell.get_completions(words, begun)] == offered
+
+
+@pytest.mark.parametrize("words", COMMANDS_REMOVED)
+def test_a_removed_command_names_its_replacement(cli: Cli, words: str) -> None:
+    message = cli(*words.split(), "--whatever", code=2)
+    assert f"edgewright {words}, which was removed. Use {COMMANDS_REMOVED[words]}" in message
+    *group, name = words.split()
+    assert not [line for line in cli(*group, "--help").splitlines() if line.startswith(f"  {name} ")]
+
+
+@pytest.mark.parametrize("words", OPTIONS_REMOVED)
+def test_a_removed_option_names_its_replacement(cli: Cli, words: str) -> None:
+    for option, replacement in OPTIONS_REMOVED[words].items():
+        message = cli(*words.split(), option, "x", code=2)
+        assert f"edgewright {words} {option}, which was removed. Use {replacement}" in message

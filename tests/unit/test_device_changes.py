@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +12,6 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from edgewright.core.federation.messages import Join, encode
 from edgewright.fleet.device.enrollment import device_key, enrol
 from edgewright.fleet.device.ports import RetiredError
 from edgewright.fleet.device.ports import Tested as Result
@@ -194,7 +192,6 @@ BODIES: dict[str, dict[str, Any]] = {
     "report": {"sequence": 0, "counter": 1, "floor": 0, "phase": "idle"},
     "intent": {"plan": "p", "counter": 1, "stage": 0},
     "diagnosis": {"id": "0" * 32, "at": 1.0},
-    "federation": {"body": base64.b64encode(encode(Join(1))).decode()},
 }
 
 

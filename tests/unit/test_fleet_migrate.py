@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 
 import psycopg
@@ -14,10 +15,12 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 
 from cli_runner import Cli
 from edgewright.fleet.server.database import audit_chain, migration, postgres, sqlite
-from edgewright.fleet.server.database.engine import open_address, open_file
+from edgewright.fleet.server.database.engine import open_address, open_database, open_file
+from edgewright.fleet.server.database.migrations import versions
 from edgewright.fleet.server.database.serving import alone
 from edgewright.fleet.server.database.tables import metadata
 from edgewright.fleet.server.database.upgrade import upgrade, upgrade_file
@@ -106,6 +109,28 @@ def test_the_first_release_s_tables_become_today_s(tmp_path: Path) -> None:
     with database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     database.close()
+
+
+def test_a_migration_drops_the_tables_of_federated_learning_and_its_backup_has_them(database_folder: Path) -> None:
+    folder = fleet_folder(database_folder)
+    with plane_of(folder, thread=False) as plane, plane.database.writing.begin() as connection:
+        audit_chain.append(connection, at=1.0, who="test", action="federation.started")
+        with Operations.context(MigrationContext.configure(connection)):
+            import_module(f"{versions.__name__}.0011_federations").upgrade()
+        connection.exec_driver_sql("INSERT INTO federation_members VALUES ('f', 'd', 'c', 1)")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0013'")
+    with pytest.raises(InputError, match="fleet migrate"):
+        open_database(folder)
+    done = upgrade(folder)
+    assert (done.before, done.after) == ("0013", migration.newest())
+    with contextlib.closing(sqlite3.connect(done.backup)) as backup:
+        assert backup.execute("SELECT * FROM federation_members").fetchall() == [("f", "d", "c", 1)]
+    database = open_database(folder)
+    with database.reading() as connection:
+        assert not [name for name in sa.inspect(connection).get_table_names() if name.startswith("federation")]
+        assert connection.exec_driver_sql("SELECT what FROM audit").fetchall() == [("federation.started",)]
+    database.close()
+    assert upgrade(folder).steps == ()
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from fleet_plane import Client
 
 pytestmark = pytest.mark.anyio
 ROLES = ("viewer", "operator", "admin")
-EXAMPLES = {"federation": "0" * 32, "id": "0" * 32, "name": "nobody", "plan": "no-plan"}
+EXAMPLES = {"id": "0" * 32, "name": "nobody", "plan": "no-plan"}
 DAY = 86_400.0
 
 

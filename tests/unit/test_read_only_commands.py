@@ -36,7 +36,6 @@ READS: dict[str, tuple[str, ...]] = {
     "fleet audit show": (), "fleet audit verify": (), "fleet backup": ("{fleet}", "{out}/copy.sqlite"),
     "fleet database": ("{fleet}",),
     "fleet device logs": (NAME, "--stored"), "fleet device diagnose": (NAME, "--stored"), "fleet devices": (),
-    "fleet federation package": ("{out}/no.edge", "--out", "{out}/new.edge"), "fleet federation status": (),
     "fleet key list": (), "fleet migrate": ("{fleet}", "--dry-run"), "fleet operator list": (), "fleet releases": (),
     "fleet rollout status": ("--all",), "fleet token list": (), "fleet waiting": (), "fleet watch": ("--once",),
     "device check": ("{out}/device.toml",), "device export": ("--store", "{store}", "--out", "{out}/events.csv"),
@@ -46,21 +45,19 @@ READS: dict[str, tuple[str, ...]] = {
 """Arguments of each command that changes nothing; commands of a fleet get `--fleet` unless they name the folder."""
 WRITES = {
     "fleet device block", "fleet device deploy", "fleet device rename", "fleet device retire", "fleet device retry",
-    "fleet device tag", "fleet device unblock", "fleet enroll", "fleet export", "fleet federation start",
-    "fleet federation stop", "fleet finish", "fleet init", "fleet key new", "fleet key refresh", "fleet key revoke",
-    "fleet key rotate", "fleet key sign", "fleet key stolen", "fleet lift", "fleet operator add",
-    "fleet operator revoke", "fleet practice", "fleet publish", "fleet restore", "fleet rollout abort",
-    "fleet rollout confirm", "fleet rollout pause", "fleet rollout promote", "fleet rollout resume",
-    "fleet rollout start", "fleet serve", "fleet simulate", "fleet stick init", "fleet stick write",
-    "fleet token new", "fleet token revoke", "fleet weights", "device board revert", "device board status",
-    "device board update", "device label", "device purge", "device record", "device run", "device trust-root",
-    "device watch",
+    "fleet device tag", "fleet device unblock", "fleet enroll", "fleet export", "fleet finish", "fleet init",
+    "fleet key new", "fleet key refresh", "fleet key revoke", "fleet key rotate", "fleet key sign", "fleet key stolen",
+    "fleet lift", "fleet operator add", "fleet operator revoke", "fleet practice", "fleet publish", "fleet restore",
+    "fleet rollout abort", "fleet rollout confirm", "fleet rollout pause", "fleet rollout promote",
+    "fleet rollout resume", "fleet rollout start", "fleet serve", "fleet simulate", "fleet stick init",
+    "fleet stick write", "fleet token new", "fleet token revoke", "fleet weights", "device board revert",
+    "device board status", "device board update", "device label", "device purge", "device record", "device run",
+    "device trust-root", "device watch",
 }  # fmt: skip
 LACKING = {
-    "fleet backup", "fleet device logs", "fleet device diagnose", "fleet federation package",
-    "fleet federation status", "fleet migrate", "device find",
+    "fleet backup", "fleet device logs", "fleet device diagnose", "fleet migrate", "device find",
 }  # fmt: skip
-"""Commands that need a database, a device, a learning or a finder, and are refused without."""
+"""Commands that need a database, a device or a finder, and are refused without."""
 PAGES = (
     "/fleet", "/fleet/attention", "/fleet/versions", "/fleet/new", "/fleet/publish", "/fleet/roll-out",
     "/fleet/devices", f"/fleet/device/{DEVICE}", f"/fleet/device/{DEVICE}/retry", "/fleet/rollout/none",

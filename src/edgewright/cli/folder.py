@@ -7,15 +7,15 @@ from typing import Any
 
 import click
 
+from edgewright.cli.removed import check_removed_command
 from edgewright.core.catalogue import names
-from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.errors import UnknownNameError
 
 
 class FolderOfCommands(click.Group):
     """Functions under `declare` of a module, and where that is a package its modules, imported when they are named.
 
     A file offers `command`; a file or folder without one is a group of commands. An underscore in front hides a file.
-    `MOVED` of the module has names that commands had, and what does the same today.
 
     Args:
         package: whose commands they are. Below `edgewright.cli.commands` its path is the command line of the group, its
@@ -39,12 +39,10 @@ class FolderOfCommands(click.Group):
         """Return the function, or import the file or folder of that name.
 
         Raises:
-            InputError: another command does the same today.
+            InputError: the command was removed.
             UnknownNameError: there is none.
         """
-        if (now := getattr(self._module, "MOVED", {}).get(cmd_name)) is not None:
-            removed = " ".join(["edgewright", *self._words, cmd_name])
-            raise InputError("a current command", f"{removed}, which was removed", do=f"Use {now}")
+        check_removed_command(" ".join([*self._words, cmd_name]))
         known = self.list_commands(ctx)
         if cmd_name not in known:
             wrong, *right = (" ".join([*self._words, name]) for name in (cmd_name, *known))

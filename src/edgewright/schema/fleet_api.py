@@ -326,9 +326,3 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
     ok: bool
     why: str = ""
-
-
-class FederationMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """One message of `core.federation.messages`, of a device or to it."""
-
-    body: Annotated[bytes, msgspec.Meta(max_length=1 << 18)]

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from edgewright.workflows.detection.fit import Fitted
 
 EXAMPLE = "fit pump.csv --time time --out pump.detector"
-MOVED = {"score": "edgewright score DETECTOR --data DATA"}
 
 
 def opened(path: Path) -> DetectorFile:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from edgewright.trace.blocks.view_blocks import Curve
 
 EXAMPLE = "load.csv --column kW --time time --horizon 48 --out load.forecaster"
-MOVED = {"score": "edgewright score FORECASTER --data FILE.csv"}
 
 
 _HEIGHT, _NARROW, _WIDE = 12, 60, 110
@@ -432,7 +431,7 @@ class _Forecast(FolderOfCommands):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `fit` in front of what is no command."""
-        if args and args[0] not in ("--help", "-h", *self.list_commands(ctx), *MOVED):
+        if args and args[0] not in ("--help", "-h", *self.list_commands(ctx), "score"):
             args = ["fit", *args]
         return super().parse_args(ctx, args)
 

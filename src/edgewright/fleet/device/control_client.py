@@ -12,7 +12,7 @@ from edgewright.fleet.protocol.layout import API_PATH
 from edgewright.fleet.protocol.ports import NotTaken, Transport, Unreachable
 from edgewright.fleet.protocol.wire.signing import sign
 from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_api import FederationMessage, Problem
+from edgewright.schema.fleet_api import Problem
 from edgewright.schema.fleet_diagnosis import Diagnosis
 from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enrolment, Intent, Report
 
@@ -58,10 +58,6 @@ class HttpControl:
     def diagnosis(self, diagnosis: Diagnosis) -> None:
         """Send what an operator asked for."""
         self._ask("diagnosis", diagnosis, dict, self._device)
-
-    def federation(self, message: bytes) -> bytes:
-        """Send a message of a round of learning and return the answer."""
-        return self._ask("federation", FederationMessage(body=message), FederationMessage, self._device).body
 
     def _ask(self, endpoint: str, record: object, kind: type[A], name: str) -> A:
         path, body = f"{API_PATH}/{endpoint}", msgspec.json.encode(record)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -40,67 +39,6 @@ from edgewright.schema.boards import BoardEntry
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Release
 
-_MODULE = "edgewright.fleet.device.federation_process"
-_AGAIN_S = 60.0
-
-
-class FederationWorker:
-    """Starts the process, passes its lines on, and starts it again a minute after it ended.
-
-    Args:
-        store: folder of the device's store.
-        url, ca_file: address of the fleet, and its CA certificates; empty for those of the system.
-        poll_s: seconds between two attempts to take part.
-        say: receives lines for people, from another thread.
-    """
-
-    def __init__(self, store: Path, url: str, ca_file: str, poll_s: float, say: Callable[[str], None]) -> None:
-        self._command = [sys.executable, "-m", _MODULE, str(os.getpid()), str(store), url, ca_file, str(poll_s)]
-        self._say, self._ended = say, threading.Event()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._guard = threading.Lock()
-        self._thread = threading.Thread(target=self._work, name="federation", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """End the process."""
-        self._ended.set()
-        with self._guard:
-            if self._process is not None:
-                self._process.kill()
-        self._thread.join()
-
-    def _work(self) -> None:
-        while not self._ended.is_set():
-            try:
-                self._run()
-            except OSError as error:
-                self._say(f"federation: the process cannot start: {error.strerror or error}")
-            self._ended.wait(_AGAIN_S)
-
-    def _run(self) -> None:
-        with self._guard:
-            if self._ended.is_set():
-                return
-            process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                start_new_session=True,
-            )  # fmt: skip
-            self._process = process
-        assert process.stderr is not None  # noqa: S101 - it is a pipe
-        last = ""
-        with process.stderr:
-            for line in process.stderr:
-                last = line.decode("utf-8", "replace").rstrip()
-                if last.startswith("federation: "):
-                    self._say(last)
-        code = process.wait()
-        with self._guard:
-            self._process = None
-        if not self._ended.is_set():
-            self._say(f"federation: the process ended with {code}: {last}"[:300])
-
-
 DOOR_ENVIRONMENT = "EDGEWRIGHT_DOOR"
 _LONGEST = 30.0
 _LARGEST = 1 << 30
@@ -123,7 +61,6 @@ class RunnerOptions(msgspec.Struct, frozen=True, kw_only=True):
         stick: mount point of USB sticks; None for none.
         boards: microcontrollers behind the device.
         keep_agent: no release may bring another agent.
-        federate: the device takes part in learning across its fleet.
         config: device.toml; None for none.
     """
 
@@ -141,7 +78,6 @@ class RunnerOptions(msgspec.Struct, frozen=True, kw_only=True):
     stick: Path | None = None
     boards: tuple[BoardEntry, ...] = ()
     keep_agent: bool = False
-    federate: bool = False
     config: Path | None = None
 
 
@@ -204,9 +140,6 @@ def follow(
             worker = BoardProcess(process.wake, log.say)
             boards = Boards(options.boards, state, slots.path, options.store / WAYS, worker, clock, chance)
         current = state.device_state
-        if options.federate:
-            learning = FederationWorker(options.store, options.url, options.ca_file, options.poll, log.say)
-            stack.callback(learning.close)
         environments = Environments(options.store, supervisor.alive)
         environments.keep(
             {current.environment, current.environment_before, current.fetched.environment if current.fetched else ""}

@@ -96,14 +96,13 @@ class FaultSet:
 
     Args:
         faults: names of faults with rates; None for the default rate. 'none' together with others has no effect.
-        more: other things that happen.
 
     Raises:
         UnknownNameError: a fault does not exist.
         InputError: a fault is named twice.
     """
 
-    def __init__(self, faults: Sequence[tuple[str, float | None]], more: Sequence[Fault] = ()) -> None:
+    def __init__(self, faults: Sequence[tuple[str, float | None]]) -> None:
         selected: dict[str, Fault] = {}
         known = known_faults()
         for name, rate in faults:
@@ -112,7 +111,7 @@ class FaultSet:
             if name in selected:
                 raise InputError("each fault once", f"{name} twice", "--break")
             selected[name] = known[name].at(name, rate)
-        others = (*more, *(fault for name, fault in selected.items() if name != "none"))
+        others = tuple(fault for name, fault in selected.items() if name != "none")
         self.each = others or tuple(selected.values())
 
     @property
@@ -206,7 +205,7 @@ def check_days(settings: Settings) -> None:
     if settings.days is None:
         return
     together = FaultSet(settings.faults)
-    minimum = together.minimum_days(settings) + settings.learning_days
+    minimum = together.minimum_days(settings)
     if settings.days < minimum:
         why = f"at least {minimum:g} days, the duration of the plan and the faults ({together.name})"
         do = f"Use --days {minimum:g}, or omit it for {max(together.days, minimum):g}"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from edgewright.fleet.protocol.layout import DAY
 from edgewright.fleet.protocol.plans.decision import Traits, first_stage
 from edgewright.fleet.protocol.plans.detection import tolerated
 from edgewright.fleet.protocol.plans.gates import failed
@@ -18,12 +16,10 @@ from edgewright.fleet.server.rollouts.scheduler import SchedulerEvent
 from edgewright.fleet.simulator.behaviour import GOOD, Behaviour
 from edgewright.fleet.simulator.device import POLL, Device
 from edgewright.fleet.simulator.event_queue import BEGIN, EventQueue, SeededRandom
-from edgewright.fleet.simulator.learning import Learning
 from edgewright.fleet.simulator.result import Line
 from edgewright.fleet.simulator.rollout_plan import HOUR
 from edgewright.fleet.simulator.served_fleet import Served
 from edgewright.fleet.simulator.verification_cache import Verifier
-from edgewright.schema.federation import RoundOutcome
 from edgewright.schema.fleet_plan import Plan, Release
 from edgewright.schema.fleet_report import Outcome, Report
 
@@ -232,7 +228,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             shortest stage, from 60 s to 300 s.
         until_halted: end soon after the rollout is halted; only what was exposed counts then.
         shortcuts: skip work without effect; without shortcuts the result is the same but takes longer.
-        learning: what the devices learn together before the rollout; None for a release from elsewhere.
     """
 
     devices: int
@@ -246,7 +241,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     round_s: float | None = None
     until_halted: bool = False
     shortcuts: bool = True
-    learning: Learning | None = None
 
     @property
     def rollout(self) -> PlanOptions:
@@ -265,11 +259,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Names of all faults, each with its rate."""
         return (self.fault, self.rate), *self.also
 
-    @property
-    def learning_days(self) -> float:
-        """Longest time of the rounds of learning, in days, rounded up to 0.01."""
-        return 0.0 if self.learning is None else math.ceil(100.0 * self.learning.longest_s / DAY) / 100.0
-
 
 class SimulatedFleet:
     """All parts of a simulation, which faults modify and rules check.
@@ -285,7 +274,6 @@ class SimulatedFleet:
         new, back: the new release and its rollback release.
         excluded: numbers of devices that need not update by the end.
         bad: whether the new release is bad.
-        learned: what became of the rounds of learning; empty before their end, or without them.
         calm: returns whether reports without news may be skipped.
         behaviour: returns the behaviour of the new release on a device; called once for each.
         activated: called when a device has just activated the new release.
@@ -306,7 +294,6 @@ class SimulatedFleet:
         self.devices: list[Device] = []
         self.excluded: set[int] = set()
         self.bad = False
-        self.learned: tuple[RoundOutcome, ...] = ()
         self.calm: Callable[[], bool] = lambda: False
         self.behaviour: Callable[[Device], Behaviour] = lambda _: GOOD
         self.activated: Callable[[Device], None] = lambda _: None

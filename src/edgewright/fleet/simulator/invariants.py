@@ -165,12 +165,6 @@ def _goes_on(fleet: SimulatedFleet) -> tuple[bool, str]:
     return fleet.observer.halted is None, "not halted" if fleet.observer.halted is None else "halted"
 
 
-@_rule("the fleet learned", "at least one round of learning gave a sum")
-def _learned(fleet: SimulatedFleet) -> tuple[bool, str]:
-    sums = sum(learning_round.groups > 0 for learning_round in fleet.learned)
-    return sums > 0, f"{sums:,} of {len(fleet.learned):,} rounds"
-
-
 @_rule("the plan's pace", "no device starts before its stage's time in the offline plan")
 def _pace(fleet: SimulatedFleet) -> tuple[bool, str]:
     plan, stages = fleet.plan, fleet.observer.stages()

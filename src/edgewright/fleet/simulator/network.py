@@ -73,9 +73,6 @@ class FleetServer(Protocol):
     def report(self, device: str, report: Report) -> Acknowledged:
         """Accept a report."""
 
-    def federation(self, device: str, message: bytes) -> bytes:
-        """Take a message of a round of learning and return the answer."""
-
 
 class LinkedPackages:
     """Downloads packages over a simulated link (`fleet.device.ports.Packages`)."""
@@ -128,12 +125,5 @@ class LinkedControl:
         altered = self._alter(report)
         answer = self._served.report(self.device, altered)
         self._on_answer(altered)
-        self._link.reach()
-        return answer
-
-    def federation(self, message: bytes) -> bytes:
-        """Send a message of a round of learning."""
-        self._link.reach()
-        answer = self._served.federation(self.device, message)
         self._link.reach()
         return answer

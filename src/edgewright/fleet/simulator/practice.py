@@ -24,7 +24,6 @@ from edgewright.fleet.device.ports import DeviceConfig
 from edgewright.fleet.protocol.layout import ROOT
 from edgewright.fleet.protocol.plans.options import PlanOptions
 from edgewright.fleet.protocol.plans.parser import stages
-from edgewright.fleet.protocol.ports import Unreachable
 from edgewright.fleet.repository.acceptance import read_held
 from edgewright.fleet.repository.folder import Fleet, open_fleet
 from edgewright.fleet.repository.operations import create, publish
@@ -180,10 +179,6 @@ class _Server:
         except RefusedError as error:
             raise as_on_a_device(error) from None
         return msgspec.json.decode(answer, type=Acknowledged)
-
-    def federation(self, device: str, message: bytes) -> bytes:
-        """Refuse: these devices learn nothing together."""
-        raise Unreachable("simulated devices do not learn together here")
 
 
 class _Seen(NamedTuple):

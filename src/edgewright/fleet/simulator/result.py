@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import msgspec
 
-from edgewright.schema.federation import FederationSettings, RoundOutcome
 from edgewright.schema.fleet_watch import StageDetection
 
 
@@ -71,51 +70,8 @@ class RuleVerdict(msgspec.Struct, frozen=True, kw_only=True):
     observation: str = msgspec.field(name="found")
 
 
-class LearningResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the rounds of learning before the rollout.
-
-    Attributes:
-        settings: of the learning.
-        rounds: what became of each round.
-        complete: how often a device took part in a round to its end.
-        given_up: how often it did not, by reason.
-        seconds: from the first round to the end of the last.
-        requests, bytes_up, bytes_down: of a device in a round to its end, median and largest; bytes of the messages,
-            without HTTP.
-        factory, learned: share of right answers on the samples of the people, who also gave the examples.
-        moved: distance between the classes that both answer, 0 to 1, the median of the people.
-        people: number of people; several devices may belong to one.
-    """
-
-    settings: FederationSettings
-    rounds: tuple[RoundOutcome, ...]
-    complete: int
-    given_up: dict[str, int]
-    seconds: float
-    requests: tuple[int, int]
-    bytes_up: tuple[int, int]
-    bytes_down: tuple[int, int]
-    factory: float
-    learned: float
-    moved: float
-    people: int
-
-    @property
-    def words(self) -> str:
-        """Everything in two sentences."""
-        sums = sum(learning_round.groups > 0 for learning_round in self.rounds)
-        reasons = "; ".join(f"{count:,} {reason}" for reason, count in self.given_up.items())
-        return (
-            f"Learning: {sums:,} of {len(self.rounds):,} rounds gave a sum in {moment(self.seconds)}; devices stayed "
-            f"to the end {self.complete:,} times and gave up {sum(self.given_up.values()):,} times"
-            f"{f' ({reasons})' if reasons else ''}. A device and round, median and largest: {self.bytes_up[0]:,} and "
-            f"{self.bytes_up[1]:,} bytes up, {self.bytes_down[0]:,} and {self.bytes_down[1]:,} down, "
-            f"{self.requests[0]} and {self.requests[1]} requests."
-        )
-
-
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """The complete result of a simulation; deterministic for given settings without `learning`.
+    """The complete result of a simulation; deterministic for given settings.
 
     Attributes:
         fault, rate: names of all faults, and the rate of the first one.
@@ -134,7 +90,6 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         outcomes: number of outcomes by kind.
         states: number of states of the published metadata, each verified by the real client.
         verdicts: verdicts of the rules.
-        learning: what became of the rounds of learning; None without them.
         detection: what each stage of the plan finds.
     """
 
@@ -158,7 +113,6 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: dict[str, int]
     states: int
     verdicts: tuple[RuleVerdict, ...] = msgspec.field(name="held")
-    learning: LearningResult | None = None
     detection: tuple[StageDetection, ...] = ()
 
     @property
@@ -197,9 +151,6 @@ def lines(result: Result, width: int = 80) -> Iterator[str]:
     for line in result.story:
         yield from _wrapped(f"  {moment(line.at)}  ", line.text, width)
     yield ""
-    if result.learning is not None:
-        yield from _wrapped("  ", result.learning.words, width)
-        yield ""
     yield from versions(result)
     yield from _wrapped("  ", _known(result), width)
     yield from effects(result)

@@ -20,19 +20,17 @@ from pathlib import Path
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.core.federation.messages import Reply, encode, parse_request
 from edgewright.fleet.protocol.layout import RELEASES, ROOT, TARGETS
 from edgewright.fleet.protocol.ports import NotTaken, Unreachable
 from edgewright.fleet.repository.acceptance import online_signers, settle
 from edgewright.fleet.repository.creation import Quorum, create_fleet
 from edgewright.fleet.repository.public_files import read_published
 from edgewright.fleet.repository.publication import Contents, prepare_release, publish_plan
-from edgewright.fleet.server import device_access, federations, reports
+from edgewright.fleet.server import device_access, reports
 from edgewright.fleet.server.control_plane import Limits, Plane
 from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.database.tables import devices, items, outcomes, tokens
-from edgewright.fleet.server.device_access import check_active
 from edgewright.fleet.server.endpoint import RefusedError
 from edgewright.fleet.server.reports import ReceivedReport
 from edgewright.fleet.server.rollouts import intents
@@ -207,21 +205,21 @@ class Served:
             self._timestamp = now
             self.published()
 
-    def release(self, counter: int, data: bytes = b"") -> tuple[Release, Release | None]:
+    def release(self, counter: int) -> tuple[Release, Release | None]:
         """Sign a release with new bytes, and its rollback release if there is an older one; return both.
 
-        Test vectors are not run, since these packages contain only text, unless `data` is a package.
+        Test vectors are not run, since these packages contain only text.
         """
         self._commit()
-        return self._release(counter, data)
+        return self._release(counter)
 
     def _commit(self) -> None:
         """Commit what is open, since publishing looks for a control plane in the database's file."""
         with self.plane.database.reading():
             pass
 
-    def _release(self, counter: int, data: bytes = b"") -> tuple[Release, Release | None]:
-        data = data or f"package {counter} of the simulation. ".encode() * 64
+    def _release(self, counter: int) -> tuple[Release, Release | None]:
+        data = f"package {counter} of the simulation. ".encode() * 64
         package = Contents(f"{PRODUCT} {counter}", data)
         change, published = prepare_release(self.fleet, package, self._events.now, product=PRODUCT)
         settle(self.fleet, change, self.fleet.ring(), self._events.now)
@@ -304,24 +302,6 @@ class Served:
             raise as_on_a_device(error) from None
         except InputError as error:  # invalid numbers: status 400, and the device drops the report
             raise NotTaken(str(error), _LONG) from None
-
-    def federation(self, device: str, message: bytes) -> bytes:
-        """Take a device's message of a round of learning and return the answer.
-
-        Raises:
-            Unreachable, InputError: see `intent`.
-        """
-        self._there()
-        now, request = self._events.now, parse_request(message)
-
-        def work(connection: sa.Connection) -> Reply:
-            check_active(connection, device)
-            return federations.take(connection, device, request, now)
-
-        try:
-            return encode(self.plane.committer.submit(work).result())
-        except RefusedError as error:
-            raise as_on_a_device(error) from None
 
     def quarantined(self) -> set[str]:
         """Return the ids of quarantined devices."""

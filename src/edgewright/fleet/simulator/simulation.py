@@ -29,7 +29,6 @@ from edgewright.fleet.simulator.rollout_plan import (
     minimum_days,
     plan_for,
 )  # fmt: skip
-from edgewright.fleet.simulator.rounds import Rounds
 from edgewright.fleet.simulator.served_fleet import PRODUCT
 from edgewright.schema.fleet_report import Enrolment
 
@@ -119,13 +118,11 @@ class Simulation:
     """
 
     def __init__(self, settings: Settings, folder: Path) -> None:
-        self._rounds_first = None if settings.learning is None else Rounds(settings.learning)
-        more = () if self._rounds_first is None else (self._rounds_first,)
-        self._faults = FaultSet(settings.faults, more)
+        self._faults = FaultSet(settings.faults)
         whole = minimum_days(settings.rollout, settings.wait)
         if settings.devices == 1:  # what is measured on a single device counts after as much time again
             whole += settings.rollout.stages[-1].dwell / DAY
-        needed = max(self._faults.days, whole) + settings.learning_days
+        needed = max(self._faults.days, whole)
         self.days = needed if settings.days is None else settings.days
         self.fleet = fleet = SimulatedFleet(settings, folder, self.days)
         self._timeline = Timeline(
@@ -218,17 +215,8 @@ class Simulation:
         self.fleet.events.after(self.fleet.settings.rounds_s, self._round)
 
     def _begin(self) -> None:
-        fleet, learning = self.fleet, self._rounds_first
-        data = b""
-        if learning is not None:
-            if learning.seen is None:
-                fleet.events.after(fleet.settings.rounds_s, self._begin)
-                return
-            data = learning.learned()
-            fleet.bad = fleet.bad or learning.bad
-            if not data:
-                return
-        fleet.new, fleet.back = fleet.served.release(2, data)
+        fleet = self.fleet
+        fleet.new, fleet.back = fleet.served.release(2)
         self._tick()
         salt = SeededRandom(fleet.settings.seed, "plan").bytes(32)
         fleet.plan = plan_for(fleet.settings.rollout, fleet.new, fleet.back, fleet.events.now, salt)
@@ -252,7 +240,6 @@ class Simulation:
             beyond=len(observer.beyond()) if fleet.bad else 0, finished=observer.finished is not None,
             timeline=tuple(self._timeline.points), story=tuple(observer.lines), states=fleet.verifier.newest,
             outcomes=dict(sorted(observer.outcomes.items())), verdicts=tuple(RULES[name](fleet) for name in names),
-            learning=None if self._rounds_first is None else self._rounds_first.result(fleet),
             detection=detection_of(fleet.settings.rollout, fleet.settings.devices),
         )  # fmt: skip
 

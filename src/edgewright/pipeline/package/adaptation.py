@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from edgewright.core.adaptation.factory import MEAN_BITS, Factory, arrays_of, read_factory
 from edgewright.core.adaptation.learner import discriminant
-from edgewright.core.adaptation.predictor import FORM, factory_of, hidden_of, last_layer
+from edgewright.core.adaptation.predictor import FORM, hidden_of, last_layer
 from edgewright.core.adaptation.slots import memory_bytes
 from edgewright.core.integer.qdq import integer_network
 from edgewright.core.integer.reader import rounding_of
 from edgewright.core.onnx.reader import read_onnx
-from edgewright.core.package import Package
 from edgewright.pipeline.material import Material
 from edgewright.schema.adapt import AdaptSpec
 from edgewright.schema.config import AdaptConfig
@@ -87,39 +86,6 @@ def adaptation(
     files = arrays_of(factory)
     read_factory(factory.spec, files, "[adapt]")
     return factory.spec, files
-
-
-def adaptation_again(package: Package, model: bytes) -> tuple[AdaptSpec, dict[str, bytes]]:
-    """Return what a manifest says of learning, and the files beside it, for a package whose last layer was exchanged.
-
-    Args:
-        package: before; its limits are those of the new one, relative to the layer.
-        model: ONNX bytes of the new int8 form.
-    """
-    before = factory_of(package)
-    spec, graph = before.spec, read_onnx(model)
-    last, scales = _last(graph)
-    unit = _unit(spec, scales)
-    config = AdaptConfig(
-        layer="output", rate=2.0 ** (_ONE_BITS - spec.step) * unit / scales.hidden, prior=spec.prior,
-        limit=spec.weight_limit / float(np.abs(before.weights.astype(np.int64)).max()), ram=memory_bytes(spec),
-        replays=spec.replays, gain=spec.gain / 100, drop=spec.drop / 100,
-    )  # fmt: skip
-    hidden, outputs = hidden_of(graph, package.vectors())
-    factory = _output_factory(config, last, scales, _shared(scales, hidden, outputs))
-    files = arrays_of(factory)
-    read_factory(factory.spec, files, f"package {package.manifest.name}")
-    return factory.spec, files
-
-
-def last_scales(package: Package) -> tuple[float, float]:
-    """Return the scale of what the last layer receives, and the real value of one step of its learned weights."""
-    _, scales = _last(read_onnx(package.model(FORM)))
-    return scales.hidden, _unit(factory_of(package).spec, scales)
-
-
-def _unit(spec: AdaptSpec, scales: _Scales) -> float:
-    return spec.multiplier / 2.0**spec.right * scales.out / scales.hidden
 
 
 def _last(graph: Graph) -> tuple[IntegerOperator, _Scales]:

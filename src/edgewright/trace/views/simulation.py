@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from edgewright.fleet.simulator.result import LearningResult, Point, Result, moment
+from edgewright.fleet.simulator.result import Point, Result, moment
 from edgewright.schema.lesson import Facts
 from edgewright.trace.blocks.charts import draw, legend
 from edgewright.trace.blocks.view_blocks import Chart, Curve
@@ -29,33 +29,16 @@ def simulation_page(result: Result) -> str:
         )
     )
     did = effects_charts(result)
-    again = "the same seed reproduces this page" if result.learning is None else "groups and keys are drawn anew"
     return sections_page(
-        title, f"Faults: {result.broken}. Seed {result.seed}; {again}.",
+        title, f"Faults: {result.broken}. Seed {result.seed}; the same seed reproduces this page.",
         [
             ("versions", "Versions over time", versions_chart(result)),
             ("ends", "Outcome of the new release", ends_chart(result)),
-            *([("learning", "Rounds of learning", _learning(result.learning))] if result.learning else []),
             *([("did", "Effect of each fault", did)] if did else []),
             ("story", "What happened", blocks_html([story], level=3)),
             ("held", "Invariants", blocks_html([invariants], level=3)),
         ],
     )  # fmt: skip
-
-
-def _learning(learning: LearningResult) -> Markup:
-    """Return what became of each round."""
-    rows = tuple(
-        (
-            f"round {part.number}",
-            f"{part.counted:,} of {part.devices:,} devices in {part.groups:,} sums; {part.failed:,} groups failed; the "
-            f"layer moved {part.moved:.1%}",
-        )
-        for part in learning.rounds
-    )
-    people = f"on the samples of {learning.people:,} people"
-    accuracy = f"{learning.factory:.1%} right before, {learning.learned:.1%} after, {people}"
-    return blocks_html([Facts(rows=(("in all", learning.words), *rows, ("answers", accuracy)))], level=3)
 
 
 def versions_chart(result: Result) -> Markup:

@@ -44,9 +44,8 @@ class FollowOptions:
     keep_agent: bool = option(
         "--keep-agent", help="With --fleet: take no code from a release, neither wheels of the agent nor programs."
     )
-    federate: bool = option(
-        "--federate", help="With --fleet: learn together with other devices; labelled examples stay on this one."
-    )
+    # Still accepted: units of installed devices have it, and an agent that refuses it could not be updated.
+    federate: bool = option("--federate", hidden=True)
     poll: float = option(
         type=click.FloatRange(1.0, 86_400.0), default=60.0, metavar="SECONDS",
         help="With --fleet: time between two checks for updates.",
@@ -85,13 +84,15 @@ def follow_fleet(
 
     if fleet.keep_agent:
         os.environ[KEEP_AGENT_VARIABLE] = "1"  # of what tests a release, and of the model's process
+    if fleet.federate:
+        _say("--federate has no effect: federated learning was removed; delete it from the device's unit")
     options = RunnerOptions(
         url=fleet.fleet, token=os.environ.pop(launcher.TOKEN_VARIABLE, ""), store=folder,
         package=Path(package) if package else None,
         arguments=arguments(folder, config, source, more), name=fleet.name, profile=fleet.profile, ca_file=fleet.ca,
         broker=fleet.broker, poll=fleet.poll, mirrors=fleet.mirror, stick=Path(fleet.stick) if fleet.stick else None,
         boards=read_boards(config, source), keep_agent=fleet.keep_agent,
-        federate=fleet.federate, config=config,
+        config=config,
     )  # fmt: skip
     with Ending() as ending:
         follow(options, ending.is_requested, (lambda line: None) if quiet else _say, forward)

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from edgewright.schema.fleet_plan import Plan, Release
 
 EXAMPLE = "retire pump-017 --reason 'stolen' --fleet my-fleet"
-MOVED = {"list": "edgewright fleet devices", "show": "edgewright fleet devices NAME"}
 
 
 T = TypeVar("T")

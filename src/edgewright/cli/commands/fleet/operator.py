@@ -12,7 +12,6 @@ from edgewright.cli.commands.fleet._api_options import ApiOptions, part
 from edgewright.cli.text import when
 
 EXAMPLE = "add ada --role operator --fleet my-fleet"
-MOVED = {"remove": "edgewright fleet operator revoke"}
 
 
 @declare(example="ada --role operator --fleet my-fleet")

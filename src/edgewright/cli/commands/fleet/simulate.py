@@ -17,7 +17,6 @@ from edgewright.cli.interrupt import loading
 from edgewright.schema.errors import CHECK_SAID_NO, DONE, InputError, OutputError
 
 if TYPE_CHECKING:
-    from edgewright.fleet.simulator.learning import Learning
     from edgewright.fleet.simulator.result import Result as Outcome
 
 _PARTS = 1000
@@ -47,23 +46,6 @@ def command(
     ),
     seed: int = option(default=0, help="Random seed."),
     out: Path | None = option(metavar="DIR", help="Folder for simulation.json and simulation.html with charts."),
-    federate: Path | None = option(
-        metavar="RUN|PACKAGE", help="The new release is what the devices learn together before it, with [adapt]."
-    ),
-    data: str = option(
-        metavar="DATA", help="With --federate: labelled data of people. [default: the run's test part]"
-    ),
-    rounds: int = option(default=5, type=click.IntRange(1, 1000), help="With --federate: rounds of learning."),
-    mislabelled: float = option(
-        default=0.0, type=click.FloatRange(0, 1),
-        help="With --federate: share of the owners who label everything as one class.",
-    ),
-    poisoners: float = option(
-        default=0.0, type=click.FloatRange(0, 1), help="With --federate: share of the devices that attack."
-    ),
-    attack: str = option(
-        default="flip", metavar="NAME", help="What they do: back, bounded, flip, labels or random."
-    ),
     listed: bool = option("--faults", "--list", help="List the faults and exit."),
 ) -> Stream:  # fmt: skip
     """Simulate the rollout of a new release to N devices with injected faults, and report the outcome.
@@ -73,15 +55,11 @@ def command(
     The agents, the control plane, its gates and the signed metadata are the real ones; network, disk, clocks and the
     models' behaviour are simulated. The same seed gives the same result, byte for byte. Exits with 1 if an invariant is
     violated.
-
-    With --federate the devices first learn the last layer of a package together, each with the examples of a person
-    whom the model was not fitted on, through the same network, power cuts and control plane. Keys and groups of rounds
-    are drawn by the system, not by the seed. `edgewright adapt federate` judges what is learned on other people.
     """
     with loading():
         from edgewright.fleet.protocol.plans.detection import preview
         from edgewright.fleet.protocol.plans.parser import seconds
-        from edgewright.fleet.simulator.fault import check, check_days, known_faults
+        from edgewright.fleet.simulator.fault import check_days, known_faults
         from edgewright.fleet.simulator.fleet import Settings
         from edgewright.fleet.simulator.result import lines
         from edgewright.fleet.simulator.rollout_plan import detection_of
@@ -96,10 +74,6 @@ def command(
     settings = Settings(
         devices=number, days=days, fault=name, rate=rate, also=tuple(also), plan=options, seed=seed, wait=wait
     )
-    if federate is not None:
-        check(settings)
-        learning = _learning(number, federate, data, rounds, mislabelled, poisoners, attack)
-        settings = msgspec.structs.replace(settings, learning=learning)
     check_days(settings)
     if out is not None:
         _folder(out)
@@ -117,20 +91,6 @@ def command(
     written = [] if out is None else [f"\nwritten to {click.format_filename(out / 'simulation.html')}"]
     yield Result(result, [*lines(result, min(max(shutil.get_terminal_size().columns, 80), 120)), *written])
     return DONE if result.good else CHECK_SAID_NO
-
-
-def _learning(
-    number: int, path: Path, data: str, rounds: int, mislabelled: float, poisoners: float, attack: str
-) -> Learning:  # fmt: skip
-    with loading():
-        from edgewright.schema.federation import FederationSettings
-        from edgewright.workflows.adaptation.federation import learning_of
-        from edgewright.workflows.scoring.rows import ScoreRequest
-
-    settings = FederationSettings(rounds=rounds)
-    if number < settings.group:
-        raise InputError(f"{settings.group} to 1,000,000 devices that learn together", str(number), "N")
-    return learning_of(path, ScoreRequest(data=data), settings, mislabelled, poisoners, attack)
 
 
 def _rated(text: str) -> tuple[str, float | None]:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from edgewright.schema.language import Parsed
 
 EXAMPLE = 'parse "I want a soda please" --model drinks.language'
-MOVED = {"export": "edgewright export MODEL --to c99"}
 
 
 @declare(example="manuals/ --out typing.text --size 40kB")

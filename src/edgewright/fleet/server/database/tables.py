@@ -219,46 +219,6 @@ diagnoses = sa.Table(  # what operators asked devices for, the latest few of eac
     sa.Index(None, "device", "at"),
 )
 
-federations = sa.Table(  # learning across devices, see docs/federation.md
-    "federations",
-    metadata,
-    sa.Column("id", sa.String(32), primary_key=True),  # random
-    sa.Column("product", sa.String(63), nullable=False),
-    sa.Column("identity", sa.BigInteger, nullable=False),  # of the factory layer
-    sa.Column("state", sa.String(16), nullable=False),  # running, done, stopped
-    sa.Column("settings", sa.Text, nullable=False),  # JSON of schema.federation.FederationSettings
-    sa.Column("factory", sa.LargeBinary, nullable=False),  # JSON of schema.federation.FactoryFiles
-    sa.Column("layer", sa.LargeBinary, nullable=False),  # after the last round
-    sa.Column("round", sa.Integer, nullable=False),  # from 1
-    sa.Column("joining", sa.Boolean, nullable=False),  # whether the round waits for devices
-    sa.Column("deadline", sa.Double, nullable=False),  # of the joining
-    sa.Column("outcomes", sa.Text, nullable=False),  # JSON of schema.federation.RoundOutcome, one a round
-    sa.Column("opened_at", sa.Double, nullable=False, index=True),
-    sa.Column("opened_by", sa.String(64), nullable=False),
-    sa.Column("why", sa.String(500), nullable=False),  # it was stopped
-    sa.Index(None, "product", "state"),
-)
-
-federation_members = sa.Table(  # devices of the present round
-    "federation_members",
-    metadata,
-    sa.Column("federation", sa.String(32), primary_key=True),
-    sa.Column("device", sa.String(32), primary_key=True),
-    sa.Column("context", sa.String(32), nullable=False),  # of the group, empty before it is drawn
-    sa.Column("member", sa.Integer, nullable=False),  # number in the group
-)
-
-federation_groups = sa.Table(  # groups of the present round
-    "federation_groups",
-    metadata,
-    sa.Column("context", sa.String(32), primary_key=True),  # random
-    sa.Column("federation", sa.String(32), nullable=False),
-    sa.Column("body", sa.LargeBinary, nullable=False),  # MessagePack of core.federation.group.Group
-    sa.Column("deadline", sa.Double, nullable=False),  # of its present step
-    sa.Column("over", sa.Boolean, nullable=False),
-    sa.Index(None, "federation", "over", "deadline"),
-)
-
 retention_clock = sa.Table(  # one row: until when the retention has followed the server's clock
     "retention_clock",
     metadata,
