@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from benchmarks.datasets import magic_wand
 from benchmarks.language.picture_pair import coarse_names, grid, shelf
 from benchmarks.language.row import DATA
+from edgewright.data.public import register_sets
 from edgewright.language.utterances import read
 from edgewright.race.metrics import choose
 from edgewright.race.problem import Fold, Indices, Problem
@@ -122,6 +124,7 @@ def _pictures() -> TitledLearner:
     return _of(problem, config, "accuracy")
 
 
+register_sets(magic_wand.SETS)
 CASES = (
     Case("har-hapt", partial(_samples, "hapt", {}, None, "accuracy", str(DATA / "har-hapt"))),
     _set("har-wisdm-watch", WindowConfig(samples=200, step=100), kind="wisdm_watch"),

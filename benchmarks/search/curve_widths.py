@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from benchmarks.datasets import activities
 from benchmarks.language.row import DATA
 from benchmarks.search._curve_records import curve, kept
 from benchmarks.table import markdown
+from edgewright.data.public import register_sets
 from edgewright.race.metrics import choose
 from edgewright.race.problem import problem_of_pipeline
 from edgewright.schema.config import PipelineConfig, WindowConfig
@@ -26,6 +28,7 @@ from edgewright.search.curves.noise import FEWEST_WRONG, INTERVAL_FACTOR, LEVEL,
 from edgewright.search.curves.rung_learner import RungLearner
 from edgewright.search.ladder.setup import problem_and_config
 
+register_sets(activities.SETS)
 POOLS = (0.5, 0.25)
 _RUNGS = ("linear", "tree", "neighbours", "threshold")
 _SETS: tuple[tuple[str, str, dict[str, object], WindowConfig | None, tuple[str, ...]], ...] = (

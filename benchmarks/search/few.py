@@ -12,8 +12,10 @@ from dataclasses import fields, replace
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # of scikit-learn, without types
 
+from benchmarks.datasets import activities
 from benchmarks.language.row import DATA
 from benchmarks.search._curve_cases import quiet
+from edgewright.data.public import register_sets
 from edgewright.race.heats import HeatFold
 from edgewright.race.judge import ComparisonCriteria
 from edgewright.race.metrics import METRICS, codes
@@ -24,6 +26,7 @@ from edgewright.search.ladder.measurement import Ladder
 from edgewright.search.ladder.model_comparison import LadderState, choose_with_few
 from edgewright.search.ladder.setup import problem_and_config
 
+register_sets(activities.SETS)
 RUNGS = ("majority", "threshold", "rules", "linear", "tree", "forest", "small_network")
 METRIC = "balanced-accuracy"
 PEOPLE, DRAWS = (3, 4, 6, 8, 10), {"wisdm": 8, "stairs": 8, "watch": 4}

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.datasets import activities
 
 from cli_runner import Cli
 from edgewright.data.load import guess, load_data
-from edgewright.data.public import loaders
+from edgewright.data.public import loaders, public_set, public_sets, register_sets, set_at
 from edgewright.schema.errors import InputError, UnknownNameError
 
 
@@ -98,3 +99,19 @@ def test_what_nothing_reads(tmp_path: Path) -> None:
     (tmp_path / "readme.txt").write_text("x\n1\n")
     with pytest.raises(InputError, match="a folder with files that a source reads"):
         guess(str(tmp_path))
+
+
+def test_a_removed_public_set_names_what_replaces_it_and_a_program_can_register_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "WISDM_ar_v1.1_transformed.csv").write_text("UNIQUE_ID,user,X0,class\n1,33,0.04,Jogging\n")
+    table: dict[str, object] = {"kind": "wisdm", "path": str(tmp_path)}
+    with pytest.raises(InputError, match=r"wisdm, which was removed - at p\.toml\. Read its files as your own data"):
+        load_data(table, seed=0, where="p.toml")
+    with monkeypatch.context() as patch:
+        for name in activities.SETS:
+            patch.setitem(public_sets(), name, public_set("occupancy"))  # removed again afterwards
+        register_sets(activities.SETS)
+        assert load_data(table, seed=0).recordings[0].target.tolist() == ["Jogging"]
+        assert set_at(tmp_path) == "wisdm"
+    assert set_at(tmp_path) == ""

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from edgewright.cli.folder import FolderOfCommands
 from edgewright.data.contract import Documented, RemoteFile
 from edgewright.data.load import load_data
-from edgewright.data.public import download, folder_of, names, public_set, public_sets, unpack, verify
+from edgewright.data.public import REMOVED, download, folder_of, names, public_set, public_sets, unpack, verify
 from edgewright.data.sets import machines, series
 from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameError
 
@@ -71,14 +71,16 @@ def test_get_writes_rows(copy: Path, tmp_path: Path, ending: str) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["copy", out.name]
 
 
-def test_get_refuses_before_it_works(copy: Path, tmp_path: Path) -> None:
+def test_get_refuses_before_it_works(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(public_sets(), "of_several_origins", replace(public_set("occupancy"), url="", files=()))
     for arguments, error, text in (
         (("nope",), UnknownNameError, "no public set 'nope'"),
         (("ocupancy", "--from", str(copy)), UnknownNameError, "Did you mean 'occupancy'"),
         (("occupancy", "--from", str(tmp_path / "absent")), InputError, "no such path"),
         (("occupancy", "--from", str(copy), "--out", str(tmp_path / "a.xlsx")), InputError, r".parquet or .csv"),
         (("occupancy", "--from", str(copy), "--out", str(tmp_path / "no" / "a.csv")), InputError, "existing folder"),
-        (("mlperf_tiny",), InputError, "--from PATH"),
+        (("of_several_origins",), InputError, "--from PATH"),
+        *(((name,), InputError, f"{name}, which was removed") for name in REMOVED),
     ):
         result = _run("get", *arguments)
         assert isinstance(result.exception, error), arguments

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks.datasets.activities import SETS as ACTIVITIES
 
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
@@ -117,7 +118,7 @@ def test_wisdm_original_arff(tmp_path: Path) -> None:
         '@attribute "XPEAK" numeric', '@attribute "class" { "Walking" , "Jogging" }', "@data",
         "1,33,0.04,450,Jogging", "2,33,0.1,?,Walking", "3,9,0,500,Walking",
     )  # fmt: skip
-    data = activities.SETS["wisdm"].load(tmp_path)
+    data = ACTIVITIES["wisdm"].load(tmp_path)
     assert [(c.name, c.unit) for c in data.columns] == [("X0", "1"), ("XPEAK", "ms")]
     assert [r.name for r in data.recordings] == ["user-33", "user-9"]
     assert np.isnan(data.recordings[0].values[1, 1])
@@ -129,7 +130,7 @@ def test_pamap2_original(tmp_path: Path) -> None:
     rows[:, 0], rows[:, 1] = [5.0, 5.01, 5.02], [0, 4, 24]
     rows[:, 7:10] = np.arange(9).reshape(3, 3)
     _numbers(tmp_path / "Protocol" / "subject103.dat", rows)
-    (recording,) = activities.SETS["pamap2"].load(tmp_path).recordings
+    (recording,) = ACTIVITIES["pamap2"].load(tmp_path).recordings
     np.testing.assert_array_equal(recording.values, rows[:, 7:10])
     assert recording.target.tolist() == ["", "walking", "rope jumping"]
     assert recording.groups is not None
@@ -201,15 +202,6 @@ def test_ecg200_writes_classes_one_way(tmp_path: Path) -> None:
     assert [(r.name, str(r.target[0])) for r in data.recordings] == [
         ("train-001", "-1"), ("train-002", "1"), ("test-001", "-1"),
     ]  # fmt: skip
-
-
-def test_m4_original_header_and_padding(tmp_path: Path) -> None:
-    _lines(tmp_path / "Hourly-train.csv", '"V1","V2","V3","V4"', '"H1",605,586,', '"H2",3124,2990,2862')
-    data = series.SETS["m4"].load(tmp_path)
-    assert [(r.name, r.values[:, 0].tolist()) for r in data.recordings] == [
-        ("H1", [605, 586]),
-        ("H2", [3124, 2990, 2862]),
-    ]
 
 
 def test_skab_anomaly_free_is_unlabelled(tmp_path: Path) -> None:

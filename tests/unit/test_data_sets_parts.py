@@ -9,9 +9,11 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 import pytest
+from benchmarks.datasets.magic_wand import SETS as MAGIC_WAND
+from benchmarks.datasets.magic_wand import MagicWandConfig
 
 from edgewright.data.samples import cut
-from edgewright.data.sets import activities, heartbeats, machines, media, motions, texts
+from edgewright.data.sets import activities, heartbeats, machines, media, texts
 from edgewright.data.sets.heartbeats import read_annotations
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.errors import InputError
@@ -212,19 +214,10 @@ def test_fsdd_speakers_and_parts() -> None:
         media.SETS["fsdd"].load(folder, media.FsddConfig(part="test"))
 
 
-def test_mlperf_tiny_pictures() -> None:
-    data = media.SETS["mlperf_tiny"].load(shared_data("mlperf-tiny"), media.MlperfTinyConfig(benchmark="images"))
-    assert data.recordings[0].values.shape == (500, 3, 32, 32)
-    assert [column.name for column in data.columns] == ["red", "green", "blue"]
-    assert set(data.recordings[0].target) <= set(media.THINGS)
-    ship = data.recordings[0].values[data.recordings[0].target == "ship"].mean(axis=(0, 2, 3))
-    assert ship[2] > ship[0]  # sea and sky
-
-
 def test_strokes_of_a_wand_as_pictures_are_the_lines_that_were_drawn() -> None:
     folder = shared_data("magic-wand-digits")
-    strokes = motions.SETS["magic_wand"].load(folder).recordings
-    pictures = motions.SETS["magic_wand"].load(folder, motions.MagicWandConfig(form="pictures", side=24)).recordings[0]
+    strokes = MAGIC_WAND["magic_wand"].load(folder).recordings
+    pictures = MAGIC_WAND["magic_wand"].load(folder, MagicWandConfig(form="pictures", side=24)).recordings[0]
     assert pictures.values.shape == (670, 1, 24, 24)
     assert [stroke.target[0] for stroke in strokes] == pictures.target.tolist()
     for stroke, picture in zip(strokes, pictures.values, strict=True):

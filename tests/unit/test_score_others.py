@@ -63,7 +63,7 @@ def test_a_forecaster_has_figures_of_its_forecasts(tmp_path: Path, cli: Cli) -> 
     assert mase["value"] == record["details"]["mase"]
     assert record["samples"] == 200 - 12 + 1
     assert cli.json("score", forecaster, "--data", str(tmp_path / "other.csv"))["figures"] == record["figures"]
-    assert "a CSV file with the rows that came" in refused(cli, forecaster, "--data", "m4")
+    assert "a CSV file with the rows that came" in refused(cli, forecaster, "--data", "occupancy")
 
 
 PHRASES = {

@@ -18,7 +18,7 @@ from edgewright.data.contract import LABELS_FILE, PublicSet, Source, SourceConfi
 from edgewright.data.file_rows import read_by_workers
 from edgewright.data.files import data_files, is_hidden, is_single
 from edgewright.data.near_duplicates import LINK_KEY, link_recordings
-from edgewright.data.public import folder_of, loaders, opened, set_at
+from edgewright.data.public import check_removed, folder_of, loaders, opened, set_at
 from edgewright.data.remote import located
 from edgewright.data.resampling import KEY as RESAMPLE
 from edgewright.data.resampling import at_one_rate, resampled
@@ -182,6 +182,7 @@ def find_kind(kind: str, where: str) -> Source[Any] | PublicSet[Any]:
         return source
     if kind in sets:
         return sets[kind]
+    check_removed(kind, where)
     raise UnknownNameError("kind of data", kind, {*sources, *sets}, where)
 
 

@@ -14,7 +14,7 @@ import urllib.error
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from functools import cache
@@ -246,6 +246,13 @@ def _check_size(size: int, name: str) -> None:
 
 
 SETS = "edgewright.data.sets"
+REMOVED = frozenset({"ett", "m4", "magic_wand", "mlperf_tiny", "pamap2", "wisdm"})
+"""Names of sets that were removed from the product; listed for one version."""
+
+
+def register_sets(sets: Mapping[str, Public]) -> None:
+    """Add public sets that `[data]` can name in this process, for benchmarks and examples with their own loaders."""
+    public_sets().update(sets)
 
 
 @cache
@@ -272,8 +279,22 @@ def public_set(name: str) -> Public:
         UnknownNameError: with the known names.
     """
     if name not in public_sets():
+        check_removed(name)
         raise UnknownNameError("public set", name, names())
     return public_sets()[name]
+
+
+def check_removed(name: str, where: str = "") -> None:
+    """Raise an error that names the replacement of a removed public set.
+
+    Raises:
+        InputError: the set was removed.
+    """
+    if name in REMOVED:
+        raise InputError(
+            "a current public set", f"{name}, which was removed", where,
+            'Read its files as your own data, with kind = "csv", "parquet", "folder" or "numpy"',
+        )  # fmt: skip
 
 
 def folder_of(name: str, part: Public, path: str = "") -> Path:

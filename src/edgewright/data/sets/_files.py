@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from edgewright.core.array_files import read_npz
 from edgewright.data.matching import conversion, find_name
 from edgewright.data.polars import pl
-from edgewright.schema.data import Column, Floats, Labels, Recording
+from edgewright.schema.data import Column, Floats, Labels
 from edgewright.schema.errors import InputError
 
 T = TypeVar("T")
@@ -221,23 +221,6 @@ def same(text: str, rows: int) -> Labels:
 def columns(unit: str, *names: str, minimum: float | None = None, maximum: float | None = None) -> tuple[Column, ...]:
     """Return columns of one unit and range."""
     return tuple(Column(name=n, unit=unit, minimum=minimum, maximum=maximum) for n in names)
-
-
-def by_group(values: Floats, target: Any, groups: Labels, prefix: str) -> tuple[Recording, ...]:  # noqa: ANN401 - labels or amounts
-    """One recording for each group, in the order the groups appear; rows keep their order."""
-    names, first = np.unique(groups, return_index=True)
-    recordings = []
-    for name in names[np.argsort(first)]:
-        mine = groups == name
-        recordings.append(
-            Recording(
-                name=f"{prefix}{name}",
-                values=values[mine],
-                target=target[mine],
-                groups=same(str(name), int(mine.sum())),
-            )
-        )
-    return tuple(recordings)
 
 
 def table_by_rows(path: Path, width: int) -> NDArray[np.float64]:

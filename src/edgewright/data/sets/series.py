@@ -1,9 +1,9 @@
-"""Series of buildings, transformers and the M4 competition."""
+"""Series of buildings."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -13,81 +13,6 @@ from edgewright.data.sets import _files as files
 from edgewright.data.sets import facts
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
-
-LOADS = ("HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL")
-
-
-class EttConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """ETT.
-
-    Attributes:
-        file: 'ETTh1' or 'ETTh2', two transformers.
-    """
-
-    file: str = "ETTh1"
-
-
-def _load_ett(config: EttConfig, folder: Path) -> DataSet:
-    """ETT: loads and oil temperature of electricity transformers, hourly for two years.
-
-    Layout: `ETTh1.csv`, `ETTh2.csv` with `date`, six loads and `OT`. Customary parts: 12, 4 and 4 months.
-    """
-    path = files.need_files(folder, f"{config.file}.csv")[0]
-    table = files.read_table(path)
-    recording = Recording(
-        name=config.file,
-        values=files.numbers(table, LOADS, path),
-        target=files.numbers(table, ("OT",), path)[:, 0].astype("float64"),
-        time=files.seconds(table, "date", path),
-    )
-    return DataSet(
-        name="ett",
-        columns=files.columns("", *LOADS),
-        recordings=(recording,),
-        rate=1.0 / 3600.0,
-        target_name="OT",
-    )
-
-
-_SECONDS = {"Hourly": 3600.0, "Weekly": 7 * 86400.0}
-
-
-class M4Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """M4.
-
-    Attributes:
-        frequency: 'Hourly' or 'Weekly'.
-        part: 'train' or 'test'; the values of test follow those of train (48 hours, 13 weeks).
-    """
-
-    frequency: Literal["Hourly", "Weekly"] = "Hourly"
-    part: Literal["train", "test"] = "train"
-
-
-def _load_m4(config: M4Config, folder: Path) -> DataSet:
-    """M4 competition: hourly and weekly series of all walks of life, to be forecast.
-
-    Files `Hourly-train.csv`, `Hourly-test.csv` and so on: the name of a series, then its values; lengths differ.
-    """
-    path = files.need_files(folder, f"{config.frequency}-{config.part}.csv")[0]
-    recordings = []
-    for number, cells in enumerate(files.read_rows(path), 1):
-        # The organisers' files have a header (V1, V2, ...) and pad short series with empty cells.
-        if not cells or cells[0] in ("V1", ""):
-            continue
-        try:
-            values = np.array([c for c in cells[1:] if c], dtype=np.float32)
-        except ValueError as error:
-            raise InputError("numbers after the name of the series", str(error), f"{path} line {number}") from None
-        recordings.append(Recording(name=cells[0], values=values[:, None], groups=files.same(cells[0], len(values))))
-    return DataSet(
-        name="m4",
-        columns=files.columns("", "value"),
-        recordings=tuple(recordings),
-        rate=1.0 / _SECONDS[config.frequency],
-        group_name="series",
-    )
-
 
 OCCUPANCY_COLUMNS = (
     Column(name="temperature", unit="°C"),
@@ -166,8 +91,6 @@ def _load_people_counts(config: SourceConfig, folder: Path) -> DataSet:
 
 
 SETS: dict[str, PublicSet[Any]] = {
-    "ett": PublicSet(**facts("ett"), loader=_load_ett, config=EttConfig),
-    "m4": PublicSet(**facts("m4"), loader=_load_m4, config=M4Config),
     "occupancy": PublicSet(**facts("occupancy"), loader=_load_occupancy),
     "people_counts": PublicSet(**facts("people_counts"), loader=_load_people_counts),
 }
