@@ -148,8 +148,7 @@ bench-proof-faults: install
 bench-training: install
 	$(BIN)/python -m benchmarks.training; tables=$$?; $(BIN)/python -m benchmarks.training.accuracy && exit $$tables
 
-# Twenty task families beside the repository: four minutes of processor. The rule itself is trained again, as ADR 111 says,
-# by `python -m benchmarks.optimiser.meta_training`.
+# Twenty task families beside the repository: four minutes of processor.
 bench-optimiser: install
 	$(BIN)/python -W ignore -m benchmarks.optimiser
 

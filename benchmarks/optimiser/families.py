@@ -1,7 +1,6 @@
 """Twenty task families that are left out of the training of the rule: other data, and partly other layers.
 
-The list was written before the first training of the rule; "traffic" had tanh, which layers do not know. No set here is
-read by `small_tasks`.
+The list was written before the first training of the rule; "traffic" had tanh, which layers do not know.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A learned rule (as VeLO, Metz et al., 2022): small networks, taught by trainings, set each step; no learning rate.
 
 They mix the directions of Adam (Kingma and Ba, 2015), Adafactor (Shazeer and Stern, 2018) and SOAP (Vyas et al., 2024).
-`benchmarks/optimiser` trained the weights in `learned.npy`.
+`learned.npy` has the weights; docs/adr/0111-a-learned-rule.md describes how they were trained.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _EACH, _EVERY = 8, 4
 _EPSILON, _KEEPS, _ROUNDING = 1e-8, 1e-4, 1e-3
 # Decay of the statistics of a basis, and of how well steps and the gradients after them agree.
 _BASIS_DECAY, _AGREE_FAST, _AGREE_SLOW = 0.95, 0.8, 0.97
-# Size of a step of the untrained rule, and the most by which the rule changes it: exp(-6) to exp(4).
+# Size of a step that the rule scales, and the limits of the logarithm of its factor: exp(-6) to exp(4).
 _STEP, _LOW, _HIGH = 4e-3, -6.0, 4.0
 # A weight moves at most so many sizes of a step.
 _LONGEST = 4.0
@@ -36,8 +36,6 @@ _DIRECTIONS, _TENSOR_FEATURES, _WEIGHT_FEATURES = 5, 28, 10
 SIZES = ((_TENSOR_FEATURES, 1 + _DIRECTIONS + _CONTEXT), (_WEIGHT_FEATURES + _CONTEXT, _WEIGHT_UNITS, 2))
 # Three decays, then the weights and biases of the networks.
 _DECAYS = (0.9, 0.98, 0.98)
-# Before training: logarithm of the size of a step, and shares of the directions (of the first, beyond 1).
-_FIRST = (1.8, -0.2, 0.2, 0.0, 0.0, 0.0)
 COUNT = len(_DECAYS) + sum((a + 1) * b for sizes in SIZES for a, b in pairwise(sizes))
 
 
@@ -46,15 +44,6 @@ class State(NamedTuple):
 
     count: Any
     tensors: tuple[dict[str, Any], ...]
-
-
-def untrained(rng: np.random.Generator) -> Floats:
-    """Return weights of a rule that follows SOAP, with a warm-up and a line down to zero."""
-    tensor = np.zeros((_TENSOR_FEATURES + 1, SIZES[0][1]), np.float32)
-    tensor[-1, : 1 + _DIRECTIONS] = _FIRST
-    hidden = rng.standard_normal((SIZES[1][0], _WEIGHT_UNITS)) / np.sqrt(SIZES[1][0])
-    rest = np.zeros(COUNT - len(_DECAYS) - tensor.size - hidden.size)
-    return np.concatenate([np.zeros(len(_DECAYS)), tensor.ravel(), hidden.ravel(), rest]).astype(np.float32)
 
 
 @cache
