@@ -55,6 +55,7 @@ def upgrade(folder: Path, *, dry_run: bool = False, backup: Path | None = None) 
 
     With SQLite no server may run. With PostgreSQL, servers of the previous version continue during and after the
     migration, because a revision only adds tables, columns with defaults and indexes that are built while they write.
+    The exception is revision 0014: those servers then answer messages of federated learning with 500, and no others.
 
     Args:
         folder: folder of the fleet.
