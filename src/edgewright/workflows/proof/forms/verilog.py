@@ -48,7 +48,7 @@ def _form(subject: Subject, name: str, artefact: Artefact | None = None) -> Iter
         subject.missing(name, str(error), needed=True)
         return
     if not simulation.simulator():
-        subject.missing(name, "no simulator of Verilog is installed: apt-get install iverilog", needed=True)
+        subject.missing(name, f"no simulator of Verilog is installed: {simulation.INSTALL}", needed=True)
         return
     cycles = layout.cycles()
     yield Form(
