@@ -7,6 +7,7 @@ import os
 import pwd
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -72,6 +73,7 @@ def readable(path):
     except OSError:
         return b""
 for top in order["folders"]:
+    os.listdir(top)
     for path in [pathlib.Path(top), *pathlib.Path(top).rglob("*")]:
         tried += 1
         if any(word.encode() in readable(path) for word in order["secrets"]):
@@ -117,9 +119,11 @@ def _routes(folder: Path) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    folder = tmp_path_factory.mktemp("owner")
-    with pytest.MonkeyPatch.context() as patch:
+def servers() -> Iterator[Servers]:
+    # pytest's own folders are closed to other users, a user's folders are not: only what is secret must be closed.
+    with tempfile.TemporaryDirectory() as temporary, pytest.MonkeyPatch.context() as patch:
+        folder = Path(temporary)
+        folder.chmod(0o755)
         patch.setenv("XDG_STATE_HOME", str(folder / "state"))
         (folder / "runs").mkdir()
         assert run(["fleet", "init", str(folder / "fleet")]) == 0
@@ -142,9 +146,6 @@ def _attack(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_another_user_finds_no_way_in(servers: Servers) -> None:
-    # pytest's folders are closed to other users. A user's own folders are not: only what is secret must be.
-    for parent in (servers.folder, *servers.folder.parents[:2]):
-        parent.chmod(0o755)
     state = servers.folder / "state"
     keys = [path for path in (servers.folder / "fleet" / "keys").rglob("*") if path.is_file()]
     records = [path for path in state.rglob("*") if path.is_file()]
