@@ -71,6 +71,23 @@ async def test_a_token_is_over_when_it_expires_is_used_up_or_revoked(tmp_path: P
         assert (await Device(client).enrol("x" * 32)).status_code == 403
 
 
+async def test_texts_of_reports_of_earlier_agents_are_not_stored(tmp_path: Path) -> None:
+    quote = "got 'ward 3'"
+    outcome = {"number": 1, "plan": "p", "counter": 2, "what": "refused", "because": "start", "detail": quote}
+    board = {"name": "left", "state": "trouble", "counter": 3, "why": quote}
+    texts = {"why": quote, "transport_fault": quote, "outcomes": [outcome], "boards": [board], "counter": 4}
+    with plane_of(tmp_path) as plane:
+        device = await enrolled(Client(plane))
+        assert (await device.report(format=1, **texts)).status_code == 200
+        (row,), (kept,) = rows(plane, devices), rows(plane, outcomes)
+        assert (row.counter, row.why, row.transport_fault, row.outcome) == (4, "", "", 1)
+        assert (kept.because, kept.detail) == ("start", "")
+        assert '"counter":3' in row.boards
+        assert all(quote.encode() not in path.read_bytes() for path in tmp_path.glob("fleet.sqlite*"))
+        assert (await device.report(**texts)).status_code == 200
+        assert rows(plane, devices)[0].why == quote
+
+
 async def test_the_secret_of_a_token_is_not_in_the_database(tmp_path: Path) -> None:
     with plane_of(tmp_path) as plane:
         token = await Client(plane).token()

@@ -12,6 +12,8 @@ from edgewright.schema.fleet_plan import Id
 DeviceId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$")]
 Key = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9+/]{43}=$")]
 """Ed25519 public key, 32 bytes, base64."""
+REPORT_FORMAT = 2
+"""From format 2 on, the texts of reports contain codes of errors; those of format 1 may quote rows and files."""
 Text = Annotated[str, msgspec.Meta(max_length=500)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
 Phase = Literal["idle", "download", "ready", "intent", "trial", "quarantined"]
@@ -128,7 +130,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         transport_fault: why the last of them failed, with the mirror; empty for none.
     """
 
-    format: int = 1
+    format: int = REPORT_FORMAT
     nonce: Text
     sequence: Annotated[int, msgspec.Meta(ge=0)]
     counter: int

@@ -17,7 +17,7 @@ from edgewright.fleet.server.database.tables import Words, devices, items, outco
 from edgewright.fleet.server.device_access import FORKED, quarantine, shut_out
 from edgewright.fleet.server.endpoint import RefusedError
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.schema.fleet_report import Acknowledged, DiagnosisRequest, Outcome, Report, Vitals
+from edgewright.schema.fleet_report import REPORT_FORMAT, Acknowledged, DiagnosisRequest, Outcome, Report, Vitals
 from edgewright.schema.store import Item
 
 _LARGEST = 2**53
@@ -85,7 +85,18 @@ def arrived(
         raise InputError(f"numbers up to {_LARGEST}", "a larger one", "the report")
     if any(abs(count) > _MAX_COUNT for count in counts):
         raise InputError(f"counts up to {_MAX_COUNT}", "a larger one", "the report")
-    return ReceivedReport(device, report, digest, at, nonce, wait, items, raw, more)
+    return ReceivedReport(device, _without_quotes(report), digest, at, nonce, wait, items, raw, more)
+
+
+def _without_quotes(report: Report) -> Report:
+    """Return a report without the texts of agents before format 2, which may quote rows or files of the device."""
+    if report.format >= REPORT_FORMAT:
+        return report
+    replace = msgspec.structs.replace
+    return replace(
+        report, why="", transport_fault="", boards=tuple(replace(board, why="") for board in report.boards),
+        outcomes=tuple(replace(outcome, detail="") for outcome in report.outcomes),
+    )  # fmt: skip
 
 
 def take(connection: sa.Connection, group: Sequence[ReceivedReport]) -> list[bytes | EdgewrightError]:
