@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import warnings
 import zipfile
 from pathlib import Path
@@ -224,3 +225,17 @@ def test_commands_take_the_option(file: Path, cli: Cli) -> None:
     cli("check", file, code=2)
     quality = cli.json("check", file, "--skip-bad-rows")["quality"]
     assert quality["rows"] == ROWS - 8
+
+
+@pytest.mark.slow
+def test_advise_leaves_bad_rows_out(file: Path, tmp_path: Path, cli: Cli) -> None:
+    for number, task in enumerate((("--target", "label"), ("--task", "forecasting", "--target", "a"))):
+        advise = ("advise", file, *task, "--group", "person", "--no-curve", "--out")
+        refused, out = tmp_path / f"refused-{number}", tmp_path / f"advice-{number}"
+        assert "--skip-bad-rows" in cli(*advise, refused, code=2)
+        assert not refused.exists()
+        cli(*advise, out, "--skip-bad-rows")
+        assert f"8 of {ROWS} rows" in cli.err
+    first, *_ = re.findall(r"edgewright ladder .*", (tmp_path / "advice-0" / "advice.md").read_text())
+    cli(*shlex.split(first)[1:], "--out", tmp_path / "runs")
+    assert (tmp_path / "runs").exists()

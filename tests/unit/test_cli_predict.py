@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,6 +93,27 @@ def test_a_stream_goes_on_behind_wrong_rows(
         assert any(
             f"line {line}" in line_of_error and text in line_of_error for line_of_error in captured.err.splitlines()
         ), captured.err
+
+
+def test_all_wrong_rows_of_a_file_are_in_one_error(model: Path, tmp_path: Path, cli: Cli) -> None:
+    file, good = tmp_path / "new.csv", [f"{a},{b}" for a, b, _ in rows()[:50]]
+    bad = {3: "inf,1", 9: "1,x", 10: "5", 20: "1,2,3", 30: '1,"2'}
+    file.write_text("\n".join(["a,b", *(bad.get(line, text) for line, text in enumerate(good, 2))]) + "\n")
+    error = cli("predict", model, "--csv", file, code=2)
+    assert [int(line) for line in re.findall(r"line (\d+)", error)] == list(bad)
+    assert "--skip-bad-rows" in error
+    answers = cli.rows("predict", model, "--csv", file, "--skip-bad-rows")
+    assert [answer["place"] for answer in answers if answer.get("missing")] == ["line 10", "line 20", "line 30"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 1000])
+def test_the_error_about_wrong_rows_is_bounded(model: Path, tmp_path: Path, cli: Cli, count: int) -> None:
+    file = tmp_path / "new.csv"
+    file.write_text("a,b\n" + "x,1\n" * count + "1,2\n")
+    error = cli("predict", model, "--csv", file, code=2)
+    assert len(re.findall(r"line \d+", error)) == min(count, 40)
+    assert len(error) < 2000
+    assert ("960 more lines" in error) == (count == 1000)
 
 
 def test_many_wrong_rows_are_counted(capsys: Capture) -> None:

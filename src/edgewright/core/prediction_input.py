@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.csv.categories import column_name, fields, one_hot
-from edgewright.core.csv.rows import Rows, iter_csv
+from edgewright.core.csv.rows import Rows, iter_csv, iter_file
 from edgewright.core.input.recordings import RecordingWindower, names_of, times_of
 from edgewright.core.input.samples import rows_of
 from edgewright.core.input.windows import parts
@@ -24,6 +24,7 @@ from edgewright.schema.objects import FoundObject
 from edgewright.schema.package import Manifest
 
 Answer = dict[str, Any]
+_AS_MISSING = "treat them as missing with --skip-bad-rows"
 
 
 def answer_values(predictor: Predictor, text: str) -> Iterator[Answer]:
@@ -69,15 +70,22 @@ def answer_rows(
             such a cell is an error.
 
     Raises:
-        InputError: no such columns, too few rows, rows at another rate than in training, or a cell that is no number.
+        InputError: no such columns, too few rows, rows at another rate than in training, or cells that are no numbers,
+            all of a file in one error.
     """
     manifest = predictor.manifest
     wanted = [column.name for column in manifest.columns]
     extra, times = (names_of(manifest), times_of(manifest)) if manifest.window is not None else ((), ())
-    chunks = iter_csv(
-        source, name=name, only_columns=[*wanted, *extra], text_columns=extra, time_columns=times, report=report,
-        trained=manifest.columns,
-    )  # fmt: skip
+    chosen: dict[str, Any] = {
+        "name": name,
+        "only_columns": [*wanted, *extra],
+        "text_columns": extra,
+        "time_columns": times,
+    }
+    if isinstance(source, Path) and report is None:
+        chunks = iter_file(source, **chosen, trained=manifest.columns, leave_out=_AS_MISSING)
+    else:
+        chunks = iter_csv(source, **chosen, trained=manifest.columns, report=report)
     pieces = _rows(chunks, manifest) if manifest.window is None else _windows(chunks, predictor)
     seen = False
     for samples, places in pieces:

@@ -50,12 +50,7 @@ def list_bad_rows(error: InputError, path: Path, name: str, delimiter: str = "")
             pass
     except InputError:
         return error
-    if not bad.faults or bad.share > MAX_SHARE:
-        return error
-    if len(bad.faults) == 1:
-        do = f"{error.do}, or {LEAVE_OUT}" if error.do else LEAVE_OUT
-        return InputError(error.expected, error.got, error.where, do)
-    return InputError("rows that can be read", bad.summary, name, f"Correct them, or {LEAVE_OUT}")
+    return bad.error(error, LEAVE_OUT)
 
 
 def _number_columns(path: Path, name: str, delimiter: str) -> set[str]:

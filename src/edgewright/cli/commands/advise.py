@@ -86,8 +86,8 @@ def _request(options: AdviceOptions) -> AdviceRequest:
     profile = load_profile(device)
     radio = options.radio or usual_radio(profile, takes_programs(profile))
     load_radio(radio)
-    same = ("data", "path", "target", "group", "session", "time", "time_unit", "ignore", "keep", "kind", "by", "task",
-            "metric", "mains", "curve", "seed", "window_target")  # fmt: skip
+    same = ("data", "path", "target", "group", "session", "time", "time_unit", "ignore", "skip_bad_rows", "keep",
+            "kind", "by", "task", "metric", "mains", "curve", "seed", "window_target")  # fmt: skip
     return AdviceRequest(
         **{name: getattr(options, name) for name in same},
         window=window.samples if window else 0,
@@ -108,7 +108,7 @@ def _answered(options: AdviceOptions) -> AdviceOptions:
     from edgewright.search.advise.figures import load_radio, parse_needs
     from edgewright.search.advise.inspection import inspect
 
-    seen = inspect(options.data)
+    seen = inspect(options.data, skip_bad_rows=options.skip_bad_rows)
     if seen.header:
         click.echo(f"columns: {', '.join(name for name in seen.header if name)}", err=True)
 

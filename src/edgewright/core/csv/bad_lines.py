@@ -58,6 +58,22 @@ class BadLines:
         above = f", and {plural(self.above, 'line')} above the header" if self.above else ""
         return f"{self.count:,} of {plural(self.rows, 'row')} ({percent(self.share, 2)}){above} cannot be read: {self}"
 
+    def error(self, first: InputError, leave_out: str, max_share: float = MAX_SHARE) -> InputError:
+        """Return an error that lists all lines that cannot be read.
+
+        Args:
+            first: error that reading the file raised.
+            leave_out: how to read the file without these lines.
+            max_share: share of bad rows above which the first error is returned.
+        """
+        if not self.faults or self.share > max_share:
+            return first
+        if len(self.faults) == 1:
+            return InputError(
+                first.expected, first.got, first.where, f"{first.do}, or {leave_out}".removeprefix(", or ")
+            )
+        return InputError("rows that can be read", self.summary, self.name, f"Correct them, or {leave_out}")
+
     def refuse_many(self) -> None:
         """Refuse a file with too many bad lines.
 

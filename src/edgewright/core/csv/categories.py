@@ -74,7 +74,10 @@ def fields(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def one_hot(
-    cells: Labels, values: Sequence[str], where: Callable[[int], str], report: Callable[[str], None] | None = None
+    cells: Labels,
+    values: Sequence[str],
+    where: Callable[[int], str],
+    report: Callable[[InputError], None] | None = None,
 ) -> Floats:
     """Return a column of text as numbers.
 
@@ -82,8 +85,8 @@ def one_hot(
         cells: shape (rows,).
         values: texts that are known.
         where: a row stands, for messages.
-        report: takes a line about every text that is not known, which then counts as missing; without it such a text is
-            an error.
+        report: takes an error about every text that is not known, which then counts as missing; without it such a text
+            is an error.
 
     Returns:
         Shape (rows, values), float32: 1 for the text of the row, else 0; NaN in a row without text.
@@ -106,5 +109,5 @@ def one_hot(
         error = InputError(f"one of {known}", shown, where(row), do)
         if report is None:
             raise error
-        report(str(error))
+        report(error)
     return np.asarray(coded[places])

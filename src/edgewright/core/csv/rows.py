@@ -234,10 +234,55 @@ def iter_csv(
             cells = cells.without_bad()
         if cells.lines.size:
             seen = True
-            rows = _coded(_rows(cells, plan, header), categories, name, report)
+            rows = _coded(_rows(cells, plan, header), categories, name, _receiver(report, bad))
+            if bad is not None:  # with rows of unknown texts
+                bad.count = max(bad.count, len(bad.faults) - bad.above)
             yield _clocked(rows, clocks, halves - {*text_columns, *time_columns}) if clocks else rows
     if not seen:
         raise InputError("at least one row", "only a header line", name, "Add rows below the header")
+
+
+def iter_file(
+    path: Path,
+    *,
+    name: str,
+    text_columns: Collection[str] = (),
+    time_columns: Collection[str] = (),
+    only_columns: Collection[str] | None = None,
+    trained: Sequence[Column] = (),
+    leave_out: str = "",
+) -> Iterator[Rows]:
+    """Read a file as `iter_csv` does; an error lists all lines that cannot be read.
+
+    Args:
+        path: path of the file.
+        name: name of the file, for messages.
+        text_columns: as for `iter_csv`.
+        time_columns: as for `iter_csv`.
+        only_columns: as for `iter_csv`.
+        trained: as for `iter_csv`.
+        leave_out: how to read the file without these lines, for the error.
+
+    Raises:
+        InputError: after the rows above the block with the first fault.
+    """
+
+    def read(bad: BadLines | None) -> Iterator[Rows]:
+        return iter_csv(
+            path, name=name, text_columns=text_columns, time_columns=time_columns, only_columns=only_columns,
+            trained=trained, bad=bad,
+        )  # fmt: skip
+
+    try:
+        yield from read(None)
+    except InputError as error:
+        bad = BadLines(name)
+        try:
+            for _ in read(bad):
+                pass
+        except InputError:
+            raise error from None
+        raise bad.error(error, leave_out, max_share=1.0) from None
 
 
 def _tell_repeated(header: Header, wanted: Collection[str], name: str) -> None:
@@ -321,7 +366,7 @@ def _as_trained(trained: NumberForm, own: Sequence[NumberForm], cells: Sequence[
 
 
 def _coded(
-    rows: Rows, categories: Mapping[str, Sequence[str]], name: str, report: Callable[[str], None] | None
+    rows: Rows, categories: Mapping[str, Sequence[str]], name: str, report: Callable[[InputError], None] | None
 ) -> Rows:
     """Return rows with their text columns as numbers behind the others."""
     if not categories:

@@ -340,7 +340,7 @@ class LineReader:
         for text, values in self._texts.items():
             where = f"{self._name}, column {text}"
             texts = cells.text[plan.columns.index(text)]
-            coded = one_hot(texts, values, partial(_at, where), self._notices.append)
+            coded = one_hot(texts, values, partial(_at, where), lambda fault: self._notices.append(str(fault)))
             by_name |= {column_name(text, value): coded[:, index] for index, value in enumerate(values)}
         return {index: by_name[name] for index, name in self._renamed.items()}
 

@@ -72,6 +72,7 @@ class AdviceRequest:
         target, group, session, time: column names; empty where not set.
         time_unit: of a time in numbers.
         ignore: columns to exclude.
+        skip_bad_rows: leave out rows and files that cannot be read.
         keep: columns to include although they may leak the target.
         kind: data source or public set; guessed from the path when empty.
         window, step: window length and step in rows; 0 where not set.
@@ -97,6 +98,7 @@ class AdviceRequest:
     time: str = ""
     time_unit: str = ""
     ignore: tuple[str, ...] = ()
+    skip_bad_rows: bool = False
     keep: tuple[str, ...] = ()
     kind: str = ""
     window: int = 0

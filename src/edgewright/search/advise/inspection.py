@@ -58,7 +58,7 @@ class Inspection:
         return tuple(names)
 
 
-def inspect(data: str) -> Inspection:
+def inspect(data: str, *, skip_bad_rows: bool = False) -> Inspection:
     """Inspect a file or folder; data other than a text table has no columns."""
     file_path = Path(data)
     if not file_path.exists():
@@ -70,7 +70,7 @@ def inspect(data: str) -> Inspection:
     if not file_path.name.lower().endswith(_TABLES):
         return Inspection(file_path, endings)
     try:
-        preview = read_preview(data)
+        preview = read_preview(data, skip_bad_rows=skip_bad_rows)
         target = proposed_target(preview, {}, ())
     except InputError:
         return Inspection(file_path, endings)

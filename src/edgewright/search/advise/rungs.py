@@ -220,7 +220,9 @@ def commands(setup: Setup, request: AdviceRequest, rung: str) -> tuple[str, ...]
 
 def _options(setup: Setup, request: AdviceRequest) -> list[str]:
     """Return the options of `ladder` that are equivalent to the options of the adviser."""
-    options = [f"--{key} {shlex.quote(str(value))}" for key, value in setup.named.items() if key != "ignore"]
+    given = {f"--{key.replace('_', '-')}": value for key, value in setup.named.items()}
+    options = [f"{key} {shlex.quote(value)}" for key, value in given.items() if isinstance(value, str)]
+    options += [key for key, value in given.items() if value is True]
     ignored = setup.named.get("ignore")
     options += [f"--ignore {shlex.quote(str(name))}" for name in ignored] if isinstance(ignored, list) else []
     window = setup.problem.window

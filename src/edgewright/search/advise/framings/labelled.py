@@ -289,7 +289,7 @@ def _leaking_columns(problem: Problem, kept: tuple[str, ...]) -> dict[str, str]:
 
 
 def _named(seen: Inspection, request: AdviceRequest, known: str) -> dict[str, object]:
-    keys = ("target", "group", "session", "time", "time_unit", "kind")
+    keys = ("target", "group", "session", "time", "time_unit", "skip_bad_rows", "kind")
     named: dict[str, object] = {key: getattr(request, key) for key in keys}
     named["target"] = _target_of(seen, request)
     if known:

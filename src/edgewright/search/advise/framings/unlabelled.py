@@ -103,7 +103,7 @@ def read_rows(seen: Inspection, request: AdviceRequest) -> Rows:
     labels = request.target if request.task == "anomaly" else ""
     named = {"group": request.group, "session": request.session, "time": request.time,
              "time_unit": request.time_unit, "target": labels,
-             "ignore": request.ignore}  # fmt: skip
+             "ignore": request.ignore, "skip_bad_rows": request.skip_bad_rows}  # fmt: skip
     numbers = {request.target} - set(seen.words)
     proposed = propose_table(request.data, named, request.kind, texts=False, kept=numbers)
     left = [(name, why) for name, why in proposed.roles.ignored.items() if why != NAMED_IGNORED]
