@@ -21,14 +21,7 @@ from edgewright.pipeline import refit as refitting
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.explanation.explained_prediction import explain_row
 from edgewright.pipeline.material import prepare
-from edgewright.pipeline.package.packaging import (
-    choose_vectors,
-    count_seen,
-    default_vector_limit,
-    fit_spec,
-    reference,
-    vector_limit,
-)
+from edgewright.pipeline.package.packaging import choose_vectors, count_seen, fit_spec, vector_limit
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.pipeline.plan import data_plan, resolve
 from edgewright.pipeline.run import RunResult, run_pipeline
@@ -253,22 +246,6 @@ def test_compressed_test_vectors_stay_below_their_limit(shape: tuple[int, int], 
     assert count == 1 or len(zlib.compress(vectors.tobytes(), 9)) <= limit
 
 
-@pytest.mark.parametrize(
-    ("count", "low", "high"), [(3, 48 << 10, 48 << 10), (200, 30_000, 48 << 10), (2000, 4096, 4096)]
-)
-def test_wide_tables_have_fewer_test_vectors(count: int, low: int, high: int) -> None:
-    X = np.random.default_rng(0).normal(size=(300, count)).astype(np.float32)
-    samples = Samples(
-        X=X, y=np.repeat(["a", "b"], 150), groups=None, sessions=np.full(300, "s"), starts=np.arange(300),
-        columns=tuple(Column(name=f"column {number}") for number in range(count)),
-    )  # fmt: skip
-    statistics = reference(samples, np.arange(300))
-    limit = default_vector_limit((statistics, None))
-    assert low <= limit <= high
-    if count <= 200:
-        assert limit + len(zlib.compress(msgspec.json.encode(statistics), 9)) <= 64 << 10
-
-
 def test_a_pipeline_may_ask_for_more_test_vectors() -> None:
-    assert vector_limit(DeviceConfig()) is None
+    assert vector_limit(DeviceConfig()) == 48 << 10
     assert vector_limit(DeviceConfig(test_vectors_kb=200)) == 200 << 10

@@ -173,8 +173,8 @@ class DeviceConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
     Attributes:
         profile: a file of `profiles`.
         confidence: below this the answer is marked unsure.
-        test_vectors_kb: limit of the package's compressed test vectors in kB (48, less with the statistics of many
-            columns); more of them test more.
+        test_vectors_kb: limit of the package's compressed test vectors in kB (48); more of them test more. With the
+            reference statistics of the columns they take at most 16 kB more.
     """
 
     profile: str = "phone-arm64"

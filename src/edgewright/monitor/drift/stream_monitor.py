@@ -376,6 +376,8 @@ def unnoticed(manifest: Manifest) -> tuple[str, ...]:
     motion = None if manifest.motion is msgspec.UNSET else manifest.motion
     worn = () if motion is None else (*motion.acceleration, *motion.rotation)
     missed = () if motion is None else motion.unnoticed
+    if not manifest.reference:
+        return (*missed, "drift of any column, because the package has no reference statistics")
     if len(worn) == len(manifest.reference):
         return missed
     sizes = Sizes()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import math
+import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from edgewright.schema.adapt import AdaptSpec, AffineSpec
 from edgewright.schema.config import AdaptConfig, DeviceConfig, WindowConfig
 from edgewright.schema.data import DataSet, Floats, Recording, Samples
 from edgewright.schema.device import DecisionSpec
+from edgewright.schema.errors import DataWarning
 from edgewright.schema.package import (
     FitSpec,
     IntervalSpec,
@@ -194,9 +196,10 @@ def _held_out(means: Array, within: Array, changes: Array, whole: _Directions) -
 
 MAX_VECTORS = 32
 MAX_VECTOR_BYTES = 48 << 10
-"""Limit of the compressed test vectors of a package, unless the pipeline sets one."""
-# Test vectors and reference statistics together, compressed. Statistics of more than about 500 columns exceed it.
-_MAX_ADDED_BYTES, _MIN_VECTOR_BYTES = 60 << 10, 4 << 10
+"""Compressed test vectors of a package; with the reference statistics at most `REFERENCE_BYTES` more."""
+REFERENCE_BYTES = 16 << 10
+# Statistics that are too large are rounded to these shares of the deviation, which drift detection does not need.
+_ROUNDING = (0.001, 0.01, 0.1)
 # Rows on disk, and windows that are cut when they are asked for, that the reference statistics are of.
 _SAMPLED_ROWS, _SAMPLED_BYTES = 50_000, 16 * 2**20
 # Beyond this many bytes some samples say what training looked like.
@@ -221,16 +224,10 @@ def tolerance_of(form: str, model: bytes) -> float:
     return min(0.5, max(_INT8_TOLERANCE, network.values[network.output].scale / 2))
 
 
-def vector_limit(device: DeviceConfig) -> int | None:
-    """Return the limit of compressed test vectors in bytes that the pipeline sets, else None."""
+def vector_limit(device: DeviceConfig) -> int:
+    """Return the limit of compressed test vectors in bytes."""
     limit = device.test_vectors_kb
-    return None if isinstance(limit, msgspec.UnsetType) else limit << 10
-
-
-def default_vector_limit(statistics: object) -> int:
-    """Return the limit of compressed test vectors in bytes next to the reference statistics of a package."""
-    statistics_bytes = len(zlib.compress(msgspec.json.encode(statistics), 9))
-    return min(MAX_VECTOR_BYTES, max(_MIN_VECTOR_BYTES, _MAX_ADDED_BYTES - statistics_bytes))
+    return MAX_VECTOR_BYTES if isinstance(limit, msgspec.UnsetType) else limit << 10
 
 
 def choose_vectors(samples: Samples, rows: NDArray[np.int64], seed: int, max_bytes: int = MAX_VECTOR_BYTES) -> Floats:
@@ -259,11 +256,65 @@ def choose_vectors(samples: Samples, rows: NDArray[np.int64], seed: int, max_byt
     return vectors[: max(1, int(np.searchsorted(sizes, max_bytes, side="right")))]
 
 
+def vector_bytes(vectors: Floats, outputs: Mapping[str, Floats]) -> int:
+    """Return the bytes that test vectors and the outputs of all forms take in a package."""
+    return sum(len(zlib.compress(data, 9)) for data in vector_files(vectors, outputs).values())
+
+
 def answers(model: bytes, X: Floats) -> Floats:
     """Probabilities (n, classes) or predictions (n, 1) of a model, by the base install: int8 as generated C answers."""
     given = get("numpy").load(model)(X)
     outputs = given["probabilities"] if "probabilities" in given else given["prediction"]
     return np.asarray(outputs, np.float32).reshape(len(X), -1)
+
+
+def fit_reference(columns: tuple[ReferenceColumn, ...], max_bytes: int) -> tuple[ReferenceColumn, ...]:
+    """Round statistics until they fit; warn and return none if they never do.
+
+    Args:
+        columns: statistics of training.
+        max_bytes: limit of the statistics when they are compressed.
+    """
+    fitting = columns
+    for share in _ROUNDING:
+        if reference_bytes(fitting) <= max_bytes:
+            return fitting
+        fitting = tuple(_rounded(column, share) for column in columns)
+    needed = reference_bytes(fitting)
+    if needed <= max_bytes:
+        return fitting
+    limit_kb = math.ceil((2 * needed - REFERENCE_BYTES) / 1024)
+    warnings.warn(
+        f"reference statistics of {len(columns):,} columns take {needed >> 10} kB, more than {max_bytes >> 10} kB: the "
+        f"package has none, and its devices detect no drift. Set device.test_vectors_kb = {limit_kb} to keep them, "
+        "or select fewer columns", DataWarning, 2,
+    )  # fmt: skip
+    return ()
+
+
+def reference_bytes(columns: tuple[ReferenceColumn, ...]) -> int:
+    """Return the bytes that statistics take in the compressed manifest."""
+    return len(zlib.compress(msgspec.json.format(msgspec.json.encode(columns), indent=1), 9))
+
+
+def _rounded(column: ReferenceColumn, share: float) -> ReferenceColumn:
+    """Round to a share of the deviation; the range between the extremes does not shrink."""
+    if not column.deviation > 0:
+        return column
+    digits = -math.floor(math.log10(share * column.deviation))
+    scale, low, high = 10.0**digits, column.quantiles[0], column.quantiles[-1]
+    if not 0 < scale < math.inf or not math.isfinite(scale * max(abs(low), abs(high))):
+        return column
+    # Neighbouring floats that round to one number stay on the outer side of it.
+    lowest, highest = min(low, math.floor(low * scale) / scale), max(high, math.ceil(high * scale) / scale)
+    ends = {low: lowest, high: highest}
+    return msgspec.structs.replace(
+        column,
+        mean=round(column.mean, digits + 1),
+        deviation=float(f"{column.deviation:.3g}"),
+        missing=round(column.missing, 3),
+        quantiles=tuple(ends.get(value, round(value, digits)) for value in column.quantiles),
+    )
 
 
 def reference(samples: Samples, rows: NDArray[np.int64]) -> tuple[ReferenceColumn, ...]:
@@ -335,7 +386,7 @@ def build_package(
     adapt: AdaptConfig | None = None,
     recordings: RecordingColumns | None = None,
     debounce: int = 1,
-    max_vector_bytes: int | None = None,
+    max_vector_bytes: int = MAX_VECTOR_BYTES,
     interval: IntervalSpec | msgspec.UnsetType = msgspec.UNSET,
 ) -> str:
     """Write the package and give its SHA-256.
@@ -355,17 +406,20 @@ def build_package(
         adapt: what devices may learn; None for nothing.
         recordings: columns that say which rows belong together.
         debounce: windows in a row that must agree before a decision changes.
-        max_vector_bytes: limit of the compressed test vectors; None to choose by the size of the statistics.
+        max_vector_bytes: limit of the compressed test vectors; reference statistics may take `REFERENCE_BYTES` more.
         interval: around predicted amounts.
     """
     samples, train = material.samples, material.sides.train
-    columns = reference(samples, train)
-    joint = joint_reference(material.dataset, samples, train)
-    if max_vector_bytes is None:
-        max_vector_bytes = default_vector_limit((columns, joint))
+    total = max_vector_bytes + REFERENCE_BYTES
+    columns = fit_reference(reference(samples, train), max(REFERENCE_BYTES, total // 2))
+    max_vector_bytes = min(max_vector_bytes, total - reference_bytes(columns))
     vectors = choose_vectors(samples, train, seed, max_vector_bytes)
     forms = {form: model_file(form) for form in models}
-    files = vector_files(vectors, {form: answers(model, vectors) for form, model in models.items()})
+    outputs = {form: answers(model, vectors) for form, model in models.items()}
+    while len(vectors) > 1 and vector_bytes(vectors, outputs) > total - reference_bytes(columns):
+        kept = len(vectors) - 1
+        vectors, outputs = vectors[:kept], {form: array[:kept] for form, array in outputs.items()}
+    files = vector_files(vectors, outputs)
     files |= {forms[form]: model for form, model in models.items()}
     graph = read_onnx(models["float"])
     learning: AdaptSpec | msgspec.UnsetType = msgspec.UNSET
@@ -392,7 +446,7 @@ def build_package(
         default=default,
         reference=columns,
         picture=picture,
-        joint=joint,
+        joint=joint_reference(material.dataset, samples, train),
         motion=motion_reference(material.dataset, samples, train) or msgspec.UNSET,
         licences=tuple(text for text in (material.dataset.licence,) if text),
         provenance=provenance,
