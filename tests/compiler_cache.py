@@ -15,15 +15,14 @@ from typing import Any
 
 import pytest
 
-from edgewright.export._extension import build
-from edgewright.export.c99_host import host
+from edgewright.export import zig
 
 # Libraries that nobody asked for in so many seconds are removed.
 _KEPT_S = 7 * 86_400
 
 
 def share_compiled(patch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Make both compilers of the product answer with the library that the same command made of the same sources.
+    """Make the product's compilers answer with the file that the same command made of the same sources.
 
     A command that failed, or that has another time limit, is run again.
 
@@ -54,9 +53,7 @@ def share_compiled(patch: pytest.MonkeyPatch, folder: Path) -> None:
             half.replace(kept)
         return done
 
-    stand_in = SimpleNamespace(run=run, TimeoutExpired=subprocess.TimeoutExpired)
-    patch.setattr(host, "subprocess", stand_in)
-    patch.setattr(build, "subprocess", stand_in)
+    patch.setattr(zig, "subprocess", SimpleNamespace(run=run, TimeoutExpired=subprocess.TimeoutExpired))
 
 
 def _key(command: Sequence[str], target: Path, options: dict[str, Any]) -> str:

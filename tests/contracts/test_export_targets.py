@@ -15,8 +15,8 @@ from edgewright.export._extension.build import can_build
 from edgewright.export.contract import Subject, find_target, target_names
 from edgewright.export.targets.native import SYSTEMS
 from edgewright.export.vela import is_installed
-from edgewright.export.web.module import zig_command
 from edgewright.export.write import LIST
+from edgewright.export.zig import zig_command
 from edgewright.graph.denoising import write_denoiser
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.schema.errors import InputError, UnknownNameError

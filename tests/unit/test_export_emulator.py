@@ -13,7 +13,7 @@ from edgewright.core.integer.network import run_integer
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99, write_network_c99
-from edgewright.export.emulator import Entry, ToolSet, board, devices, installed_tools, run_on_device
+from edgewright.export.emulator import Entry, ToolSet, board, devices, installed_tools, missing_tools, run_on_device
 from edgewright.graph.extract import integer_network
 from edgewright.schema.errors import CheckFailedError, InputError, StoppedError, UnknownNameError
 from integer_networks import in_c, small
@@ -100,6 +100,15 @@ void turn(const int8_t *in, int8_t *out) {
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("value", ["quemu", "PIP", "pip,qemu", " "])
+def test_another_set_of_tools_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEWRIGHT_EMULATOR", value)
+    for ask in (installed_tools, missing_tools):
+        with pytest.raises(UnknownNameError) as caught:
+            ask("cortex-m4")
+        assert (caught.value.name, caught.value.known) == (value, ("pip", "qemu"))
+
+
 def test_names_of_the_library_are_free_for_the_program() -> None:
     """`hidden` is a macro of the sources of musl."""
     need_tools("cortex-m4", "pip")

@@ -29,13 +29,13 @@ from edgewright.core.prediction.native_modules import (
     model_key,
     this_system,
 )
+from edgewright.export import zig
 from edgewright.export._extension import build
 from edgewright.export.answering import ensure_extension
 from edgewright.export.contract import Subject
 from edgewright.export.targets.extension import build_extension
 from edgewright.export.targets.native import SYSTEMS, TARGET, System, build_for
-from edgewright.export.web import module
-from edgewright.export.web.module import zig_command
+from edgewright.export.zig import zig_command
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
@@ -347,7 +347,7 @@ def test_wrong_use_is_one_line(tmp_path: Path, cli: Cli, monkeypatch: pytest.Mon
     assert text.count("\n") == 1
     text = cli("export", model, "--to", "c99", "--system", "linux-aarch64", "--out", out, code=2)
     assert "--to native" in text
-    monkeypatch.setattr(module, "zig_command", lambda: ())
+    monkeypatch.setattr(zig, "zig_command", lambda: ())
     text = cli("export", model, "--to", "native", "--out", out, code=2)
     assert "pip install 'edgewright[web]'" in text
     assert text.count("\n") == 1

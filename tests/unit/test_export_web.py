@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from cli_runner import Cli
+from edgewright.export import zig
 from edgewright.export.c99_host.probe import CStream
 from edgewright.export.subject import read_subject
 from edgewright.export.web import module, runner
@@ -100,7 +101,7 @@ def test_a_phone_stands_for_one_place_of_the_body(places: list[str], sensor: str
 
 
 def test_a_missing_compiler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "zig_command", lambda: ())
+    monkeypatch.setattr(zig, "zig_command", lambda: ())
     with pytest.raises(MissingExtraError, match=r"ziglang.*pip install 'edgewright\[web\]'"):
         module.compile_wasm({}, "model")
 

@@ -78,15 +78,16 @@ class _Fits:
 
     job: Job
     material: Material
+    metric: VerdictMetric | None
 
     def __reduce__(self) -> tuple[Any, ...]:
         if not isinstance(self.material.samples.X, np.ndarray | WindowViews):
             raise InputError("samples that fit in memory", "rows that are read in parts", "--cluster", "Leave it out")
-        return _arrived, (with_absolute_paths(self.job.config), self.job.plan.profile, self.material)
+        return _arrived, (with_absolute_paths(self.job.config), self.job.plan.profile, self.material, self.metric)
 
 
-def _arrived(config: PipelineConfig, profile: Profile, material: Material) -> _Fits:
-    return _Fits(Job(resolve(config, profile), Listener()), material)
+def _arrived(config: PipelineConfig, profile: Profile, material: Material, metric: VerdictMetric | None) -> _Fits:
+    return _Fits(Job(resolve(config, profile), Listener()), material, metric)
 
 
 class _Quiet(Listener):
@@ -128,13 +129,14 @@ def leave_one_out(job: Job, material: Material, fit_s: float) -> LeftOutRecord |
     names = np.unique(groups[~is_synthetic(material.samples.sessions)])
     if not 2 <= len(names) < FEW or job.listener.cancelled():
         return None
+    metric = verdict_metric(material.samples.y) if material.task == "classification" else None
     left_out: list[_Left] = []
     why, started, longest = "", time.perf_counter(), fit_s
     try:
         order = [str(name) for name in np.random.default_rng(job.config.seed).permutation(names)]
         with (
             job.listener.doing(_SHOWN, len(names)) as advance,
-            closing(outcomes(_leave_out, _Fits(job, material), order)) as fits,
+            closing(outcomes(_leave_out, _Fits(job, material, metric), order)) as fits,
         ):
             advance = told_by_first(advance, job.listener.ahead, _SHOWN, len(names), limit_s=limit)
             for name in order:
@@ -159,7 +161,6 @@ def leave_one_out(job: Job, material: Material, fit_s: float) -> LeftOutRecord |
         job.warnings.append(f"{len(left_out)} of {len(names)} groups were left out in turn: {why}")
     if len(left_out) < 2:
         return None
-    metric = verdict_metric(material.samples.y) if material.task == "classification" else None
     return msgspec.structs.replace(
         _record(left_out, metric, len(names), by, is_simplest(job)), seconds=time.perf_counter() - started
     )
@@ -185,14 +186,13 @@ def _with_folds(material: Material, seed: int) -> Material:
 
 def _leave_out(fits: _Fits, name: str) -> _Left | None:
     """Score a group by a fit on the others; None where somebody asked for the end meanwhile."""
-    job, material, streams = fits.job, fits.material, None
+    job, material, metric, streams = fits.job, fits.material, fits.metric, None
     sides = _sides(job, material, name)
     task, seed, y = material.task, job.config.seed, material.samples.y
     quiet = Job(job.plan, _Quiet(job.listener))
     classes, counts = np.unique(y[sides.train], return_counts=True)
     usual = classes[counts.argmax()] if task == "classification" else y[sides.train].astype(np.float64).mean()
     always = np.full(len(sides.test), usual)
-    metric = verdict_metric(y) if task == "classification" else None
     answers, simplest, confidence = always, always, None
     if task == "regression" or len(classes) > 1:
         part = with_sides(material, sides)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -14,13 +13,12 @@ from pathlib import Path
 
 from edgewright.core.files import write_atomic
 from edgewright.core.prediction.processor import cpu_features, is_host
-from edgewright.export.web.module import zig_command, zig_environment
+from edgewright.export.zig import compiler_name, run_compiler, zig_command
 from edgewright.schema.errors import CheckFailedError
 
 # -ffast-math is left out on purpose: with -ffinite-math-only the test for a missing value would disappear.
 FLAGS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math")
 HOW_TO_BUILD = "apt-get install gcc, or pip install 'edgewright[web]' for ziglang"
-_MAX_MESSAGE = 300
 _LIBRARY = "module.so"
 # For a processor that is not the compiler's own: an emulated one, or one that a test names.
 _SAME = "ssse3 sse4_1 sse4_2 popcnt avx avx2 fma f16c bmi2 avx512f avx512bw avx512dq avx512vl"
@@ -117,21 +115,6 @@ def compiled(
         for name, data in files.items():
             (Path(location) / name).write_bytes(data)
         for words in (*before, (*command, "-o", _LIBRARY)):
-            _run(list(words), location, seconds)
+            if message := run_compiler(words, Path(location), seconds):
+                raise CheckFailedError(f"{compiler_name(words)} could not compile the extension: {message}")
         return (Path(location) / _LIBRARY).read_bytes()
-
-
-def _run(command: list[str], folder: str, seconds: float) -> None:
-    zig = "ziglang" in command
-    try:
-        done = subprocess.run(
-            command, cwd=folder, env=zig_environment() if zig else None, capture_output=True, text=True,
-            timeout=seconds, check=False, errors="replace",
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise CheckFailedError(f"the compiler took longer than {seconds:g} s over the extension") from None
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
-        text = " ".join((lines or [f"status {done.returncode}"])[0].split())
-        name = "ziglang" if zig else Path(command[0]).name
-        raise CheckFailedError(f"{name} could not compile the extension: {text[:_MAX_MESSAGE]}")

@@ -18,7 +18,7 @@ from edgewright.export._extension.build import HOW_TO_BUILD, command_of
 from edgewright.export.c99_code.header import TURNED
 from edgewright.export.c99_graph.graph import pixels
 from edgewright.export.c99_host.apart import run_apart
-from edgewright.export.web.module import zig_command, zig_environment
+from edgewright.export.zig import run_compiler, zig_command
 from edgewright.schema.errors import InputError
 
 OBJECTS = "objects"
@@ -144,11 +144,8 @@ def compile_c99(
         sources.append(_SIZES)
     defines = [f"-D{stem.upper()}_TAPS"] if taps else []
     command = (*command, *flags, *defines, "-shared", "-fPIC", "-o", str(target), *sources, "-lm")
-    environment = zig_environment() if "ziglang" in command else None
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200])
-        raise InputError("C that compiles", first, command[0])
+    if message := run_compiler(command, folder):
+        raise InputError("C that compiles", message, command[0])
     return target
 
 

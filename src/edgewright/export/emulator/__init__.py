@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,6 +154,7 @@ def board(device: str) -> Board:
 
 ToolSet = Literal["pip", "qemu"]
 """Tools to compile and emulate with: ziglang and Unicorn, or GCC and QEMU."""
+_VARIABLE = "EDGEWRIGHT_EMULATOR"
 _INSTALL_PIP_TOOLS = "pip install 'edgewright[emulator]'"
 
 
@@ -161,6 +162,9 @@ def installed_tools(device: str) -> tuple[ToolSet, ...]:
     """Return the sets of tools that can emulate a core here, the default first.
 
     The environment variable EDGEWRIGHT_EMULATOR ("pip" or "qemu") names the only one to use.
+
+    Raises:
+        UnknownNameError: EDGEWRIGHT_EMULATOR names another.
     """
     target = board(device)
     installed: list[ToolSet] = []
@@ -168,8 +172,15 @@ def installed_tools(device: str) -> tuple[ToolSet, ...]:
         installed.append("pip")
     if not target.tools.missing:
         installed.append("qemu")
-    wanted = os.environ.get("EDGEWRIGHT_EMULATOR", "")
+    wanted = _wanted_tools()
     return tuple(tools for tools in installed if wanted in ("", tools))
+
+
+def _wanted_tools() -> str:
+    wanted, known = os.environ.get(_VARIABLE, ""), get_args(ToolSet)
+    if wanted not in ("", *known):
+        raise UnknownNameError("set of tools", wanted, known, f"the environment variable {_VARIABLE}")
+    return wanted
 
 
 def missing_tools(device: str = "cortex-m4") -> tuple[str, ...]:
@@ -177,8 +188,7 @@ def missing_tools(device: str = "cortex-m4") -> tuple[str, ...]:
     if installed_tools(device):
         return ()
     target = board(device)
-    wanted = os.environ.get("EDGEWRIGHT_EMULATOR", "pip")
-    return ("ziglang", "unicorn") if target.pip is not None and wanted == "pip" else target.tools.missing
+    return ("ziglang", "unicorn") if target.pip is not None and _wanted_tools() != "qemu" else target.tools.missing
 
 
 def how_to_install(device: str) -> str:

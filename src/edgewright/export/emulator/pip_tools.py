@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import struct
-import subprocess
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export.web.module import zig_command, zig_environment
+from edgewright.export.zig import run_compiler, zig_command
 from edgewright.schema.errors import InputError, StoppedError
 
 HOST_ADDRESS = 0x6000_0000
@@ -139,12 +138,7 @@ def build_image(
 
 
 def _call_zig(command: list[str], folder: Path, device: str, sizes: tuple[int, int]) -> None:
-    done = subprocess.run(
-        command, cwd=folder, env=zig_environment(), capture_output=True, text=True, timeout=400.0, check=False
-    )
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
-        message = " ".join((lines or ["nothing"])[0].split())[:300]
+    if message := run_compiler(command, folder):
         flash, ram = sizes
         raise InputError(f"C that fits a {device} ({flash >> 10} KB flash, {ram >> 10} KB RAM)", message, "ziglang")
 

@@ -24,7 +24,7 @@ from edgewright.export._extension.build import FLAGS, compiled
 from edgewright.export._extension.model import compose
 from edgewright.export.contract import Subject, Target
 from edgewright.export.targets.extension import model_bytes
-from edgewright.export.web.module import need_zig
+from edgewright.export.zig import need_zig
 from edgewright.schema.errors import UnknownNameError
 
 _README = """# {name}, {form}, compiled

@@ -5,7 +5,8 @@ from __future__ import annotations
 from edgewright.export.contract import Subject, Target
 from edgewright.export.targets import c99
 from edgewright.export.web.app import about_of, app_files
-from edgewright.export.web.module import compile_wasm, need_zig
+from edgewright.export.web.module import compile_wasm
+from edgewright.export.zig import need_zig
 from edgewright.schema.errors import InputError
 
 

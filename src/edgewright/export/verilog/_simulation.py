@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgewright.export.verilog import Program
 from edgewright.export.verilog._layout import template
-from edgewright.export.web.module import zig_command, zig_environment
+from edgewright.export.zig import zig_command, zig_environment
 from edgewright.schema.errors import CheckFailedError, InputError, StoppedError
 
 ICARUS, VERILATOR, YOSYS = "iverilog", "verilator", "yosys"

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
-from edgewright.core import files
-from edgewright.schema.errors import CheckFailedError, InputError, MissingExtraError
+from edgewright.export.zig import need_zig, run_compiler
+from edgewright.schema.errors import CheckFailedError, InputError
 
 Files = Mapping[str, str]
 MODULE = "model.wasm"
@@ -21,30 +17,6 @@ _FLAGS = ("-std=c99", "-Os", "-ffp-contract=off", "-fno-math-errno", "-Wl,--stri
 _STREAM = "-DEDGEWRIGHT_STREAM"
 # Without the system: in seconds, with most of the mathematics. With it, the first time, in a minute.
 _FREE, _WHOLE = "wasm32-freestanding", "wasm32-wasi"
-_SECONDS = 400.0
-_MAX_MESSAGE = 300
-
-
-def zig_command() -> tuple[str, ...]:
-    """Return the words that start the compiler; () where it is not installed."""
-    return (sys.executable, "-m", "ziglang") if importlib.util.find_spec("ziglang") is not None else ()
-
-
-def need_zig(system: str) -> tuple[str, ...]:
-    """Return the words that start the compiler for a system.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    if not (zig := zig_command()):
-        raise MissingExtraError("web", f"ziglang, the compiler for {system},")
-    return zig
-
-
-def zig_environment() -> dict[str, str]:
-    """Return the environment of the compiler, with its caches below the user's cache folder."""
-    folder = str(files.cache_folder("zig"))
-    return {"ZIG_GLOBAL_CACHE_DIR": folder, "ZIG_LOCAL_CACHE_DIR": folder, **os.environ}
 
 
 def compile_wasm(files: Files, name: str, *, taps: bool = False) -> bytes:
@@ -85,29 +57,12 @@ def compile_wasm(files: Files, name: str, *, taps: bool = False) -> bytes:
         mathematics = library / "musl/src/math"
         own = [f"-I{mathematics}", "-Dhidden=", str(mathematics / "exp2f_data.c"), "expf.c"]
         command = [*zig, "cc", *_FLAGS, *defines, *sources, "module.c", *own, "-o", MODULE]
-        message = _run([*command, "-target", _FREE, *free, "-Wl,--no-entry"], folder)
+        message = run_compiler([*command, "-target", _FREE, *free, "-Wl,--no-entry"], folder)
         if "undefined symbol" in message:
-            message = _run([*command, "-target", _WHOLE, "-mexec-model=reactor"], folder)
+            message = run_compiler([*command, "-target", _WHOLE, "-mexec-model=reactor"], folder)
         if message:
-            raise CheckFailedError(
-                f"ziglang could not compile the C of {name} to WebAssembly: {message[:_MAX_MESSAGE]}"
-            )
+            raise CheckFailedError(f"ziglang could not compile the C of {name} to WebAssembly: {message}")
         return (folder / MODULE).read_bytes()
-
-
-def _run(command: list[str], folder: Path) -> str:
-    """Return the first error of the compiler; empty where it has none."""
-    try:
-        done = subprocess.run(
-            command, cwd=folder, env=zig_environment(), capture_output=True, text=True, timeout=_SECONDS, check=False,
-            errors="replace",
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise CheckFailedError(f"ziglang took longer than {_SECONDS:g} s") from None
-    if not done.returncode:
-        return ""
-    lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
-    return " ".join((lines or [f"status {done.returncode}"])[0].split())
 
 
 def _glue(name: str) -> str:

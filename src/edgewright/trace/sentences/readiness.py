@@ -365,13 +365,9 @@ def _missing(shortfall: _Shortfall, evaluation: EvaluationRecord) -> int:
     figure, limit, count = shortfall.figure, shortfall.limit, evaluation.samples
     if figure is None or evaluation.groups or evaluation.left_out is not None or figure.value <= limit:
         return 0
-    margin = figure.value - limit
-    if figure.method == "wilson":  # its ends are the shares from which the figure differs by as much
-        ratio = _Z95 * math.sqrt(limit * (1 - limit)) / margin
-        needed = ratio * ratio
-    else:  # an interval narrows by the root of its samples
-        ratio = (figure.value - figure.low) / margin
-        needed = count * ratio * ratio
+    # The lower end of Wilson's interval is the limit at this number of samples (Wilson, 1927).
+    ratio = _Z95 * math.sqrt(limit * (1 - limit)) / (figure.value - limit)
+    needed = ratio * ratio
     return math.floor(needed) + 1 - count if count < needed <= (1 + _MORE) * count else 0
 
 

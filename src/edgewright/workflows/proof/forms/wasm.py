@@ -46,7 +46,7 @@ def _written_forms(subject: Subject) -> Iterator[Form]:
 def lacking_tools() -> str:
     """Return why no module is made and run here; empty where the compiler and the engine are installed."""
     try:
-        importlib.import_module("edgewright.export.web.module").need_zig("WebAssembly")
+        importlib.import_module("edgewright.export.zig").need_zig("WebAssembly")
         importlib.import_module("edgewright.export.web.runner").need_wasmtime()
     except MissingExtraError as error:
         return str(error)
