@@ -53,15 +53,16 @@ def find_bursts(pictures: Floats, labels: Labels) -> NDArray[np.int64]:
     bursts = np.arange(len(pictures), dtype=np.int64)
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
+        own = members.copy()
         for start in range(0, len(members), _CHUNK):
             rows = members[start : start + _CHUNK]
             near = np.ones((len(rows), len(members)), np.bool_)
             for feature, limit in zip(features, limits, strict=True):
                 near &= _squared_distances(feature[rows], feature[members]) <= limit[str(label)]
-            for row, is_near in zip(rows.tolist(), near, strict=True):
-                linked = np.unique(bursts[[row, *members[is_near].tolist()]])
-                if len(linked) > 1:
-                    bursts[members] = np.where(np.isin(bursts[members], linked), linked[0], bursts[members])
+            for row, is_near in enumerate(near, start):
+                is_near[row] = True
+                _link(own, is_near)
+        bursts[members] = own
     return bursts
 
 
@@ -87,42 +88,56 @@ def link_recordings(dataset: DataSet) -> tuple[DataSet, str]:
         if is_sound:
             count = min(_NEAREST, len(prints) - 1)
             nearest = np.argpartition(-correlations, count - 1, axis=1)[:, :count]
-            is_near = np.take_along_axis(correlations, nearest, axis=1) >= _MIN_SPECTRA
-            pairs = [(int(row) + start, int(nearest[row, rank])) for row, rank in np.argwhere(is_near)]
-            pairs = [pair for pair in pairs if _correlation_peak(*(recordings[i] for i in pair)) >= _MIN_PEAK]
+            is_close = np.take_along_axis(correlations, nearest, axis=1) >= _MIN_SPECTRA
+            for index, rank in np.argwhere(is_close):
+                pair = [int(index) + start, int(nearest[index, rank])]
+                is_linked = first[pair[0]] == first[pair[1]]
+                if not is_linked and _correlation_peak(*(recordings[row] for row in pair)) >= _MIN_PEAK:
+                    _link(first, pair)
         else:
-            pairs = [(int(row) + start, int(other)) for row, other in np.argwhere(correlations >= _MIN_CORRELATION)]
-        for row, other in pairs:
-            low, high = sorted((first[row], first[other]))
-            first[first == high] = low
-    sizes = np.unique(first, return_counts=True)[1]
-    if not (sizes > 1).any():
+            near = correlations >= _MIN_CORRELATION
+            near[rows - start, rows] = True
+            for is_near in near:
+                _link(first, is_near)
+    sizes = _linked_sizes(first)
+    if not len(sizes):
         return dataset, ""
     names = np.array([recording.name for recording in recordings])[first]
     linked = tuple(
         msgspec.structs.replace(recording, sessions=np.full(len(recording.values), name))
         for recording, name in zip(recordings, names, strict=True)
     )
-    sentence = f"{int(sizes[sizes > 1].sum()):,} of {len(first):,} recordings have a near-duplicate"
+    sentence = f"{int(sizes.sum()):,} of {len(first):,} recordings have a near-duplicate"
     return msgspec.structs.replace(dataset, recordings=linked), sentence
 
 
 def burst_share(bursts: Labels) -> float:
     """Return the share of pictures with a near-duplicate."""
-    sizes = np.unique(bursts, return_counts=True)[1]
-    return float(sizes[sizes > 1].sum() / max(len(bursts), 1))
+    return float(_linked_sizes(bursts).sum() / max(len(bursts), 1))
 
 
 def burst_sentence(bursts: Labels) -> str:
     """Return how many pictures have a near-duplicate, and in how many bursts; empty if none has one."""
-    sizes = np.unique(bursts, return_counts=True)[1]
-    sizes = sizes[sizes > 1]
+    sizes = _linked_sizes(bursts)
     if not len(sizes):
         return ""
     return (
         f"{int(sizes.sum()):,} of {len(bursts):,} pictures have a near-duplicate, in {len(sizes):,} bursts "
         f"of up to {int(sizes.max()):,} pictures"
     )
+
+
+def _link(sets: NDArray[np.int64], rows: NDArray[np.bool_] | list[int]) -> None:
+    """Make the sets of these rows one set, in place; its number is the lowest of theirs."""
+    linked = np.unique(sets[rows])
+    if len(linked) > 1:
+        sets[np.isin(sets, linked)] = linked[0]
+
+
+def _linked_sizes(sets: Labels | NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the sizes of the sets of two and more."""
+    sizes = np.unique(sets, return_counts=True)[1]
+    return sizes[sizes > 1]
 
 
 def _features(pictures: Floats) -> tuple[Floats, Floats]:
@@ -167,10 +182,13 @@ def _squared_distances(some: Floats, others: Floats) -> Floats:
 
 def _series_print(values: Floats) -> Floats:
     """Return a recording at `_POINTS` times, each column without its mean, with a norm of 1."""
-    clean = np.nan_to_num(np.asarray(values, np.float64))
-    times = np.linspace(0, len(clean) - 1, _POINTS)
-    points = np.stack([np.interp(times, np.arange(len(clean)), column) for column in clean.T])
-    return _unit(points - points.mean(axis=1, keepdims=True))
+    times = np.linspace(0, len(values) - 1, _POINTS)
+    # Only the rows next to these times are read: a recording may be larger than memory.
+    before, after = (
+        np.nan_to_num(np.asarray(values[at.astype(np.int64)], np.float64)) for at in (times, np.ceil(times))
+    )
+    points = before + (times % 1)[:, None] * (after - before)
+    return _unit((points - points.mean(axis=0)).T)
 
 
 def _sound_print(values: Floats) -> Floats:

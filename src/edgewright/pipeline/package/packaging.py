@@ -275,14 +275,12 @@ def fit_reference(columns: tuple[ReferenceColumn, ...], max_bytes: int) -> tuple
         columns: statistics of training.
         max_bytes: limit of the statistics when they are compressed.
     """
-    fitting = columns
-    for share in _ROUNDING:
-        if reference_bytes(fitting) <= max_bytes:
+    needed = 0
+    for share in (0.0, *_ROUNDING):
+        fitting = tuple(_rounded(column, share) for column in columns) if share else columns
+        needed = reference_bytes(fitting)
+        if needed <= max_bytes:
             return fitting
-        fitting = tuple(_rounded(column, share) for column in columns)
-    needed = reference_bytes(fitting)
-    if needed <= max_bytes:
-        return fitting
     limit_kb = math.ceil((2 * needed - REFERENCE_BYTES) / 1024)
     warnings.warn(
         f"reference statistics of {len(columns):,} columns take {needed >> 10} kB, more than {max_bytes >> 10} kB: the "
@@ -412,11 +410,12 @@ def build_package(
     samples, train = material.samples, material.sides.train
     total = max_vector_bytes + REFERENCE_BYTES
     columns = fit_reference(reference(samples, train), max(REFERENCE_BYTES, total // 2))
-    max_vector_bytes = min(max_vector_bytes, total - reference_bytes(columns))
+    left_bytes = total - reference_bytes(columns)
+    max_vector_bytes = min(max_vector_bytes, left_bytes)
     vectors = choose_vectors(samples, train, seed, max_vector_bytes)
     forms = {form: model_file(form) for form in models}
     outputs = {form: answers(model, vectors) for form, model in models.items()}
-    while len(vectors) > 1 and vector_bytes(vectors, outputs) > total - reference_bytes(columns):
+    while len(vectors) > 1 and vector_bytes(vectors, outputs) > left_bytes:
         kept = len(vectors) - 1
         vectors, outputs = vectors[:kept], {form: array[:kept] for form, array in outputs.items()}
     files = vector_files(vectors, outputs)
