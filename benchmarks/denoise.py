@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.table import ROOT, TargetReport, markdown, python, spent
-from edgewright.export.c99_stream.denoiser import write_denoiser_c99
+from edgewright.export.c99_stream.stream import write_denoiser_c99
 from edgewright.export.emulator import Entry, installed_tools, run_on_device
-from edgewright.graph.denoising import DenoiserFile, read_denoiser
+from edgewright.graph.restoration import DenoiserFile, read_as
 
 DATA = ROOT.parent / "shared" / "data"
 _NOISE = ("white", "pink", "hum", "impulse")
@@ -57,8 +57,8 @@ def main(names: Sequence[str]) -> int:
                 continue
             file = Path(folder) / f"{task.name}.denoiser"
             noise = [word for kind in _NOISE for word in ("--noise", kind)]
-            used = spent([edgewright, "denoise", "train", *task.data, *noise, *task.training, "--out", str(file)])
-            completed = subprocess.run([edgewright, "denoise", "score", str(file), *task.data, "--json"],
+            used = spent([edgewright, "restore", "denoise", *task.data, *noise, *task.training, "--out", str(file)])
+            completed = subprocess.run([edgewright, "restore", "score", str(file), *task.data, "--json"],
                                        check=True, capture_output=True)  # fmt: skip
             score = json.loads(completed.stdout)
             print(f"\n{task.name}: {score['recordings']} recordings of {score['groups']} held out, "
@@ -68,7 +68,7 @@ def main(names: Sequence[str]) -> int:
                 print(f"\nworse: {sentence}")
             for kind in task.wins:
                 _judge(report, task.name, kind, score["rows"])
-            _device(read_denoiser(file))
+            _device(read_as(DenoiserFile, file))
     print()
     print(markdown(["SNR improvement over the best baseline", "measured", "at least", ""], report.rows))
     return 0 if report.reached else 1

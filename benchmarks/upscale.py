@@ -5,7 +5,7 @@ shops, left out. What is upscaled was lowered from them: a signal by means, a pi
 
 The classifiers learn from signals and pictures as they are, without those people and shops, and answer for them three
 times: as they are, and lowered and upscaled by cubic interpolation and by the network. Of HAPT it is the shipped
-pipeline, of the photographs a linear layer behind the first layers of a public network (docs/adr/0079-backbones.md).
+pipeline, of the photographs a linear layer behind the first layers of a public network (docs/research/pictures.md).
 
     python -m benchmarks.upscale [motion] [pictures]
 """
@@ -26,20 +26,21 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import HAPT
 from benchmarks.hapt.answers import Answers, Text
 from benchmarks.table import ROOT, TargetReport, markdown, python, spent
 from edgewright.core.package import read_package
 from edgewright.core.predictor import Predictor
+from edgewright.core.records.data import DataSet, Floats
+from edgewright.core.records.trace import Interval
 from edgewright.data.load import load_data
-from edgewright.graph.upscaling import read_upscaler
+from edgewright.graph.restoration import UpscalerFile, read_as
 from edgewright.pipeline.config import checked, read_config
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.plan import data_plan
 from edgewright.pipeline.run import run_pipeline
-from edgewright.schema.data import DataSet, Floats
-from edgewright.schema.trace import Interval
 from edgewright.training.metrics import interval_of
-from edgewright.workflows.upscaling.training import PEAK, cubic, lowered
+from edgewright.workflows.restoration.upscaler import PEAK, cubic, lowered
 
 DATA = ROOT.parent / "shared" / "data"
 FACTORS = (2, 4)
@@ -63,7 +64,7 @@ class Task:
 def motion_classifier(folder: Path) -> Classified:
     """Train the shipped pipeline of HAPT on the people who are not left out."""
     path = str(DATA / "har-hapt")
-    config = read_config("hapt", ("refit=false",))
+    config = read_config(HAPT, ("refit=false",))
     package = _package(run_pipeline(config, data=path, out=folder, force=True).package)
     dataset = load_data(config.data, seed=config.seed, path=path)
     predictor, labels = Predictor(package, form="int8"), np.asarray(package.manifest.labels)
@@ -145,13 +146,13 @@ def main(names: Sequence[str]) -> int:
             accuracy.append([f"{task.name}, as it is", _share(_right(whole), whole.people), "", ""])
             for factor in FACTORS:
                 title, file = f"{task.name}, {factor} times", Path(scratch) / f"{task.name}{factor}.upscaler"
-                used = spent([edgewright, "upscale", "train", *task.data, "--factor", str(factor), "--hold-out",
+                used = spent([edgewright, "restore", "upscale", *task.data, "--factor", str(factor), "--hold-out",
                               task.held_out, "--out", str(file)])  # fmt: skip
-                completed = subprocess.run([edgewright, "upscale", "score", str(file), *task.data, "--json"],
+                completed = subprocess.run([edgewright, "restore", "score", str(file), *task.data, "--json"],
                                            check=True, capture_output=True)  # fmt: skip
                 score = json.loads(completed.stdout)
                 rows = {row["method"]: row for row in score["rows"]}
-                over, spec = rows["cubic"]["over"], read_upscaler(file).spec
+                over, spec = rows["cubic"]["over"], read_as(UpscalerFile, file).spec
                 psnr.append([title, str(score["recordings"]), *(f"{rows[name]['psnr']['value']:.1f}" for name in rows),
                              _span(over), f"{spec.parameters:,}", f"{used.cpu_seconds:.0f}"])  # fmt: skip
                 report(title, f"{over['value']:.2f} dB", "1 dB", over["value"] >= 1.0)
@@ -167,7 +168,7 @@ def main(names: Sequence[str]) -> int:
 
 def _ways(file: Path) -> dict[str, Callable[[Floats], Floats]]:
     """Return functions that lower signals or pictures and give back as many samples or pixels."""
-    upscaler = read_upscaler(file)
+    upscaler = read_as(UpscalerFile, file)
     factor = upscaler.spec.factor
     factors = (1, factor) if upscaler.spec.rate else (factor, factor)
 

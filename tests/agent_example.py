@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from edgewright.core.package import vector_files, write_package
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.data import Column
+from edgewright.core.records.device import Event, Packet
+from edgewright.core.records.network import Graph
+from edgewright.core.records.package import Manifest, ReferenceColumn, WindowSpec
 from edgewright.device.agent.process_status import Report
 from edgewright.device.agent.settings import check_settings
 from edgewright.device.agent.startup import run_agent
 from edgewright.device.sources import Source, Stream, short_source
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.schema.data import Column
-from edgewright.schema.device import Event, Packet
-from edgewright.schema.graph import Graph
-from edgewright.schema.package import Manifest, ReferenceColumn, WindowSpec
 
 LABELS = ("off", "on")
 RATE = 50.0

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edgewright.core.package import read_package
 from edgewright.export.c99_host.host import compiler_command
+from edgewright.export.contract import read_subject
 from edgewright.export.slots import Layout, read_layout, slot_files, weights_body
-from edgewright.export.subject import read_subject
 from small_pipeline import run_small, write_rows, write_toml
 
 SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")

@@ -13,13 +13,12 @@ import numpy as np
 from c99_operator_cases import cases
 from c99_stages import fitted
 from edgewright.core.integer.network import with_rounding
+from edgewright.core.records.network import Graph, IntegerNetwork, IntegerOperator, IntegerValue, Rounding
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99, write_network_c99
 from edgewright.export.c99_host.host import STRICT, CModel, compile_c99
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
-from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue, Rounding
 from integer_layers import LAYERS as KINDS
 from integer_networks import LAYERS as NETWORKS
 from integer_networks import picture, small, trained

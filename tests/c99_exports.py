@@ -13,26 +13,26 @@ from c99_examples import Files, everything
 from c99_language_example import jumble, model
 from denoiser_example import random_denoiser
 from edgewright.core.catalogue import listing
-from edgewright.core.state_machine.validation import CheckedTable
-from edgewright.export.c99_code.answers import write_interval_c99
+from edgewright.core.records.data import Column
+from edgewright.core.records.device import DecisionSpec
+from edgewright.core.records.package import WindowSpec
+from edgewright.core.state_machine.table import CheckedTable
+from edgewright.export.c99_code.linkable import write_interval_c99
 from edgewright.export.c99_detectors._source import write_detector_c99
 from edgewright.export.c99_language.dialogue import dialogue_files, hearing_files
 from edgewright.export.c99_language.student import write_features_c99
-from edgewright.export.c99_stream.denoiser import write_denoiser_c99
-from edgewright.export.c99_stream.forecast import write_forecaster_c99
+from edgewright.export.c99_stream.detectors import write_forecaster_c99
+from edgewright.export.c99_stream.stream import write_denoiser_c99
 from edgewright.export.contract import Stream, Subject
 from edgewright.export.slots import slot_files
 from edgewright.export.targets.c99 import TARGET
-from edgewright.language.dialogue.validation import read_dialogue
+from edgewright.language.dialogue.conversation import read_dialogue
 from edgewright.language.forecasting.selection import ForecastRequest, fit_forecaster
 from edgewright.monitor.detector_stream import detector_bytes
 from edgewright.monitor.detectors import kind as detector
-from edgewright.nlp.utterance.model_file import Arrays
-from edgewright.schema.data import Column
-from edgewright.schema.detector import DetectorSpec, Threshold
-from edgewright.schema.device import DecisionSpec
-from edgewright.schema.language import LanguageSpec
-from edgewright.schema.package import WindowSpec
+from edgewright.monitor.records import DetectorSpec, Threshold
+from edgewright.nlp.records import LanguageSpec
+from edgewright.nlp.utterance.parse import Arrays
 from edgewright.workflows.detection.fit import learn
 from edgewright.workflows.detection.rows import Stretch
 from integer_networks import small

@@ -15,13 +15,11 @@ from typing import Any
 import numpy as np
 
 from c99_examples import WARNINGS
-from edgewright.export.c99_language.slots import Slots
-from edgewright.export.c99_language.student import write_language_c99
-from edgewright.nlp.utterance.model_file import Arrays
-from edgewright.nlp.utterance.parse import MOST_SLOTS, Understanding
-from edgewright.nlp.utterance.student import Student
-from edgewright.nlp.utterance.tagger import attributes, keys, tokens
-from edgewright.schema.language import LanguageSpec, StudentSpec, TaggerSpec, Vector
+from edgewright.export.c99_language.student import Slots, write_language_c99
+from edgewright.nlp.records import LanguageSpec, StudentSpec, TaggerSpec, Vector
+from edgewright.nlp.utterance.parse import MOST_SLOTS, Arrays, Understanding
+from edgewright.nlp.utterance.student import Student, attributes, keys
+from edgewright.nlp.utterance.values import tokens
 from support import left_out
 
 INTENTS = ("drink", "f\u00f6od", "st@p")

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.core.records.network import Attribute, Graph
 from edgewright.export.c99_operators import operator
 from edgewright.graph.builder import Builder
-from edgewright.schema.graph import Attribute, Graph
 
 RNG = np.random.default_rng(11)
 X = (3, 4, 5)

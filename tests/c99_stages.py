@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.errors import InputError
+from edgewright.core.records.network import Graph
 from edgewright.export.c99_host import host
 from edgewright.graph.builder import Builder
 from edgewright.graph.stage import emit
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
 from stage_examples import Floats, built, targets
 from support import left_out
 

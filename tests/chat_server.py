@@ -1,4 +1,4 @@
-"""`edgewright serve` as a process on a free port of this machine, and small models for it."""
+"""`edgewright serve` as a process on a free port of this machine."""
 
 from __future__ import annotations
 
@@ -9,26 +9,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from documents_example import manual_index
 from edgewright.cli.main import run
 from studio_server import PATIENCE, START, StudioAddress, printed_address
 
-EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
-DIALOGUE = EXAMPLES / "vending.toml"
+UTTERANCES = Path(__file__).parents[1] / "docs" / "examples" / "vending-utterances.toml"
 
 
-def small_models(folder: Path) -> list[str]:
-    """Return an index, a dialogue and a model of intents as the command line names them."""
-    index, intents = manual_index(folder), folder / "intents.language"
-    assert run(["language", "train", str(EXAMPLES / "vending-utterances.toml"), "--out", str(intents), "--slots"]) == 0
-    return [f"manual={index}", f"shop={DIALOGUE},{intents}", str(intents)]
+def intent_model(folder: Path) -> Path:
+    """Train a model of intents."""
+    path = folder / "intents.language"
+    assert run(["language", "train", str(UTTERANCES), "--out", str(path), "--slots"]) == 0
+    return path
 
 
 @contextmanager
-def served(*models: str) -> Iterator[tuple[StudioAddress, subprocess.Popen[str]]]:
-    """Provide a server of models: its address and process, which is ended as Ctrl-C does."""
+def served(*arguments: object) -> Iterator[tuple[StudioAddress, subprocess.Popen[str]]]:
+    """Provide a server: its address and process, which is ended as Ctrl-C does."""
     process = subprocess.Popen(
-        [sys.executable, "-u", "-c", START, "serve", *models, "--port", "0", "--no-open"],
+        [sys.executable, "-u", "-c", START, "serve", *map(str, arguments), "--port", "0"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
@@ -45,5 +43,4 @@ def served(*models: str) -> Iterator[tuple[StudioAddress, subprocess.Popen[str]]
             process.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.communicate()
             raise

@@ -21,9 +21,9 @@ from typing import Any
 import httpx
 
 from agent_example import package
+from edgewright.core.records.device import DecisionSpec
 from edgewright.device.store.tables import STORE_FILE
 from edgewright.fleet.device.state_database import FILE, State
-from edgewright.schema.device import DecisionSpec
 from growing_rows import Rows
 from support import below, left_out
 

@@ -11,31 +11,25 @@ import msgspec
 import numpy as np
 from PIL import Image
 
+from edgewright.core.records.config import PipelineConfig, SplitConfig
 from edgewright.features import statistics
 from edgewright.graph.stage import Context
-from edgewright.language.embedding.contract import Vectors, unit
+from edgewright.language.embedding.directory import Vectors, unit
 from edgewright.language.labelling import vectors
-from edgewright.language.labelling.label_errors import likely_errors
+from edgewright.language.labelling.audit import likely_errors
 from edgewright.language.labelling.project import Project
 from edgewright.language.labelling.suggestion_round import suggest
 from edgewright.pipeline import fitting
 from edgewright.pipeline.leave_one_out import leave_one_out
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.plan import data_plan, resolve
-from edgewright.pipeline.run_folder.job import Job
-from edgewright.pipeline.run_folder.listener import Listener
-from edgewright.race.metrics import METRICS
-from edgewright.schema.config import PipelineConfig, SplitConfig
-from edgewright.search.curves.measure import points_of
-from edgewright.search.curves.rung_learner import RungLearner
-from edgewright.search.ladder.setup import problem_and_config
+from edgewright.pipeline.run_folder.journal import Listener
+from edgewright.pipeline.run_folder.store import Job
 from edgewright.workflows.scoring import workflow as scoring
 from edgewright.workflows.scoring.rows import ScoreRequest
-from edgewright.workflows.tuning.grid import Grid
-from edgewright.workflows.tuning.selection import Cost
+from edgewright.workflows.tuning.selection import Cost, Grid
 from edgewright.workflows.tuning.workflow import TuningRequest, tune
 from label_example import answer, write_project
-from ladder_problems import table
 from small_pipeline import rows, run_small, write_rows, write_toml
 
 
@@ -53,14 +47,6 @@ class Counting:
 def package(folder: Path) -> Path:
     """Return a run folder with a package of two columns and two classes."""
     return run_small(write_toml(folder / "small.toml", write_rows(folder / "rows.csv")), folder / "runs").folder
-
-
-def curve(folder: Path, _: Path) -> object:
-    """Measure a learning curve; the whole pool settles early."""
-    problem, config, _left = problem_and_config(str(table(folder / "c.csv", 200)), {"target": "y"}, by="row")
-    learner = RungLearner(problem, config, "linear", METRICS["accuracy"], 2)
-    advanced: list[int] = []
-    return points_of(learner, [(0.25, 3), (0.5, 3), (1.0, 5)], 1.0, advanced.append), sum(advanced)
 
 
 def tuning(folder: Path, run: Path) -> object:
@@ -141,7 +127,7 @@ def people(folder: Path, _: Path) -> object:
 
 OWN_PROFILE = 'inherits = "cortex-m4"\nname = "own"\n'
 STORIES: dict[str, Callable[[Path, Path], object]] = {
-    story.__name__: story for story in (curve, tuning, score, labels, pictures, features, people)
+    story.__name__: story for story in (tuning, score, labels, pictures, features, people)
 }
 
 

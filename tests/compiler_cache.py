@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from edgewright.export import zig
+from edgewright.export import cores
 
 # Libraries that nobody asked for in so many seconds are removed.
 _KEPT_S = 7 * 86_400
@@ -53,7 +53,7 @@ def share_compiled(patch: pytest.MonkeyPatch, folder: Path) -> None:
             half.replace(kept)
         return done
 
-    patch.setattr(zig, "subprocess", SimpleNamespace(run=run, TimeoutExpired=subprocess.TimeoutExpired))
+    patch.setattr(cores, "subprocess", SimpleNamespace(run=run, TimeoutExpired=subprocess.TimeoutExpired))
 
 
 def _key(command: Sequence[str], target: Path, options: dict[str, Any]) -> str:

@@ -65,8 +65,6 @@ _BLACKBOX, _ALERTS = "prometheus-blackbox-exporter", "prometheus-alertmanager"
 IMAGES = {
     "edgewright-fleet": Image(("edgewright",)),
     "postgres": Image(script=_POSTGRES),
-    # Begins as root and becomes the user of its own that the package has.
-    "eclipse-mosquitto": Image(alone=("mosquitto", "-c", "/mosquitto/config/mosquitto.conf")),
     "nginx": Image(alone=("nginx", "-g", "daemon off;")),
     "prom/prometheus": Image(("prometheus",), user="65534"),
     "prom/alertmanager": Image((_ALERTS,), user="65534"),

@@ -29,10 +29,9 @@ def update(fleet: Composed) -> None:
     (fleet.media / "plan.toml").write_text("[trial]\nseconds = 4.0\n")
     ticket = token(fleet)
     rows = Rows(path / "rows.csv")
-    # It asks by itself once an hour: what comes sooner came because the broker said so.
     line = [
         COMMAND, "device", "run", "--fleet", f"https://{NAME}", "--ca", str(fleet.data / "secrets/ca.pem"),
-        "--broker", f"mqtts://{NAME}", "--token", ticket, "--store", str(path / "store"), "--poll", "3600",
+        "--token", ticket, "--store", str(path / "store"), "--poll", "2",
         "--source", f"csv:{path / 'rows.csv'}",
     ]  # fmt: skip
     log = path / "log"
@@ -43,7 +42,7 @@ def update(fleet: Composed) -> None:
         fleet.type("use", {
             "/media/usb": str(fleet.media),
             "rollout start --fleet /fleet --keys /keys": "rollout start --fleet /fleet --keys /keys "
-            "--plan /keys/plan.toml --stages all:100% --open all --dwell 0s",
+            "--plan /keys/plan.toml --stages all:100% --open all --dwell 1h",  # it is under way while figures are read
         })  # fmt: skip
         until(lambda: "release 1, idle: confirmed" in log.read_text(), log.read_text)
     finally:

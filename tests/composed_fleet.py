@@ -154,7 +154,7 @@ class Composed:
 def composed(folder: Path) -> Iterator[Composed]:
     """Provide a composition that was begun as the document says; left out where that cannot be."""
     may_contain()
-    for program in ("nginx", "prometheus", "mosquitto", "openssl", "psql"):
+    for program in ("nginx", "prometheus", "openssl", "psql"):
         if not shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin"):
             left_out(f"{program} is not installed here")
     composed_fleet = Composed(folder)

@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from benchmarks import SOURCE_FILES
 from hypothesis import HealthCheck, settings
 
 from cli_runner import Cli
 from compiler_cache import share_compiled
-from edgewright.export.c99_host import apart
-from edgewright.schema.trace import Trace
+from edgewright.core.records.trace import Trace
+from edgewright.data.set_files import register_sources
+from edgewright.export.c99_host import host
 from support import ROOT
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 # Scalability as it ships trains up to 100,000 rows; two small sizes show the same page.
 CHANGES = {"scalability": ("scaling.rows=[500,1000]", "scaling.epochs=2", "training.epochs=3")}
 WIDTH = 100
+# Public sets are read by the loaders of the examples.
+register_sources(*SOURCE_FILES)
 # Tests neither wait for a compiler nor answer with what they find in somebody's cache; those of it ask for it.
 os.environ.setdefault("EDGEWRIGHT_COMPILE", "no")
 # Nor do they use the models that somebody registered on this machine; a test's own lie in the folder that it works in.
@@ -116,7 +120,7 @@ def lesson(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Lesson]:
     from edgewright.cli.listeners import Shown
     from edgewright.pipeline.config import read_config
     from edgewright.pipeline.run import run_pipeline
-    from edgewright.trace.record import read_trace
+    from edgewright.trace.page_model import read_trace
 
     shared = _shared(tmp_path_factory, "lessons")
 
@@ -147,14 +151,14 @@ def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Generator[None, 
     kept = os.environ.get("EDGEWRIGHT_COMPILED")
     with pytest.MonkeyPatch.context() as patch:
         share_compiled(patch, Path(kept).resolve() if kept else _shared(tmp_path_factory, "compiled"))
-        patch.setattr(apart, "_FORKS", False)
+        patch.setattr(host, "_FORKS", False)
         yield
 
 
 @pytest.fixture
 def children_call_c(monkeypatch: pytest.MonkeyPatch) -> None:
     """Call generated C as a user does, in children that may crash."""
-    monkeypatch.setattr(apart, "_FORKS", sys.platform == "linux")
+    monkeypatch.setattr(host, "_FORKS", sys.platform == "linux")
 
 
 def _shared(tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:

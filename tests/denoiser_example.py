@@ -8,12 +8,12 @@ import numpy as np
 
 from edgewright.compression.int8 import quantise
 from edgewright.core.input.riff import wav_bytes
-from edgewright.core.integer.reader import marked
-from edgewright.graph.denoising import DenoiserFile, with_test
+from edgewright.core.integer.network import marked
+from edgewright.core.records.data import Floats
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.models.denoiser import REACH, DenoiserConfig, Denoising, graph_of
-from edgewright.schema.data import Floats
-from edgewright.schema.denoise import DENOISER_VERSION, DenoiserSpec, LearntFrom, NoiseRange
+from edgewright.graph.restoration import DenoiserFile, with_test
+from edgewright.graph.restoration_records import RESTORER_VERSION, DenoiserSpec, LearntFrom, NoiseRange
+from edgewright.models.restoration import REACH, DenoiserConfig, Denoising, denoiser_graph
 
 RATE = 4000
 SIZES = {"hop": 4, "delay": 2, "filters": 6, "blocks": 2, "kernel": 3, "first": 10}
@@ -29,10 +29,10 @@ def random_denoiser(channels: int = 1, seed: int = 0, **sizes: int) -> DenoiserF
     parameters[-1]["weights"] *= np.float32(5.0)
     mean, deviation = np.linspace(-0.2, 0.3, channels), np.linspace(0.5, 1.5, channels)
     samples = -(-96 // config.hop) * config.hop
-    graph = graph_of(config, parameters, mean, deviation, samples, "tiny")
+    graph = denoiser_graph(config, parameters, mean, deviation, samples, "tiny")
     x = rng.standard_normal((32, channels, samples)).astype(np.float32)
     spec = DenoiserSpec(
-        version=DENOISER_VERSION, name="tiny", rate=float(RATE), columns=tuple(f"c{i}" for i in range(channels)),
+        version=RESTORER_VERSION, name="tiny", rate=float(RATE), columns=tuple(f"c{i}" for i in range(channels)),
         hop=config.hop, delay=config.hop * config.delay, reach=config.reach, window=samples,
         mean=tuple(float(np.float32(v)) for v in mean), deviation=tuple(float(np.float32(v)) for v in deviation),
         limit=REACH, rounding="litert", parameters=1, macs=1.0,
@@ -42,7 +42,7 @@ def random_denoiser(channels: int = 1, seed: int = 0, **sizes: int) -> DenoiserF
             seed=seed,
         ),
     )  # fmt: skip
-    return with_test(spec, to_onnx(graph), to_onnx(marked(quantise(graph, x), "litert")), x[0].T.copy())
+    return with_test(DenoiserFile, spec, to_onnx(graph), to_onnx(marked(quantise(graph, x), "litert")), x[0].T.copy())
 
 
 def voices(folder: Path, people: int = 6, seconds: float = 0.5) -> Path:

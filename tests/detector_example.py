@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core import catalogue
+from edgewright.core.records.data import Floats
 from edgewright.monitor.detectors import Running, kind
-from edgewright.schema.data import Floats
 from edgewright.workflows.detection.fit import DETECTORS, learn
 from edgewright.workflows.detection.rows import Stretch
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.language.documents.document_file import DocumentFile
 from edgewright.language.documents.index import write_index
-from edgewright.language.documents.readers import DocumentFile
 
 MANUAL = """# Drill X200
 

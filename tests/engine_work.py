@@ -9,8 +9,8 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
-from edgewright.cluster.contract import BatchError, Engine
-from edgewright.schema.errors import UnknownNameError
+from edgewright.cluster.mapping import BatchError, outcomes
+from edgewright.core.errors import UnknownNameError
 
 
 def work(shared: bytes, batch: bytes) -> bytes:
@@ -23,24 +23,12 @@ def work(shared: bytes, batch: bytes) -> bytes:
             pass
         while True:
             signal.pause()
-    if kind == b"spin":
-        return _spin(path.decode())
     if kind == b"die" and not os.path.exists(path):  # noqa: PTH110 - bytes
         if path:
             with open(path, "wb"):  # noqa: PTH123
                 pass
         os.kill(os.getpid(), signal.SIGKILL)
     return shared + kind + str(os.getpid()).encode()
-
-
-def _spin(path: str) -> bytes:
-    """Work for ever, and leave a second file when it is ended."""
-    Path(path).touch()
-    try:
-        while True:
-            time.sleep(0.01)
-    finally:
-        Path(f"{path}.ended").touch()
 
 
 def add(shared: int, task: int) -> int:
@@ -53,12 +41,6 @@ def add(shared: int, task: int) -> int:
 def slowly(shared: int, task: int) -> int:
     """Add both in half a second."""
     time.sleep(0.5)
-    return shared + task
-
-
-def at_its_pace(shared: int, task: int) -> int:
-    """Add both in the time that the environment of the worker says."""
-    time.sleep(float(os.environ.get("PACE_S", "0.05")))
     return shared + task
 
 
@@ -77,10 +59,10 @@ def refuse(shared: str, task: str) -> str:
     raise UnknownNameError("task", task, [shared])
 
 
-def assert_a_death_costs_its_batch(engine: Engine, folder: Path) -> set[bytes]:
+def assert_a_death_costs_its_batch(folder: Path) -> set[bytes]:
     """Check that a batch whose worker dies is tried again, and return the processes that did the others."""
     batches = [b"a", b"die " + str(folder / "died").encode(), b"fail", b"die", b"b"]
-    results = dict(engine.run("engine_work:work", b"x", batches))
+    results = dict(enumerate(outcomes(work, b"x", batches)))
     assert sorted(results) == [0, 1, 2, 3, 4]
     record = {index: answer for index, answer in results.items() if isinstance(answer, bytes)}
     assert {index: answer.rstrip(b"0123456789") for index, answer in record.items()} == {0: b"xa", 1: b"xdie", 4: b"xb"}

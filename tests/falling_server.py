@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from edgewright.cli.main import main
-from edgewright.fleet.server.rollouts import publisher, transitions
+from edgewright.fleet.server.rollouts import scheduler, transitions
 from edgewright.fleet.server.signer.service import SigningRequest
 
 _ACT, _, _MOMENT = os.environ.get("FALL", "").partition(":")
@@ -26,8 +26,8 @@ def _fall(moment: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-_request, _commit, _publish = transitions.signing_request, transitions.commit, publisher.Publisher.publish
-_write = vars(publisher)["write_again"]
+_request, _commit, _publish = transitions.signing_request, transitions.commit, scheduler.Publisher.publish
+_write = vars(scheduler)["write_again"]
 
 
 def request(connection: sa.Connection, step: transitions.Step) -> SigningRequest:
@@ -41,7 +41,7 @@ def commit(connection: sa.Connection, **arguments: Any) -> None:  # noqa: ANN401
     _fall("written")
 
 
-def publish(self: publisher.Publisher, again: bool = False) -> bool:
+def publish(self: scheduler.Publisher, again: bool = False) -> bool:
     _fall("committed")
     done = _publish(self, again)
     _fall("published")
@@ -55,8 +55,8 @@ def write(path: Path, data: bytes) -> None:
 
 
 transitions.signing_request, transitions.commit = request, commit
-publisher.Publisher.publish = publish  # type: ignore[method-assign]
-vars(publisher)["write_again"] = write
+scheduler.Publisher.publish = publish  # type: ignore[method-assign]
+vars(scheduler)["write_again"] = write
 
 if __name__ == "__main__":
     main()

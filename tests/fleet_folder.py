@@ -13,17 +13,16 @@ from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
 from edgewright.core.package import write_package
-from edgewright.fleet.repository import acceptance, changes, metadata, releases
+from edgewright.core.records.fleet import Plan, Stage, Standing, Standings
+from edgewright.fleet.protocol.layout import Change, FleetSettings, Published
+from edgewright.fleet.repository import acceptance, changes, metadata
 from edgewright.fleet.repository.acceptance import accept, read_held
-from edgewright.fleet.repository.creation import Quorum, create_fleet
-from edgewright.fleet.repository.folder import Fleet, open_fleet
-from edgewright.fleet.repository.public_files import read_published
+from edgewright.fleet.repository.folder import Fleet, open_fleet, read_published
+from edgewright.fleet.repository.key_rotation import Quorum, create_fleet
 from edgewright.fleet.repository.publication import prepare_release, publish_plan
 from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.database.group_commit import Committer
-from edgewright.fleet.server.publishing.restore import begin
-from edgewright.schema.fleet_folder import Change, FleetSettings, Published
-from edgewright.schema.fleet_plan import Plan, Stage, Standing, Standings
+from edgewright.fleet.server.restore import begin
 from runtime_example import classifier, parts
 
 SMALL = {role: Quorum(keys=2, threshold=2 if role == "root" else 1) for role in ("root", "targets", "releases")}
@@ -57,11 +56,11 @@ def publish(repository: Fleet, path: Path, now: float, product: str = "main") ->
 
 def newest_plan(repository: Fleet, now: float, name: str = "first", **changes: Any) -> Plan:  # noqa: ANN401
     """Return a plan of the newest release for all devices."""
-    release = releases.find(read_published(repository), "main").release
+    release = metadata.find(read_published(repository), "main").release
     fields: dict[str, Any] = {
         "id": name,
         "release": release,
-        "revert": releases.revert_of(read_published(repository), release),
+        "revert": metadata.revert_of(read_published(repository), release),
         "salt": "00" * 32,
         "stages": (Stage(name="all", percent=100.0, gated=False),),
         "starts": now,

@@ -14,12 +14,12 @@ import httpx
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edgewright.fleet.protocol.wire.signing import public_text, sign
+from edgewright.core.records.fleet import Acknowledged, Enrolled, Report
+from edgewright.fleet.protocol.layout import FleetSettings
+from edgewright.fleet.protocol.transport import public_text, sign
 from edgewright.fleet.repository.folder import write_settings
 from edgewright.fleet.server.api.app import LOCAL, App
 from edgewright.fleet.server.control_plane import Plane, open_plane
-from edgewright.schema.fleet_folder import FleetSettings
-from edgewright.schema.fleet_report import Acknowledged, Enrolled, Report
 
 PRODUCT = "pump"
 

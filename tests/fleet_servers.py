@@ -20,15 +20,15 @@ import msgspec
 import sqlalchemy as sa
 
 from edgewright.core.package import write_package
+from edgewright.core.records.fleet import Plan, Standing, Standings
+from edgewright.fleet.protocol.api_records import NewOperator, NewToken, OperatorMade, TokenMade
 from edgewright.fleet.protocol.layout import INDEX
 from edgewright.fleet.repository.publication import publish_plan
 from edgewright.fleet.server.api.client import local_client
-from edgewright.fleet.server.database import audit_chain
+from edgewright.fleet.server.database import tables
 from edgewright.fleet.server.database.engine import Database, open_database
 from edgewright.fleet.server.database.tables import audit, devices, items, outcomes, reports, rollouts
 from edgewright.fleet.server.http_server import Listening
-from edgewright.schema.fleet_api import NewOperator, NewToken, OperatorMade, TokenMade
-from edgewright.schema.fleet_plan import Plan, Standing, Standings
 from fleet_folder import Judge, fleet, judge, publish
 from rollout_example import plan
 from runtime_example import classifier, parts
@@ -154,7 +154,7 @@ class Signed:
     def acts(self) -> list[tuple[str, str]]:
         """Return steps of rollouts as the audit log tells them; the log is whole."""
         with self.database() as database, database.reading() as connection:
-            assert audit_chain.verify(connection)[2] == ""
+            assert tables.verify_audit_log(connection)[2] == ""
             query = sa.select(audit.c.subject, audit.c.what).where(audit.c.what.like("rollout.%"))
             return [(row.subject, row.what) for row in connection.execute(query.order_by(audit.c.number))]
 

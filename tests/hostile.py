@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 import trace_example
-from edgewright.schema.trace import Trace
+from edgewright.core.records.trace import Trace
 
 NAME = """<script>window.harmed=1</script><img src=x onerror="window.harmed=1"><b class=harm>'"&{{ 7*7 }}{% raw %}"""
 # Texts that choose a form of the page or stand in a formula of the record, not from data.

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
+from edgewright.core.records.network import IntegerNetwork, IntegerOperator, IntegerValue
 from support import left_out
 
 Int8 = NDArray[np.int8]

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
+from edgewright.core.records.network import Graph, IntegerNetwork
 from edgewright.export.c99_graph.graph import pixels, turning
 from edgewright.graph.builder import Builder
-from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerNetwork
 from processors import trained_on_host
 
 Samples = NDArray[np.float32]

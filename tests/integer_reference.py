@@ -9,16 +9,21 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from edgewright.core.arithmetic import gates
-from edgewright.core.arithmetic.requantise import (
+from edgewright.core.arithmetic import (
     INT32_MAX,
     divide_by_power,
     high_product,
     once,
     one_over_one_plus,
+    sigmoid,
+    sigmoid_of_sum,
+    sigmoid_of_table,
+    tanh,
+    tanh_of_sum,
+    tanh_of_table,
     twice,
 )
-from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
+from edgewright.core.records.network import IntegerNetwork, IntegerOperator, IntegerValue
 
 Ints = NDArray[np.int64]
 Values = Sequence[IntegerValue]
@@ -150,7 +155,7 @@ def _lstm(operator: IntegerOperator, inputs: Values, output: IntegerValue, array
     """Gate by gate, with the zero points taken off the bytes."""
     own, units = operator.arrays, operator.arrays["recurrent"].shape[1]
     exponent, table = operator.numbers["cell"][0], operator.numbers["table"][0]
-    bends, opens = (gates.tanh_of_table, gates.sigmoid_of_table) if table else (gates.tanh, gates.sigmoid)
+    bends, opens = (tanh_of_table, sigmoid_of_table) if table else (tanh, sigmoid)
     weights, recurrent = (np.split(own[name].astype(np.int64), 4) for name in ("weights", "recurrent"))
     bias = np.split(own["bias"].astype(np.int64), 4)
 
@@ -201,12 +206,12 @@ def _gru(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays
     for x in np.moveaxis(arrays[0][:, 0] - inputs[0].zero, 1, 0):
         coming = [gate(x, weights[index], index) for index in range(3)]
         recurrent_sums = [gate(state, recurrent[index], 3 + index) for index in range(2)]
-        kept, seen = (gates.sigmoid_of_sum(bits16(coming[index] + recurrent_sums[index])) for index in range(2))
+        kept, seen = (sigmoid_of_sum(bits16(coming[index] + recurrent_sums[index])) for index in range(2))
         if operator.numbers.get("before") == (1,):
             given = gate(product(seen, state), recurrent[2], 5)
         else:
             given = product(seen, gate(state, recurrent[2], 5))
-        fresh = gates.tanh_of_sum(bits16(coming[2] + given))
+        fresh = tanh_of_sum(bits16(coming[2] + given))
         state = bits16(bits16(fresh - product(kept, fresh)) + product(kept, state))
         every.append(np.clip(twice(state, *own["given"]) + output.zero, -128, 127))
     return np.stack(every, axis=1)[:, None] if operator.numbers["sequence"][0] else every[-1]

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 import msgspec
 from securesystemslib.signer import Signer
 
+from edgewright.core.records.fleet import Plan, Standing, Standings
 from edgewright.fleet.protocol.layout import INDEX, ONLINE
-from edgewright.fleet.repository.acceptance import online_signers
-from edgewright.fleet.repository.online import sign_online
-from edgewright.fleet.repository.public_files import read_published, write_roles, write_targets
-from edgewright.schema.fleet_plan import Plan, Standing, Standings
+from edgewright.fleet.repository.acceptance import online_signers, sign_online
+from edgewright.fleet.repository.folder import read_published, write_roles, write_targets
 from threat_fleet import Town
 
 FAR = 1 << 30

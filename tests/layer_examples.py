@@ -9,12 +9,11 @@ import msgspec
 import numpy as np
 
 from edgewright.core.catalogue import listing
-from edgewright.graph.layer import Layer, LayerConfig, Shape
+from edgewright.core.errors import InputError
+from edgewright.graph.stage import Layer, LayerConfig, Shape
 from edgewright.models.architecture import layer_of
-from edgewright.models.layer_table import PACKAGE
-from edgewright.schema.errors import InputError
 
-KINDS = listing(PACKAGE, "LAYER")
+KINDS = listing("edgewright.models.nn", "LAYER")
 WINDOW: Shape = (3, 13)
 ROW: Shape = (7,)
 PICTURE: Shape = (3, 9, 7)

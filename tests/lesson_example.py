@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 import trace_example as example
-from edgewright.schema.trace import EvaluationRecord, PredictionRecord, Trace
+from edgewright.core.records.trace import EvaluationRecord, PredictionRecord, Trace
 
 HOSTILE = ('<script>alert("x")</script>', "[bold red]b[/bold red]", "two\nlines and\ta tab " + 90 * "long")
 CONFIG: dict[str, object] = {

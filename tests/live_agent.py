@@ -13,20 +13,16 @@ from typing import Any
 import msgspec
 from benchmarks.faults.fleet_device import Process
 
-from edgewright.fleet.device.control_client import HttpControl
-from edgewright.fleet.device.enrollment import TRUST_FOLDER, device_key, enrol
-from edgewright.fleet.device.package_slots import FolderSlots
-from edgewright.fleet.device.ports import DeviceConfig
+from edgewright.core.records.fleet import TrialLimits
+from edgewright.device.store.records import Item
+from edgewright.fleet.device.enrollment import TRUST_FOLDER, HttpControl, device_key, enrol
+from edgewright.fleet.device.ports import DeviceConfig, FolderSlots
 from edgewright.fleet.device.reports import Outbox, ReportSender
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.state_machine import Agent
 from edgewright.fleet.device.trust.client import Client
-from edgewright.fleet.protocol.ports import SystemClock, SystemRandom
-from edgewright.fleet.protocol.wire.broker import NewsSubscriber
-from edgewright.fleet.protocol.wire.token import read_token
-from edgewright.fleet.protocol.wire.transport import HttpTransport, TransportPackages
-from edgewright.schema.fleet_plan import TrialLimits
-from edgewright.schema.store import Item
+from edgewright.fleet.protocol.layout import SystemClock, SystemRandom
+from edgewright.fleet.protocol.transport import HttpTransport, TransportPackages, read_token
 from fleet_servers import Server, Signed, until
 
 TRIAL = TrialLimits(seconds=0.5, patience=3600.0)
@@ -79,14 +75,13 @@ class LiveAgent:
         folder: of its files.
         address: of the fleet.
         token: of its enrolment.
-        broker: URL; empty for none.
         faster: seconds between two looks for news.
     """
 
-    def __init__(self, folder: Path, address: str, token: str, broker: str = "", faster: float = 0.5) -> None:
+    def __init__(self, folder: Path, address: str, token: str, faster: float = 0.5) -> None:
         folder.mkdir()
-        self.folder, self.notes, self.wrong, self.woken = folder, Notes(), list[str](), 0
-        self._news, self._ended = threading.Event(), threading.Event()
+        self.folder, self.notes, self.wrong = folder, Notes(), list[str]()
+        self._ended = threading.Event()
         self.slots, self.state = FolderSlots(folder), State.open(folder)
         self.process = Process(self.slots)
         transport = self._transport = HttpTransport(address)
@@ -95,7 +90,6 @@ class LiveAgent:
         self.id = self.state.link.device
         self._trust = Client(folder / TRUST_FOLDER, transport, clock)
         key = device_key(folder)
-        self._waker = NewsSubscriber(broker, "main", self._heard, self.id) if broker else None
         control = HttpControl(transport, key, self.id)
         self._teller = ReportSender(self.state, control, clock, chance, outbox=self.notes)
         me = DeviceConfig(product="main", version="0.1.0", poll=faster, slowest=5.0, look=0.2, keep=1.0, slice=5.0)
@@ -121,15 +115,9 @@ class LiveAgent:
         """End it."""
         self._ended.set()
         self._thread.join(60)
-        if self._waker is not None:
-            self._waker.close()
         self._transport.close()
         self._trust.close()
         self.state.close()
-
-    def _heard(self) -> None:
-        self.woken += 1
-        self._news.set()
 
     def _run(self) -> None:
         due = 0.0
@@ -144,10 +132,6 @@ class LiveAgent:
         if self.process.up:
             now = self.process.now
             self.process.now = msgspec.structs.replace(now, seconds=now.seconds + _ROUND, windows=now.windows + 1)
-        if self._news.is_set():
-            self._news.clear()
-            self.agent.wake()
-            due = 0.0
         if time.monotonic() < due:
             return due
         wait = self.agent.step()
@@ -193,9 +177,9 @@ class LiveFleet(ExitStack):
         self.callback(server.end, signal.SIGKILL)
         return server.wait()
 
-    def join(self, folder: Path, address: str, broker: str = "") -> None:
+    def join(self, folder: Path, address: str) -> None:
         """One more device."""
-        agent = LiveAgent(folder, address, self.made.token(), broker)
+        agent = LiveAgent(folder, address, self.made.token())
         self.callback(agent.close)
         self.agents.append(agent)
 

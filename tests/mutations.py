@@ -19,7 +19,7 @@ from ai_edge_litert import schema_py_generated as schema
 from onnx import numpy_helper
 
 from edgewright.core.archive import pack, unpack
-from edgewright.schema.errors import EdgewrightError
+from edgewright.core.errors import EdgewrightError
 
 # Messages of ONNX, classes made from the schema of .tflite, JSON.
 Untyped = Any

@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from edgewright.cli.main import main
-from edgewright.fleet.server.database import migration
+from edgewright.fleet.server.database import revision
 from edgewright.fleet.server.database.tables import devices, metadata
 
 NUMBER = "9001"
@@ -33,8 +33,8 @@ def upgrade() -> None:
 
 def newer_revisions(folder: Path) -> Path:
     """Return a copy of the revisions with one more, in an empty folder."""
-    shutil.copytree(migration.FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
-    text = _TEXT.format(number=NUMBER, before=migration.newest())
+    shutil.copytree(revision.FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    text = _TEXT.format(number=NUMBER, before=revision.newest())
     (folder / "versions" / f"{NUMBER}_site.py").write_text(text)
     return folder
 
@@ -42,7 +42,7 @@ def newer_revisions(folder: Path) -> Path:
 if __name__ == "__main__":
     install_folder = tempfile.mkdtemp(prefix="newer-")
     atexit.register(shutil.rmtree, install_folder, True)
-    migration.FOLDER = newer_revisions(Path(install_folder))
+    revision.FOLDER = newer_revisions(Path(install_folder))
     devices.append_column(sa.Column("site", sa.String(64), nullable=False, server_default="", index=True))
     sa.Table("sites", metadata, sa.Column("name", sa.String(64), primary_key=True))
     main()

@@ -15,7 +15,7 @@ from tokenizers.models import WordLevel
 from tokenizers.normalizers import Lowercase
 from tokenizers.pre_tokenizers import Whitespace
 
-from edgewright.language.embedding.safetensors import write_safetensors
+from edgewright.language.embedding.directory import write_safetensors
 
 # Words of three subjects: those of one lie near each other.
 SUBJECTS = (

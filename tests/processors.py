@@ -12,8 +12,8 @@ from collections.abc import Callable
 from functools import cache, wraps
 
 from edgewright.core.onnx.reader import read_onnx
-from edgewright.core.prediction import processor
-from edgewright.schema.graph import Graph
+from edgewright.core.prediction import objects
+from edgewright.core.records.network import Graph
 from support import environment, left_out
 
 # With AVX2 and no VNNI, and with SSE4.2 alone.
@@ -57,7 +57,7 @@ def trained_on_host(train: Callable[..., Graph]) -> Callable[..., Graph]:
     @cache
     @wraps(train)
     def make(*arguments: str) -> Graph:
-        if processor.is_host():
+        if objects.is_host():
             return train(*arguments)
         trainer = _trainer()
         assert trainer.stdin is not None and trainer.stdout is not None
@@ -73,7 +73,7 @@ def trained_on_host(train: Callable[..., Graph]) -> Callable[..., Graph]:
 @cache
 def _trainer() -> subprocess.Popen[bytes]:
     """Start the process that trains for the whole session: JAX takes longer to import than a small network to train."""
-    own = {key: value for key, value in environment().items() if key != processor.VARIABLE}
+    own = {key: value for key, value in environment().items() if key != objects.VARIABLE}
     trainer = subprocess.Popen([sys.executable, "-c", _TRAINER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=own)
     atexit.register(_end, trainer)
     return trainer

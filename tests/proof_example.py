@@ -10,18 +10,17 @@ import msgspec
 import numpy as np
 
 from edgewright.compression.int8 import quantise
+from edgewright.core.records.network import Array
+from edgewright.core.records.proof import ProofRecord
 from edgewright.features.spectral import Spectral
 from edgewright.models.network import NetworkClassifier
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.preprocessing.impute import Impute
 from edgewright.preprocessing.scale import Scale
 from edgewright.proof.form import Form, Samples, Stages
-from edgewright.schema.graph import Array
-from edgewright.schema.proof import ProofRecord
 from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import Subject, forms_of
-from edgewright.workflows.proof.rows import Chosen
-from edgewright.workflows.proof.subject import subject_of
+from edgewright.workflows.proof.subject import Chosen, subject_of
 
 ROWS = 120
 SHAPE = (3, 32)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgewright.core.records.network import Graph
 from edgewright.graph.builder import Builder
-from edgewright.schema.graph import Graph
 from processors import trained_on_host
 
 if TYPE_CHECKING:

@@ -15,10 +15,9 @@ from pathlib import Path
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edgewright.fleet.device.control_client import HttpControl
-from edgewright.fleet.protocol.wire.signing import public_text
-from edgewright.fleet.protocol.wire.transport import HttpTransport
-from edgewright.schema.fleet_report import Enrolment, Report
+from edgewright.core.records.fleet import Enrolment, Report
+from edgewright.fleet.device.enrollment import HttpControl
+from edgewright.fleet.protocol.transport import HttpTransport, public_text
 
 _PAUSE = 0.6
 """Seconds between two reports: below what one device may ask."""

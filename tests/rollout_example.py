@@ -11,22 +11,21 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from edgewright.core.records.fleet import Gate, Plan, Release, Stage
 from edgewright.fleet.protocol.plans.decision import position
+from edgewright.fleet.protocol.rollout_records import GateSeen
 from edgewright.fleet.repository.folder import Fleet, open_fleet
 from edgewright.fleet.repository.publication import publish_plan
 from edgewright.fleet.server.database.engine import Database, open_database
 from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.database.tables import devices, intents, outcomes, reports, rollouts
-from edgewright.fleet.server.publishing.restore import begin
+from edgewright.fleet.server.restore import begin
 from edgewright.fleet.server.rollouts.offered import RolloutTimes
-from edgewright.fleet.server.rollouts.publisher import Publisher
-from edgewright.fleet.server.rollouts.scheduler import Scheduler
+from edgewright.fleet.server.rollouts.scheduler import Publisher, Scheduler
 from edgewright.fleet.server.rollouts.stage_verdict import judge_stage
 from edgewright.fleet.server.rollouts.transitions import Rollouts
-from edgewright.fleet.server.signer.process import folder_signer
 from edgewright.fleet.server.signer.service import LocalSigner
-from edgewright.schema.fleet_plan import Gate, Plan, Release, Stage
-from edgewright.schema.fleet_watch import GateSeen
+from edgewright.fleet.server.signer.supervisor import folder_signer
 from fleet_folder import fleet, package, publish
 
 NOW = 1_800_000_000.0

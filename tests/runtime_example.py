@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from edgewright.core.package import vector_files
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.data import Column
+from edgewright.core.records.network import Graph
+from edgewright.core.records.package import IntervalSpec, Manifest, WindowSpec
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.schema.data import Column
-from edgewright.schema.graph import Graph
-from edgewright.schema.package import IntervalSpec, Manifest, WindowSpec
 
 LABELS = ("walking", "sitting", "running")
 

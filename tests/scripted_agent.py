@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from edgewright.fleet.device.device_state import Trial
-from edgewright.fleet.device.environments import FACTORY_VARIABLE, MARKER, Environments, _fingerprint
+from edgewright.core.records.fleet import TrialLimits
+from edgewright.fleet.device.agent_choice import FACTORY_VARIABLE, MARKER, Environments, _fingerprint
 from edgewright.fleet.device.launcher import SILENCE_VARIABLE
-from edgewright.fleet.device.state_database import State
-from edgewright.schema.fleet_plan import TrialLimits
+from edgewright.fleet.device.state_database import State, Trial
 
 NEW = "one"
 PATIENCE = 90.0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from edgewright.core.records.fleet import Gate, Measure, Stage, TrialLimits
 from edgewright.fleet.protocol.plans.options import PlanOptions
 from edgewright.fleet.simulator.behaviour import MEGABYTE
-from edgewright.fleet.simulator.rollout_plan import HOUR
-from edgewright.schema.fleet_plan import Gate, Measure, Stage, TrialLimits
+from edgewright.fleet.simulator.result import HOUR
 
 QUORUM = 3
 _LIMITS: dict[Measure, float] = {

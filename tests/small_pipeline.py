@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from edgewright.core.records.trace import EpochRecord
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import RunResult, run_pipeline
-from edgewright.pipeline.run_folder.journal import Journalling
-from edgewright.pipeline.run_folder.listener import Listener
-from edgewright.schema.trace import EpochRecord
+from edgewright.pipeline.run_folder.journal import Journalling, Listener
 from edgewright.trace.journal import FOLDER
 from trace_example import epochs
 

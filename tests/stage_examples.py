@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from edgewright.core.catalogue import find, listing
 from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.errors import InputError
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.graph.stage import Context, Stage, emit
-from edgewright.schema.errors import InputError
 
 Floats = NDArray[np.float32]
 ROOMS = ("edgewright.preprocessing", "edgewright.features")

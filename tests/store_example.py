@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from edgewright.core.records.device import Event, Kind
+from edgewright.device.store.records import StoreConfig
 from edgewright.device.store.store import Store
-from edgewright.schema.device import Event, Kind
-from edgewright.schema.store import StoreConfig
 
 DAY = 86400.0
 

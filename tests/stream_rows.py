@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.records.device import Packet
 from edgewright.device.sources import Stream, kind
-from edgewright.schema.device import Packet
 
 
 def opened(source: str, *columns: str) -> Stream:

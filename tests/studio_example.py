@@ -11,10 +11,10 @@ import httpx
 import msgspec
 from starlette.applications import Starlette
 
-from edgewright.schema.trace import Trace
+from edgewright.core.records.trace import Trace
 from edgewright.studio.access import StudioAccess, owner_access
 from edgewright.studio.server import studio_app
-from edgewright.trace.record import write_trace
+from edgewright.trace.page_model import write_trace
 from trace_example import trace
 
 PORT = 8797

@@ -49,7 +49,7 @@ class StudioAddress(str):
 
 def printed_address(line: str) -> StudioAddress | None:
     """Return the address in a line that the command printed."""
-    match = re.search(r"(http://127\.0\.0\.1:\d+)/\?token=(\S+)", line)
+    match = re.search(r"(http://127\.0\.0\.1:\d+)/(?:\?token=|v1, API key )(\S+)", line)
     if match is None:
         return None
     address = StudioAddress(match[1])

@@ -7,8 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerNetwork
+from edgewright.core.records.network import Graph, IntegerNetwork
 from integer_layers import need_litert, need_tflm
 
 Engine = Literal["litert", "xnnpack", "tflm"]

@@ -18,19 +18,19 @@ import httpx
 import msgspec
 import sqlalchemy as sa
 
+from edgewright.core.records.fleet import Gate, Plan, Stage, TrialLimits
 from edgewright.fleet.device.ports import DeviceConfig
+from edgewright.fleet.protocol.layout import Unreachable
 from edgewright.fleet.protocol.plans.decision import position
-from edgewright.fleet.protocol.ports import Unreachable
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.repository.publication import publish_plan
 from edgewright.fleet.server.api.app import App
 from edgewright.fleet.server.control_plane import Limits, Plane, open_plane
-from edgewright.fleet.server.database import copy
+from edgewright.fleet.server.database import migration
 from edgewright.fleet.server.database.tables import rollouts
 from edgewright.fleet.server.rollouts.scheduler import SchedulerEvent
 from edgewright.fleet.server.rollouts.worker import conductor
-from edgewright.fleet.server.signer.process import folder_signer
-from edgewright.schema.fleet_plan import Gate, Plan, Stage, TrialLimits
+from edgewright.fleet.server.signer.supervisor import folder_signer
 from fleet_folder import fleet, package, publish
 from fleet_plane import Client as Desk
 from threat_unit import Dice, Hand, Unit
@@ -210,7 +210,7 @@ def town(folder: Path, count: int = 12, address: str = "", **more: Any) -> Itera
     fleet_town = Town(folder, count, **more)
     if address:
         fleet_town.fall()
-        copy.move(fleet_town.fleet.folder, address)
+        migration.move(fleet_town.fleet.folder, address)
         fleet_town.rise()
     try:
         yield fleet_town

@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from benchmarks.faults.fleet_device import Process
 
-from edgewright.fleet.device.control_client import HttpControl
-from edgewright.fleet.device.enrollment import TRUST_FOLDER, device_key, enrol
-from edgewright.fleet.device.package_slots import FolderSlots
+from edgewright.fleet.device.enrollment import TRUST_FOLDER, HttpControl, device_key, enrol
+from edgewright.fleet.device.ports import FolderSlots
 from edgewright.fleet.device.reports import ReportSender
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.state_machine import Agent
-from edgewright.fleet.device.trust.client import Client
-from edgewright.fleet.device.usb_repository import CombinedRepository, StickMount
-from edgewright.fleet.protocol.ports import Answer, Unreachable
-from edgewright.fleet.protocol.wire.token import read_token
-from edgewright.fleet.protocol.wire.transport import FolderTransport, TransportPackages
+from edgewright.fleet.device.trust.client import Client, CombinedRepository, StickMount
+from edgewright.fleet.protocol.layout import Answer, Unreachable
+from edgewright.fleet.protocol.transport import FolderTransport, TransportPackages, read_token
 
 if TYPE_CHECKING:
     from threat_fleet import Town

@@ -35,11 +35,6 @@ def sentences() -> list[str]:
     return [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
 
 
-def unseen_text() -> str:
-    """Return every fifth sentence, which the model never saw."""
-    return "\n".join(sentences()[::5])
-
-
 def encoded(text: str) -> list[int]:
     """Return the tokens of a text in ASCII."""
     return [_NUMBER[character] for character in text.replace(" ", "▁")]
@@ -117,12 +112,6 @@ def trained() -> Mapping[str, NDArray[np.float32]]:
         begins = random.integers(0, len(tokens) - _LENGTH, _BATCH)
         weights, state = step(weights, state, jnp.asarray([tokens[begin : begin + _LENGTH] for begin in begins]))
     return {name: np.asarray(array) for name, array in weights.items()}
-
-
-def log_chances(weights: Mapping[str, Any], tokens: list[int]) -> NDArray[np.float64]:
-    """Return the logarithm of the probability of each token but the first, given those before it."""
-    rows = jax.nn.log_softmax(logits(weights, jnp.asarray([tokens[:-1]]))[0])
-    return np.asarray(rows, np.float64)[np.arange(len(tokens) - 1), tokens[1:]]
 
 
 def write_gguf(path: Path, weights: Mapping[str, NDArray[np.float32]]) -> Path:

@@ -6,7 +6,7 @@ import math
 
 import msgspec
 
-from edgewright.schema.trace import (
+from edgewright.core.records.trace import (
     BudgetRow,
     ClassRow,
     CompressionRecord,

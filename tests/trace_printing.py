@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from edgewright.schema.trace import Trace
+from edgewright.core.records.trace import Trace
 from edgewright.trace.terminal import TerminalTrace
 
 

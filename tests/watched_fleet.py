@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from edgewright.core.records.fleet import Gate, Plan, Stage
 from edgewright.fleet.protocol.plans.decision import position
 from edgewright.fleet.repository.publication import publish_plan
 from edgewright.fleet.server.api.client import local_client
 from edgewright.fleet.server.control_plane import Limits, open_plane
 from edgewright.fleet.server.rollouts.worker import conductor
-from edgewright.schema.fleet_plan import Gate, Plan, Stage
 from fleet_folder import fleet, package, publish
 from fleet_plane import Client, Device
 from threat_unit import Hand

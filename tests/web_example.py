@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
-from edgewright.data.sets import media
+from edgewright.core.records.data import Column
+from edgewright.core.records.device import DecisionSpec
+from edgewright.core.records.package import WindowSpec
 from edgewright.export.c99_host.host import CModel, load_c99
 from edgewright.export.contract import Stream, Subject
 from edgewright.export.targets import c99, web
-from edgewright.export.web.runner import WasmModel
+from edgewright.export.web.module import WasmModel
 from edgewright.features.log_mel import LogMel
 from edgewright.models.network import NetworkClassifier
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.preprocessing.scale import Scale
-from edgewright.schema.data import Column
-from edgewright.schema.device import DecisionSpec
-from edgewright.schema.package import WindowSpec
+from example_sources import read_set
 from proof_example import SHAPE, fitted, samples, subject
 from support import left_out, shared_data
 
@@ -52,7 +52,7 @@ def motion_subject() -> Subject:
 @cache
 def speech() -> tuple[NDArray[np.float32], NDArray[np.str_]]:
     """Return recordings of people who say a digit, at 8 kHz: half a second of each, and the digit."""
-    data = media.SETS["fsdd"].load(shared_data("fsdd"))
+    data = read_set("fsdd", shared_data("fsdd"))
     chosen = [one for one in data.recordings if one.name[0] in "0136"][::5]
     X = np.zeros((len(chosen), 1, WINDOW), np.float32)
     for into, one in zip(X, chosen, strict=True):

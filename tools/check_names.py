@@ -50,14 +50,14 @@ BINDING = re.compile(
     rf"(?<![\w'\"`])_*(?:{'|'.join(WORDS)})_*(?=\s*(?:[]):,;=(+*/%&|^@<>}}#\\-]|\n|(?:in|if)\b|\Z))", re.IGNORECASE
 )
 KEPT = {
-    ("src/edgewright/core/input/windows.py", "_held"): "a key of the state that a device stores",
+    ("src/edgewright/core/input/recordings.py", "_held"): "a key of the state that a device stores",
     ("src/edgewright/device/agent/stream_decisions.py", "_told"): "a key of the state that a device stores",
     ("src/edgewright/device/timeline.py", "_told"): "a key of the state that a device stores",
     ("src/edgewright/device/timeline.py", "_held"): "a key of the state that a device stores",
     ("src/edgewright/monitor/detectors/spectral_residual.py", "_held"): "a key of the state that a device stores",
-    ("src/edgewright/schema/state_table.py", "FOUND"): "the event `found` of a dialogue table",
+    ("src/edgewright/core/state_machine/table.py", "FOUND"): "the event `found` of a dialogue table",
     (
-        "src/edgewright/search/advise/figures.py",
+        "src/edgewright/advice/figures.py",
         "most",
     ): "a key of the table of a radio, and of its figure `radio_most`",
 }

@@ -1,4 +1,4 @@
-"""Generate docs/pipeline.md, pages of docs/cli, functions of C, tables of jobs, and the list of decision records.
+"""Generate docs/pipeline.md, pages of docs/cli, functions of C, and the list of decision records.
 
     python tools/make_docs.py           writes the files
     python tools/make_docs.py --check   exits with 1 when a file differs from what the code says
@@ -14,6 +14,7 @@ import inspect
 import re
 import sys
 import textwrap
+import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,23 +24,18 @@ import msgspec
 
 from edgewright.cli.main import cli
 from edgewright.core.catalogue import find, listing
-from edgewright.data.public import SETS, loaders
-from edgewright.jobs.catalogue import TABLE, examples, read_job, shipped_jobs
+from edgewright.core.records.config import PipelineConfig
 from edgewright.profiles.catalogue import listing as profiles
 from edgewright.profiles.catalogue import load_profile
-from edgewright.schema.config import PipelineConfig
-from edgewright.schema.job import JobFigure, Target
-from edgewright.trace.views.job import target_word
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 EXPORT = DOCS.parent / "src" / "edgewright" / "export"
-C_PAGE, JOBS_PAGE = "generated-c.md", "jobs.md"
+C_PAGE = "generated-c.md"
 WIDTH = 100
 
 # Room, object, title, and the sentence above its kinds.
 ROOMS = (
     ("edgewright.data.sources", "SOURCE", "Sources: `[data]`", "Where rows come from; the table's `kind`."),
-    (SETS, "SET", "Public sets: `[data]`", "Loaders for public data sets; the table's `kind`."),
     ("edgewright.preprocessing", "STAGE", "Preprocessing: `[[stages]]`", "Stages, in the order they are written."),
     ("edgewright.features", "STAGE", "Features: `[[stages]]`", "Stages that make or choose columns."),
     ("edgewright.models.nn", "LAYER", "Layers: `[[model.layers]]`", "The output layer is added by itself."),
@@ -75,11 +71,6 @@ EXAMPLE: dict[str, Any] = {
     },
     "stages": [{"kind": "impute"}, {"kind": "scale"}, {"kind": "flatten"}, {"kind": "select", "k": 10}],
     "training.augment": [{"kind": "noise"}],
-    "search.depth": [1, 2],
-    "search.widths": [8, 64],
-    "search.learning_rate": [0.0005, 0.005],
-    "search.weight_decay": [0.00001, 0.001],
-    "search.epochs": [10, 40],
     "decision.false_switch_s": 2.56,
 }
 NO_DEFAULT = msgspec.NODEFAULT
@@ -87,7 +78,6 @@ NO_DEFAULT = msgspec.NODEFAULT
 GENERATED = "`python tools/make_docs.py` generates this page"
 # A path of the tree or of the package as documents name it, its end `.py` at will; capitals stand for any name.
 PATH = re.compile(r"`([a-z][\w.-]*(?:/[\w.-]+)+)/?`")
-# Numbers without a decision record, and why.
 
 
 def meanings(struct: type) -> dict[str, str]:
@@ -270,18 +260,13 @@ def room_tables() -> list[str]:
     """Every kind of every room with its keys."""
     lines: list[str] = []
     for room, attribute, title, sentence in ROOMS:
-        parts = (
-            loaders()
-            if room == SETS
-            else {kind: find(room, kind, attribute, "part") for kind in listing(room, attribute)}
-        )
+        parts = {kind: find(room, kind, attribute, "part") for kind in listing(room, attribute)}
         lines += [f"## {title}", "", sentence if parts else "None yet.", ""]
         for kind, part in parts.items():
             lines += [f"### `{kind}`", "", getattr(part, "title", "") or summary(part.config), ""]
             formula = getattr(part, "formula", "")
             if isinstance(formula, str) and formula:
                 lines += [f"Formula: `{formula}`", ""]
-            lines += [f"From <{part.homepage}>. Licence: {part.licence}.", ""] if attribute == "SET" else []
             lines += key_table(part.config)
             for field, _ in fields(part.config):
                 for inner in tables_in(field.type):
@@ -399,12 +384,11 @@ def _example(typed: str, reason: str) -> list[str]:
 
 
 def decision_list() -> str:
-    """Return the page that lists the decision records, with the numbers that have none."""
+    """Return the page that lists the decision records."""
     titles = {}
     for path in sorted((DOCS / "adr").glob("[0-9]*.md")):
         number, _, title = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ").partition(". ")
         titles[int(number)] = f"[{title}]({path.name})"
-    unused = dict.fromkeys(range(1, max(titles) + 1), "(no record: removed, or the number was never used)")
     lines = [
         "# Decisions",
         "",
@@ -413,9 +397,10 @@ def decision_list() -> str:
         "",
         *_example("grep -il drift docs/adr/*.md", "it prints names of files"),
         "A later record may replace a part of an earlier one; the line `Status` of the earlier one says so.",
+        "Missing numbers are unused or moved: measurements that bind no change are pages by topic in `docs/research/`.",
         "",
     ]
-    lines += [f"- {number}. {text}" for number, text in sorted({**unused, **titles}.items())]
+    lines += [f"- {number}. {text}" for number, text in sorted(titles.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -430,42 +415,6 @@ def c_functions(page: str) -> str:
         return "\n".join([match[1], "", "| functions | what they do |", "|---|---|", *rows, "", "<!-- /functions -->"])
 
     return re.sub(r"(<!-- functions: (.+?) -->).*?<!-- /functions -->", table, page, flags=re.DOTALL)
-
-
-def job_targets(page: str) -> str:
-    """Return a page with the table of all jobs' targets between its two markers."""
-    rows = []
-    for path in sorted(examples().glob(f"**/{TABLE}")):
-        name = path.parent.relative_to(examples()).as_posix()
-        for target in read_job(path.parent).targets:
-            result = "not measured | missed"
-            if target.measured is not None:
-                reached = target_word(JobFigure.of(target.figure, "", target.measured), target)
-                result = f"{target.measured:g} | {reached}"
-            rows.append(
-                f"| [{name}](../examples/{name}) | `{target.step}.{target.figure}` | {_bound(target)} "
-                f"| {target.source} | {result.replace('missed', '**missed**')} |"
-            )
-    head = ["<!-- targets -->", "| job | figure | target | its source | measured | |", "|---|---|---|---|---|---|"]
-    table = "\n".join([*head, *rows, "<!-- /targets -->"])
-    return re.sub("<!-- targets -->.*?<!-- /targets -->", lambda _: table, page, flags=re.DOTALL)
-
-
-def job_purposes(page: str) -> str:
-    """Return a page with whom each job is for, what they do today and what an error costs, between its two markers."""
-    head = ["<!-- purposes -->", "| job | for | today | an error |", "|---|---|---|---|"]
-    rows = [
-        f"| [{name}](jobs/{name}.md) | {job.users} | {job.today} | {job.error} |"
-        for name, job in ((name, read_job(examples() / name)) for name in shipped_jobs())
-    ]
-    table = "\n".join([*head, *rows, "<!-- /purposes -->"])
-    return re.sub("<!-- purposes -->.*?<!-- /purposes -->", lambda _: table, page, flags=re.DOTALL)
-
-
-def _bound(target: Target) -> str:
-    """Return what a target asks for, in the numbers of its file."""
-    bounds = (("at least", target.minimum), ("at most", target.maximum))
-    return ", ".join(f"{word} {value:g}" for word, value in bounds if value is not None)
 
 
 # A comment is that of the functions behind it, unless a type or the file begins there.
@@ -498,8 +447,12 @@ def _declared(path: Path) -> Iterator[str]:
 def documents() -> dict[str, str]:
     """Return the text of every generated file, by its path in docs/."""
     c_page = c_functions((DOCS / C_PAGE).read_text(encoding="utf-8"))
-    jobs_page = job_purposes(job_targets((DOCS / JOBS_PAGE).read_text(encoding="utf-8")))
-    pages = {C_PAGE: c_page, JOBS_PAGE: jobs_page, "pipeline.md": document(), "adr/README.md": decision_list()}
+    pages = {
+        C_PAGE: c_page,
+        "pipeline.md": document(),
+        "errors.md": error_codes(),
+        "adr/README.md": decision_list(),
+    }
     return pages | cli_pages()
 
 
@@ -511,13 +464,31 @@ def absent_paths() -> list[str]:
     ignored = {line.strip("/") for line in (root / ".gitignore").read_text(encoding="utf-8").splitlines()}
     first = {path.name for folder in folders for path in folder.iterdir() if path.is_dir()} - ignored
     absent = []
-    for page in (root / "README.md", root / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))):
+    # A changelog names what was there at its time.
+    pages = [page for page in sorted(DOCS.rglob("*.md")) if page.parent.name != "changelog"]
+    for page in (root / "README.md", root / "CONTRIBUTING.md", *pages):
         for number, text in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
             for name in PATH.findall(text):
                 known = any((folder / f"{name}{end}").exists() for folder in folders for end in ("", ".py"))
                 if name.partition("/")[0] in first and not known and not re.search(r"[A-Z]{4}", name):
                     absent.append(f"{page.relative_to(root)} line {number}: {name}")
     return absent
+
+
+def error_codes() -> str:
+    """Return the page of error codes."""
+    texts = tomllib.loads((DOCS.parent / "src" / "edgewright" / "core" / "errors.toml").read_text(encoding="utf-8"))
+    head = [
+        "# Error codes",
+        "",
+        f"{GENERATED} from `src/edgewright/core/errors.toml`.",
+        "",
+        "Each error message shows a code, for example `error[csv-number]`. A code stays the same when the wording of a",
+        "message changes, so scripts can use it. One command prints the explanation:",
+        "",
+        *_example("edgewright explain csv-number", "tests/unit/test_error_codes.py runs the command"),
+    ]
+    return "\n".join([*head, *(f"- `{code}`: {text}" for code, text in texts.items()), ""])
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from edgewright.core.measures import added
-from edgewright.fleet.server.database.migration import FOLDER, newest
+from edgewright.fleet.server.database.revision import FOLDER, newest
 
 _TEXT = '''"""Columns of measures: {names}."""
 

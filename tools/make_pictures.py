@@ -8,7 +8,6 @@ it (run, page, job, studio, fleet) draw those alone.
 from __future__ import annotations
 
 import io
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -21,19 +20,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.chromium import chromium
 from tools import picture_studio
 
+from edgewright.core.records.network import Graph
+from edgewright.core.records.trace import Trace
 from edgewright.fleet.simulator.fleet import Settings
 from edgewright.fleet.simulator.simulation import simulate
-from edgewright.jobs.catalogue import job_folder
-from edgewright.jobs.workflow import run_job
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
-from edgewright.pipeline.run_folder.listener import Listener
-from edgewright.schema.graph import Graph
-from edgewright.schema.trace import Trace
 from edgewright.trace.brief import brief_parts
 from edgewright.trace.html import page_html
 from edgewright.trace.page import page_of, print_parts
-from edgewright.trace.record import exported_graph
+from edgewright.trace.page_model import exported_graph
 from edgewright.trace.views.simulation import simulation_page
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
@@ -89,14 +85,6 @@ def photograph(html: str, path: Path, view: ViewportSize = PAGE, *, train: bool 
     picture_studio.shrink(path)
 
 
-def job() -> None:
-    """Draw the page of a job: a day of a room."""
-    data = Path(os.environ.get("EDGEWRIGHT_SHARED", IMAGES.parent.parent.parent / "shared")) / "data"
-    with tempfile.TemporaryDirectory() as folder:
-        result = run_job(job_folder("room"), data=data, out=Path(folder), listener=Listener())
-        photograph((result.folder / "job.html").read_text("utf-8"), IMAGES / "job.png")
-
-
 def fleet() -> None:
     """Simulate a rollout that goes bad while a third of the fleet is away."""
     result = simulate(Settings(devices=60, fault="offline"))
@@ -122,7 +110,7 @@ def page(trace: Trace | None = None, graph: Graph | None = None) -> None:
 def main() -> int:
     """Write the pictures."""
     IMAGES.mkdir(parents=True, exist_ok=True)
-    parts = {"run": run_pictures, "page": page, "job": job, "studio": picture_studio.main, "fleet": fleet}
+    parts = {"run": run_pictures, "page": page, "studio": picture_studio.main, "fleet": fleet}
     for name in sys.argv[1:] or [name for name in parts if name != "page"]:
         parts[name]()
     return 0

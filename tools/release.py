@@ -1,7 +1,7 @@
 """Builds a release in dist/VERSION and tries it: wheels, their metadata, empty environments, bills of material, hashes.
 
 Run it through `make release`; `make release TAG=yes` also tags the commit. The version is that of
-`src/edgewright/_version.py`, and CHANGELOG.md needs a section of it with a date. Nothing leaves the machine.
+`src/edgewright/_version.py`, and docs/changelog/VERSION.md needs a title with a date. Nothing leaves the machine.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ def obstacles(version: str, changelog: str, status: str, tags: list[str]) -> Ite
 
     Args:
         version: to be released.
-        changelog: text of CHANGELOG.md.
+        changelog: text of the file of this version in docs/changelog; empty if there is none.
         status: of `git status --porcelain`.
         tags: of the repository.
     """
     if status.strip():
         yield f"expected a clean checkout, got changes: {status.strip().splitlines()[0]}. Commit or remove them"
-    if not re.search(rf"^## {re.escape(version)} \(\d{{4}}-\d\d-\d\d\)$", changelog, re.MULTILINE):
-        yield f"expected a section '## {version} (YYYY-MM-DD)' in CHANGELOG.md. Date the section of this version"
+    if not re.match(rf"# {re.escape(version)} \(\d{{4}}-\d\d-\d\d\)\n", changelog):
+        yield f"expected the title '# {version} (YYYY-MM-DD)' in docs/changelog/{version}.md. Date this version"
     if f"v{version}" in tags:
         yield f"the tag v{version} exists. Raise the version in src/edgewright/_version.py"
 
@@ -111,7 +111,8 @@ def output(*command: str) -> str:
 def main(tag: bool) -> None:
     """Build, try and describe the release; tag it if asked."""
     version = version_of((ROOT / "src" / "edgewright" / "_version.py").read_text(encoding="utf-8"))
-    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    path = ROOT / "docs" / "changelog" / f"{version}.md"
+    changelog = path.read_text(encoding="utf-8") if path.exists() else ""
     against = list(obstacles(version, changelog, output("git", "status", "--porcelain"), output("git", "tag").split()))
     if against:
         raise SystemExit("\n".join(against))

@@ -21,9 +21,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
 # First page of a folder -> title of the folder in the navigation, and the folder whose pages follow.
 FOLDERS = {
-    "jobs.md": ("Jobs", "jobs"),
     "cli/README.md": ("Commands", "cli"),
     "adr/README.md": ("Decisions", "adr"),
+    "research/README.md": ("Research", "research"),
 }
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)\s#:]+)(#[^)\s]*)?\)")
 _FENCE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)

@@ -12,11 +12,11 @@ import numpy as np
 
 from benchmarks.accelerators.models import Floats, models
 from benchmarks.table import markdown
+from edgewright.core.records.network import Graph
 from edgewright.export.contract import Subject as Exported
 from edgewright.profiles.catalogue import load_profile
 from edgewright.proof.form import OUTPUT, Form, Stages
-from edgewright.schema.graph import Graph
-from edgewright.workflows.estimation.accelerators import accelerators
+from edgewright.workflows.estimation import accelerators
 from edgewright.workflows.proof.forms import graphs, integers
 from edgewright.workflows.proof.stages import boundary_value
 from edgewright.workflows.proof.subject import subject_of

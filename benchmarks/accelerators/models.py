@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
+from edgewright.core.records.network import Graph
 from edgewright.graph.builder import Builder
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
-from edgewright.models.outputs import finish_outputs
-from edgewright.schema.graph import Graph
+from edgewright.models.base import finish_outputs
 
 _SHARED = os.environ.get("EDGEWRIGHT_SHARED", Path(__file__).resolve().parents[3] / "shared")
 FOLDER = Path(_SHARED) / "data" / "mlperf-tiny" / "models"

@@ -10,18 +10,18 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+import own_past_choice as families
+from alarm_scores import Series, Weights, benchmark_score, windowed_gaussian
 from benchmarks.anomalies import nab, skab
 from benchmarks.table import markdown, verdict
 from edgewright.core import catalogue
 from edgewright.monitor.detector_stream import state_bytes
 from edgewright.monitor.detectors import kind
 from edgewright.monitor.detectors.own_past import OwnPastConfig
-from edgewright.workflows.detection import own_past_choice as families
-from edgewright.workflows.detection.early_alarms import Series, Weights, benchmark_score, windowed_gaussian
 from edgewright.workflows.detection.fit import DETECTORS, learn
-from edgewright.workflows.detection.own_start import judge, left_out
 from edgewright.workflows.detection.rows import Stretch
 from edgewright.workflows.detection.threshold import Counts, count
+from own_start import judge, left_out
 
 # Of families, and of groups of files, that no choice has seen.
 NAB_LEAST, NAB_BYTES, SKAB_LEAST, SKAB_FALSE = 75.0, 2_000, 0.84, 0.15

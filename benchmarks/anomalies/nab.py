@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from alarm_scores import Array, Series, Weights
 from benchmarks.table import ROOT
-from edgewright.workflows.detection.early_alarms import Array, Series, Weights
 
 FOLDER = ROOT.parent / "shared" / "data" / "nab"
 

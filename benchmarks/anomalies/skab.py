@@ -2,7 +2,7 @@
 
 Every file is an experiment of its own: the first 400 rows, where all is well, are fitted on and not judged; the rest is
 judged row by row. F1, false alarms (share of normal rows called odd) and missed (share of odd rows not called so) are
-counted over all files together. `workflows/detection/own_start.py` chooses on other groups of files.
+counted over all files together. `examples/factory/own_start.py` chooses on other groups of files.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from benchmarks.compress.people import Form, cross_validate
 from benchmarks.compress.sizes import LARGE, SMALL, sizes
 from benchmarks.table import ROOT, markdown, verdict
-from edgewright.schema.errors import EdgewrightError
+from edgewright.core.errors import EdgewrightError
 from edgewright.training import metrics
 
 # Least ratios of bytes: of ONNX and of .tflite.

@@ -8,18 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import HAPT
 from benchmarks.hapt.crossvalidation import Changes, groups_left_out, others, train_without
 from edgewright.compression import qat
 from edgewright.compression.int8 import quantise
 from edgewright.compression.qat import Shaped
 from edgewright.compression.retraining import finished, trained, with_parameters
+from edgewright.core.records.data import DataSet
+from edgewright.core.records.network import Graph
 from edgewright.data.targets import as_text
 from edgewright.graph.cost import cost
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.package.variants import answering
-from edgewright.schema.data import DataSet
-from edgewright.schema.graph import Graph
 from edgewright.workflows.compression.forms import Base, Maker
 from edgewright.workflows.compression.subject import Pruning, Subject, Wanted
 
@@ -103,7 +104,7 @@ def cross_validate(
         only: number of folds that are run, all when None.
         report_line: hears a line a fold.
     """
-    dataset = others(data, read_config("hapt", changes))
+    dataset = others(data, read_config(HAPT, changes))
     folds = []
     for left_out in groups_left_out(dataset, seed, every, only):
         folds.append(one_fold(dataset, changes, left_out, seed))

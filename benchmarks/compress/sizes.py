@@ -11,11 +11,11 @@ from itertools import pairwise
 import numpy as np
 
 from edgewright.compression.int8 import quantise
+from edgewright.core.records.network import Graph
 from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.schema.graph import Graph
 
 SMALL = (10, 64, 64, 3)
 LARGE = (512, 1024, 1024, 640, 256, 10)

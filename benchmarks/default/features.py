@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.own_data.by_hand._cepstra import summary_and_course
-from benchmarks.own_data.by_hand._windows import correlations, statistics
+from benchmarks.default.cepstra import summary_and_course
+from benchmarks.default.windows import correlations, statistics
 
 Array = NDArray[Any]
 # Texts with more different values than this are left out of a table.

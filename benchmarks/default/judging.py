@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.default.content import Array
-from edgewright.schema.trace import Interval
+from edgewright.core.records.trace import Interval
 from edgewright.training import metrics
 from edgewright.training.metrics import average_precision
 

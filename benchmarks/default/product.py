@@ -15,11 +15,11 @@ import numpy as np
 
 from benchmarks.default.content import Array
 from benchmarks.table import python, spent
+from edgewright.core.errors import EdgewrightError
 from edgewright.core.package import read_package
 from edgewright.core.predictor import Predictor, package_path
+from edgewright.core.records.data import Samples
 from edgewright.data.samples import cut_in_parts
-from edgewright.schema.data import Samples
-from edgewright.schema.errors import EdgewrightError
 from edgewright.training import metrics
 from edgewright.workflows.scoring.rows import ScoreRequest, read_labelled
 from edgewright.workflows.scoring.workflow import config_of, window_of

@@ -14,10 +14,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import HAPT
 from benchmarks.table import ONE_THREAD, ROOT, python
 from edgewright.core.package import read_package, write_package
+from edgewright.core.records.package import WindowSpec
 from edgewright.export.targets.extension import build_extension
-from edgewright.schema.package import WindowSpec
 
 COLUMNS = ("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")
 RATE = 50.0
@@ -44,7 +45,7 @@ def prepare(folder: Path, package: Path | None) -> Subject:
         raise SystemExit("left out: no public data set 'har-hapt' beside the repository")
     path = folder / "hapt.edge"
     if package is None:
-        run([EDGEWRIGHT, "run", "hapt", "--data", str(data), "--out", str(folder / "runs")])
+        run([EDGEWRIGHT, "run", HAPT, "--data", str(data), "--out", str(folder / "runs")])
         (package,) = (folder / "runs").glob("*/*.edge")
     shutil.copyfile(package, path)
     read = read_package(path)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from benchmarks.estimate.subjects import Subject
 from edgewright.compression.int8 import quantise
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.network import Graph, Node
 from edgewright.graph.builder import Builder
-from edgewright.models.outputs import both_classes, finish_outputs
-from edgewright.schema.graph import Graph, Node
+from edgewright.models.base import both_classes, finish_outputs
 
 LABELS = tuple("abcdefghijklmnopqrst")
 # Grid of a softmax among bytes, as the reference kernels have it.

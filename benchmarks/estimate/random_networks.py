@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.estimate.draft import Draft
 from benchmarks.estimate.subjects import Subject
-from edgewright.schema.errors import EdgewrightError
+from edgewright.core.errors import EdgewrightError
 
 Rng = np.random.Generator
 FORMS = ("int8", "float", "bytes", "int8", "float")

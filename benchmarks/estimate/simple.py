@@ -10,22 +10,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import make_classification
 
 from benchmarks.estimate.subjects import Subject
+from edgewright.core.records.config import ModelConfig, PipelineConfig
+from edgewright.core.records.network import Graph
 from edgewright.graph.stage import Context
-from edgewright.pipeline.fitting import next_context
+from edgewright.pipeline.fitting import graph_of, next_context
 from edgewright.pipeline.plan import build, build_model, parts
-from edgewright.pipeline.whole_graph import graph_of
-from edgewright.schema.config import ModelConfig, PipelineConfig
-from edgewright.schema.graph import Graph
 
 # Trees and forests come twice: the ladder asks for them most often, and they differ most from each other.
 MODELS = ("threshold", "rules", "tree", "forest", "linear", "neighbours", "tree", "forest", "rules", "linear")
-# What is fitted and judged for cores without float instructions.
-ROW_MODELS = ("tree", "rules", "boosting", "forest", "tree", "boosting", "linear", "rules", "threshold", "extra_trees")
-# The same models on other data judge: points about the corners of a cube, which scikit-learn draws.
-HELD_OUT = ("tree", "rules", "boosting", "forest")
 _SCALED = ("linear", "neighbours")
 _FEWEST, _MAX_ROWS = 60, 800
 _LABELS = np.asarray(["a", "b", "c", "d", "e"])
@@ -44,38 +38,6 @@ def simple_subjects(count: int, seed: int) -> Iterator[Subject]:
         stages += [{"kind": "scale", "method": "standard", "clip": 8.0}] if kind in _SCALED else []
         graph = fitted_model(kind, stages, X, y, "regression" if amount else "classification", number)
         yield Subject(f"{seed}.{number} {kind}", graph, None, X[0])
-
-
-def row_programs(count: int, seed: int) -> Iterator[Subject]:
-    """Yield so many fitted pipelines on rows, drawn by the seed; some on other units or whole numbers."""
-    for number in range(count):
-        rng = np.random.default_rng([seed, number])
-        kind = ROW_MODELS[number % len(ROW_MODELS)]
-        X, level = _rows(rng)
-        X = _in_units(X, number // len(ROW_MODELS))
-        amount = kind != "threshold" and rng.random() < 0.2
-        cuts = np.quantile(level, np.linspace(0, 1, int(rng.integers(2, 6)) + 1)[1:-1])
-        y = level if amount else _LABELS[np.searchsorted(cuts, level)]
-        stages: list[dict[str, Any]] = [{"kind": "impute"}] if rng.random() < 0.25 else []
-        stages += [{"kind": "scale", "method": "standard", "clip": 8.0}] if kind in _SCALED else []
-        graph = fitted_model(kind, stages, X, y, "regression" if amount else "classification", number)
-        yield Subject(f"{seed}.{number} {kind} on rows", graph, None, X[len(X) // 2])
-
-
-def held_out_row_programs() -> Iterator[Subject]:
-    """Yield three dozen programs on rows of other data, on which nothing is fitted."""
-    for number in range(9):
-        X, y = make_classification(600, 8, n_informative=5, n_classes=3, random_state=number)
-        rows = _in_units(X.astype(np.float32), number)
-        for kind in HELD_OUT:
-            graph = fitted_model(kind, [], rows, _LABELS[y], "classification", number)
-            yield Subject(f"{kind} of corners {number}", graph, None, rows[0])
-
-
-def _in_units(X: NDArray[np.float32], number: int) -> NDArray[np.float32]:
-    """Return rows as they are, as readings far from zero, or as counts: the library compares each at another cost."""
-    scaled = (X, 20.0 * X + 500.0, np.rint(30.0 * np.abs(X)))[number % 3]
-    return scaled.astype(np.float32)
 
 
 def _rows(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import HAPT
 from edgewright.compression.int8 import quantise
+from edgewright.core.errors import EdgewrightError
+from edgewright.core.records.footprint import Footprint, Program
+from edgewright.core.records.network import Graph, IntegerNetwork
 from edgewright.export import contract
-from edgewright.export.program import program_of
+from edgewright.export.write import program_of
 from edgewright.graph.stage import Context
 from edgewright.models.network import NetworkClassifier
-from edgewright.pipeline.cost.footprint import as_integers
-from edgewright.pipeline.fitting import next_context
+from edgewright.pipeline.cost import as_integers
+from edgewright.pipeline.fitting import graph_of, next_context
 from edgewright.pipeline.plan import build, parts
-from edgewright.pipeline.whole_graph import graph_of
 from edgewright.profiles.footprint import program_footprint
-from edgewright.schema.errors import EdgewrightError
-from edgewright.schema.footprint import Footprint, Program
-from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerNetwork
-from edgewright.schema.profile import Profile
-from edgewright.workflows.estimation.workflow import Truth, truth_of
+from edgewright.profiles.records import Profile
+from edgewright.workflows.estimation import Truth, truth_of
 
 CHANNELS = ("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")
 UNITS = ("g", "g", "g", "rad/s", "rad/s", "rad/s")
@@ -98,7 +97,7 @@ def windows(samples: int, seed: int) -> NDArray[np.float32]:
 
 def hapt_stages() -> list[dict[str, Any]]:
     """Return the `[[stages]]` of the shipped pipeline."""
-    text = (resources.files("edgewright.pipeline") / "shipped" / "hapt.toml").read_bytes()
+    text = Path(HAPT).read_bytes()
     stages: list[dict[str, Any]] = msgspec.toml.decode(text)["stages"]
     return stages
 

@@ -10,15 +10,25 @@ from typing import Any
 
 import msgspec
 
+from edgewright.core.errors import EdgewrightError
+from edgewright.core.records.fleet import (
+    Allowed,
+    Enrolled,
+    Intent,
+    Plan,
+    Release,
+    Report,
+    Stage,
+    Standing,
+    Standings,
+    TrialLimits,
+    Vitals,
+)
 from edgewright.device.store.database import Connect, connect
-from edgewright.fleet.device.package_slots import FolderSlots
-from edgewright.fleet.device.ports import DeviceConfig, Tested
+from edgewright.fleet.device.ports import DeviceConfig, FolderSlots, Tested
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.state_machine import Agent
-from edgewright.fleet.protocol.ports import Refused, Seen, Unreachable
-from edgewright.schema.errors import EdgewrightError
-from edgewright.schema.fleet_plan import Plan, Release, Stage, Standing, Standings, TrialLimits
-from edgewright.schema.fleet_report import Allowed, Enrolled, Intent, Report, Vitals
+from edgewright.fleet.protocol.layout import Refused, Seen, Unreachable
 
 BORN = 1_800_000_000.0
 DEVICE = "0" * 31 + "1"

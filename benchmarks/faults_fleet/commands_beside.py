@@ -34,7 +34,7 @@ _COPY, _EXPORT = "copy.sqlite", "export"
 _WARM = (
     "edgewright.fleet.server", "edgewright.fleet.server.api", "edgewright.fleet.server.api.endpoints",
     "edgewright.fleet.server.database", "edgewright.fleet.repository", "edgewright.cli.commands.fleet",
-    "edgewright.cli.commands.fleet.rollout", "edgewright.cli.commands.fleet.key",
+    "edgewright.cli.commands.fleet.rollout",
 )  # fmt: skip
 _SHOWN = 2000
 

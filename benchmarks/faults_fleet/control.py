@@ -18,24 +18,39 @@ from tuf.ngclient.fetcher import FetcherInterface
 from benchmarks.faults.fleet_device import HandClock
 from benchmarks.faults.model import lay
 from benchmarks.faults.states import files_of
-from edgewright.fleet.protocol.layout import INDEX, RELEASES, ROOT, TARGETS, TIMESTAMP, package_target
-from edgewright.fleet.repository import changes, releases
+from edgewright.core.records.fleet import (
+    Acknowledged,
+    Enrolled,
+    Enrolment,
+    Outcome,
+    Plan,
+    Release,
+    Report,
+    Stage,
+    Standings,
+)
+from edgewright.device.store.records import Item
+from edgewright.fleet.protocol.layout import (
+    INDEX,
+    RELEASES,
+    ROOT,
+    TARGETS,
+    TIMESTAMP,
+    FleetSettings,
+    Published,
+    package_target,
+)
+from edgewright.fleet.repository import changes, metadata
 from edgewright.fleet.repository.acceptance import read_held, settle, writing
-from edgewright.fleet.repository.creation import Quorum, create_fleet
-from edgewright.fleet.repository.folder import Fleet, open_fleet
-from edgewright.fleet.repository.public_files import write_targets
+from edgewright.fleet.repository.folder import Fleet, open_fleet, write_targets
+from edgewright.fleet.repository.key_rotation import Quorum, create_fleet
 from edgewright.fleet.repository.publication import publish_plan
-from edgewright.fleet.server import device_access, reports
+from edgewright.fleet.server import device_access, reports, restore
 from edgewright.fleet.server.control_plane import Plane, open_plane
 from edgewright.fleet.server.database.tables import tokens
-from edgewright.fleet.server.publishing import restore
 from edgewright.fleet.server.retention import prune
 from edgewright.fleet.server.rollouts.worker import conductor
-from edgewright.fleet.server.signer.process import folder_signer
-from edgewright.schema.fleet_folder import FleetSettings, Published
-from edgewright.schema.fleet_plan import Plan, Release, Stage, Standings
-from edgewright.schema.fleet_report import Acknowledged, Enrolled, Enrolment, Outcome, Report
-from edgewright.schema.store import Item
+from edgewright.fleet.server.signer.supervisor import folder_signer
 
 PRODUCT, HOUR = "pump", 3600.0
 _SIGNATURES = 10_000
@@ -82,8 +97,8 @@ def _release(fleet: Fleet, counter: int, now: float) -> None:
     contents = {new.target: _content(counter), back.target: _content(max(1, counter - 2))}
     published = [Published(release=new, of=counter), Published(release=back, revert=True, of=max(1, counter - 2))]
     with writing(fleet, now):
-        files = [releases.package_file(one, contents[one.release.target]) for one in published]
-        roles = releases.with_targets(read_held(fleet), files, now)
+        files = [metadata.package_file(one, contents[one.release.target]) for one in published]
+        roles = metadata.with_targets(read_held(fleet), files, now)
         change = changes.change(f"release {counter}", roles, write_targets(fleet, contents))
         settle(fleet, change, fleet.ring(), now)
 

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from benchmarks.fleet_scale._serving import SEED
 from benchmarks.fleet_scale._speaking import Speaker, keys, report_of
-from edgewright.schema.fleet_report import Acknowledged
-from edgewright.schema.store import Item
+from edgewright.core.records.fleet import Acknowledged
+from edgewright.device.store.records import Item
 
 _ADDRESSES = 64
 """Client addresses of the loopback network: a server gives each client a share of its connections."""

@@ -25,11 +25,11 @@ from benchmarks.faults_fleet.commands_beside import Commands
 from benchmarks.faults_fleet.kept_connections import EXPECTED, Devices
 from benchmarks.fleet_scale._serving import add_devices
 from benchmarks.table import python
+from edgewright.fleet.protocol.api_records import NewOperator, OperatorMade
 from edgewright.fleet.server.api.client import local_client
-from edgewright.fleet.server.database import audit_chain
+from edgewright.fleet.server.database import tables
 from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.database.sqlite import NAME
-from edgewright.schema.fleet_api import NewOperator, OperatorMade
 
 SHARES = (0.5, 0.7, 0.95)
 """Of the server's capacity for connections."""
@@ -257,7 +257,7 @@ class Attack:
         database = open_database(self._folder)
         try:
             with database.reading() as reading:
-                problems.append(audit_chain.verify(reading)[2])
+                problems.append(tables.verify_audit_log(reading)[2])
         finally:
             database.close()
         return problems

@@ -27,13 +27,13 @@ import sqlalchemy as sa
 from benchmarks.faults.forking import fork
 from benchmarks.faults.workload import Load
 from benchmarks.faults_fleet.control import Control
+from edgewright.fleet.protocol.api_records import AuditVerified, DevicePage
+from edgewright.fleet.protocol.rollout_records import RolloutsSeen
 from edgewright.fleet.server import http_server
 from edgewright.fleet.server.api.client import local_client
 from edgewright.fleet.server.control_plane import Plane, open_plane
 from edgewright.fleet.server.database.engine import open_to_read
 from edgewright.fleet.server.database.tables import audit
-from edgewright.schema.fleet_api import AuditVerified, DevicePage
-from edgewright.schema.fleet_watch import RolloutsSeen
 
 SHARES = (0.5, 0.7, 0.95)
 """Of the server's capacity for connections."""

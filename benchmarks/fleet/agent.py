@@ -10,10 +10,10 @@ from pathlib import Path
 from benchmarks.fleet.polling import resident_bytes
 from benchmarks.fleet.subject import PRODUCT, served
 from benchmarks.table import ONE_THREAD, ROOT, python
-from edgewright.fleet.repository.creation import Quorum, create_fleet
+from edgewright.fleet.protocol.api_records import DevicePage, NewToken, TokenMade
+from edgewright.fleet.protocol.layout import FleetSettings
+from edgewright.fleet.repository.key_rotation import Quorum, create_fleet
 from edgewright.fleet.server.api.client import local_client
-from edgewright.schema.fleet_api import DevicePage, NewToken, TokenMade
-from edgewright.schema.fleet_folder import FleetSettings
 
 _PATIENCE, _SETTLED = 60.0, 5.0
 

@@ -12,18 +12,15 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.fleet.subject import PRODUCT, served
+from edgewright.core.records.fleet import Release
 from edgewright.fleet.device.trust.client import Client
 from edgewright.fleet.device.trust.pinned_root import pin
-from edgewright.fleet.protocol.layout import package_target
-from edgewright.fleet.protocol.ports import SystemClock
-from edgewright.fleet.protocol.wire.transport import HttpTransport, TransportPackages
-from edgewright.fleet.repository import changes, releases
+from edgewright.fleet.protocol.layout import FleetSettings, Published, SystemClock, package_target
+from edgewright.fleet.protocol.transport import HttpTransport, TransportPackages
+from edgewright.fleet.repository import changes, metadata
 from edgewright.fleet.repository.acceptance import publish, read_held
-from edgewright.fleet.repository.creation import Quorum, create_fleet
-from edgewright.fleet.repository.folder import Fleet
-from edgewright.fleet.repository.public_files import write_targets
-from edgewright.schema.fleet_folder import FleetSettings, Published
-from edgewright.schema.fleet_plan import Release
+from edgewright.fleet.repository.folder import Fleet, write_targets
+from edgewright.fleet.repository.key_rotation import Quorum, create_fleet
 
 _SIZE = 100_000
 _TIMES = 15
@@ -102,8 +99,8 @@ def _add(fleet: Fleet, added: list[Release]) -> None:
     files = []
     for release in added:
         data = (fleet.targets / _sidecar(release)).read_bytes()
-        files.append(releases.package_file(Published(release=release, of=release.counter), data))
-    change = changes.change("packages", releases.with_targets(published, files, time.time()))
+        files.append(metadata.package_file(Published(release=release, of=release.counter), data))
+    change = changes.change("packages", metadata.with_targets(published, files, time.time()))
     # Not by way of the control plane, which takes changes in every few seconds: the device is what is measured.
     publish(fleet, changes.role_files(changes.sign(published, change, fleet.ring())), time.time())
 

@@ -23,12 +23,12 @@ import msgspec
 import sqlalchemy as sa
 
 from benchmarks.table import ONE_THREAD, ROOT, python
+from edgewright.core.records.fleet import Acknowledged, Report, Vitals
 from edgewright.fleet.repository.metadata import sha256
 from edgewright.fleet.server import reports
 from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.database.tables import devices
-from edgewright.schema.fleet_report import Acknowledged, Report, Vitals
 
 DEVICES = 2000
 _TURNS, _SECONDS = 4, 2.0

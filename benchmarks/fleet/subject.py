@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.table import python
+from edgewright.fleet.protocol.layout import FleetSettings
 from edgewright.fleet.repository.folder import write_settings
-from edgewright.schema.fleet_folder import FleetSettings
 
 PRODUCT = "pump"
 TIMESTAMP = 700

@@ -13,10 +13,10 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
-from edgewright.fleet.protocol.ports import Answer, Unreachable
+from edgewright.fleet.protocol.layout import Answer, Unreachable
 
 _STALL = 15.0
-"""Seconds without an answer, as of `fleet.protocol.wire.http`."""
+"""Seconds without an answer, as of `fleet.protocol.transport`."""
 _AT_ONCE = 32
 
 

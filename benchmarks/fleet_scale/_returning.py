@@ -1,8 +1,8 @@
 """Devices that were cut off and return: the agent's own reports, pace and signatures, over real connections.
 
-`python -m benchmarks.fleet_scale._returning SEED DEVICES ITEMS PORT [WOKEN]` lets them fail for half an hour of their
-own clock, which takes seconds; then the server can be reached, and each goes on from where its pace was. With WOKEN the
-broker wakes them all, over so many seconds. What came of it is a line of JSON.
+`python -m benchmarks.fleet_scale._returning SEED DEVICES ITEMS PORT` lets them fail for half an hour of their
+own clock, which takes seconds; then the server can be reached, and each goes on from where its pace was. The
+result is a line of JSON.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,14 +21,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from benchmarks.fleet_scale._hub import Hub, HubTransport
 from benchmarks.fleet_scale._speaking import keys
-from edgewright.fleet.device.backoff import BACK, Pace
-from edgewright.fleet.device.control_client import HttpControl
+from edgewright.core.errors import EdgewrightError
+from edgewright.core.records.fleet import Acknowledged, Enrolled, Report, Vitals
+from edgewright.device.store.records import Item
+from edgewright.fleet.device.enrollment import HttpControl
+from edgewright.fleet.device.ports import BACK, Pace
 from edgewright.fleet.device.reports import Outbox, ReportSender
-from edgewright.fleet.protocol.ports import Unreachable
+from edgewright.fleet.protocol.layout import Unreachable
 from edgewright.fleet.simulator.disk import Disk, KeptState
-from edgewright.schema.errors import EdgewrightError
-from edgewright.schema.fleet_report import Acknowledged, Enrolled, Report, Vitals
-from edgewright.schema.store import Item
 
 AWAY = 1800.0
 ALARM_EVERY = 21
@@ -205,19 +204,16 @@ class Device:
         """One try while nobody answers."""
         self.due = self._world.now + self._teller.send(_FACTS)
 
-    def live(self, woken: float | None) -> None:
+    def live(self) -> None:
         """From the moment at which the server can be reached."""
         self._began_at, now = self._world.monotonic(), self._world.monotonic()
         self.outbox.filled = True
-        is_awake, polls = False, now + BACK * self._chance.share()
-        if woken is not None:
-            self.due, is_awake = now + woken, True
+        polls = now + BACK * self._chance.share()
         while True:
             now = self._world.monotonic()
             try:
                 if now >= self.due:
-                    first, is_awake = is_awake, False
-                    self.due = self._world.monotonic() + self._teller.send(_FACTS, contact=first)
+                    self.due = self._world.monotonic() + self._teller.send(_FACTS)
                 if now >= polls:
                     self._look()
                     polls = self._poll.due
@@ -252,7 +248,6 @@ class Device:
 def main() -> None:
     """Devices return; prints what came of it."""
     seed, count, items, port = map(int, sys.argv[1:5])
-    woken = float(sys.argv[5]) if len(sys.argv) > 5 else None
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     hub, world, report = Hub(), World(), ReturnReport()
@@ -266,8 +261,7 @@ def main() -> None:
     sys.stdin.readline()
     world.begin()
     for device in devices:
-        later = None if woken is None else woken * random.random()  # noqa: S311 - no secret
-        hub.start(partial(device.live, later))
+        hub.start(device.live)
     began, used = time.monotonic(), time.process_time()
     hub.run(lambda: len(report.drained) == count or time.monotonic() > began + _PATIENCE)
     document = {

@@ -19,11 +19,11 @@ import sqlalchemy as sa
 
 from benchmarks.fleet_scale._speaking import keys
 from benchmarks.table import ONE_THREAD, ROOT, python
-from edgewright.fleet.repository.creation import Quorum, create_fleet
-from edgewright.fleet.server.database import copy
+from edgewright.fleet.protocol.layout import FleetSettings
+from edgewright.fleet.repository.key_rotation import Quorum, create_fleet
+from edgewright.fleet.server.database import migration
 from edgewright.fleet.server.database.engine import Database, open_database
 from edgewright.fleet.server.database.tables import devices
-from edgewright.schema.fleet_folder import FleetSettings
 
 POSTGRES = os.environ.get("EDGEWRIGHT_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
 SEED = 7
@@ -39,7 +39,7 @@ def fleet_of(folder: Path, count: int, address: str = "") -> Path:
     add_devices(database, count)
     database.close()
     if address:
-        copy.move(here, address)
+        migration.move(here, address)
     return here
 
 

@@ -1,8 +1,8 @@
 """Devices that cost little: signed reports and polls over a few kept connections, in a process of its own.
 
-Keys are made beforehand and a request is put together by hand; that it is signed as `wire.signing` signs is checked at
-the start. Every connection takes the device that has waited longest, sends its next report with the nonce of its last
-acknowledgement, and waits for the answer: reports of one device go to whichever server is asked.
+Keys are made beforehand and a request is put together by hand; the start checks that it is signed as
+`transport` signs. Every connection takes the device that has waited longest, sends its next report with the nonce
+of its last acknowledgement, and waits for the answer: reports of one device go to whichever server is asked.
 
 A line of JSON on standard input is a stretch, `{"ports": [...], "seconds": 5, "what": "report"}`; the answer is one.
 """
@@ -23,8 +23,8 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edgewright.fleet.protocol.wire.signing import sign
-from edgewright.schema.fleet_report import Acknowledged, Report, Vitals
+from edgewright.core.records.fleet import Acknowledged, Report, Vitals
+from edgewright.fleet.protocol.transport import sign
 
 CONNECTIONS = 64
 """To each server."""
@@ -117,7 +117,7 @@ def _check(speaker: Speaker) -> None:
     }
     for name, value in sign("POST", _PATH, body, speaker.key, speaker.name).items():
         if mine[name.lower()] != value:
-            raise SystemExit(f"signed otherwise than wire.signing does: {name}: {value}, here {mine[name.lower()]}")
+            raise SystemExit(f"signed otherwise than transport does: {name}: {value}, here {mine[name.lower()]}")
 
 
 def _stretch(speakers: deque[Speaker], ports: list[int], seconds: float, kind: str, each: int = 0) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from pathlib import Path
 from benchmarks.fleet.subject import PRODUCT
 from benchmarks.fleet_scale._serving import add_devices
 from benchmarks.table import python
-from edgewright.fleet.repository.creation import create_fleet
+from edgewright.fleet.protocol.layout import FleetSettings
+from edgewright.fleet.repository.key_rotation import create_fleet
 from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.http_server import Listening
-from edgewright.schema.fleet_folder import FleetSettings
 
 _COMMAND = "from edgewright.cli.main import main; main()"
 

@@ -14,7 +14,7 @@ from benchmarks.table import TargetReport, median
 from edgewright.fleet.server import retention
 from edgewright.fleet.server.control_plane import open_plane
 from edgewright.fleet.server.database.tables import reports
-from edgewright.fleet.server.monitoring.gauges import Gauges
+from edgewright.fleet.server.gauges import Gauges
 
 DEVICES = 100_000
 REPORTS = 20_000

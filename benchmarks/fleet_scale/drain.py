@@ -1,6 +1,6 @@
 """10,000 devices return after an outage, each with as much as a report carries.
 
-Once spread as their pauses are, once all within ten seconds, once to a server over PostgreSQL.
+Once to a server over SQLite, once to a server over PostgreSQL.
 """
 
 from __future__ import annotations
@@ -17,43 +17,41 @@ import sqlalchemy as sa
 from benchmarks.fleet_scale._returning import BATCH_ITEMS
 from benchmarks.fleet_scale._serving import SEED, Server, cpu, fleet_of, fresh_database
 from benchmarks.table import ROOT, TargetReport, python
+from edgewright.device.store.records import StoreConfig
 from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.database.tables import devices, items
-from edgewright.schema.store import StoreConfig
 
 DEVICES = int(os.environ.get("EDGEWRIGHT_BENCH_DEVICES", "10000"))
 WITHIN, BEGUN = 300.0, 120.0
-_WOKEN = 10.0
 
 
 def measure(report: TargetReport) -> None:
-    """Three returns to a server of their own each."""
-    _returned(report, None)
-    _returned(report, _WOKEN)
+    """Two returns to a server of their own each."""
+    _returned(report)
     with fresh_database() as address:
-        _returned(report, None, address)
+        _returned(report, address)
 
 
-def _returned(report: TargetReport, woken: float | None, address: str = "") -> None:
+def _returned(report: TargetReport, address: str = "") -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = fleet_of(Path(name), DEVICES, address)
         server = Server(folder)
         try:
             before = cpu(server.process.pid)
-            result = _devices(server.port, woken)
+            result = _devices(server.port)
             spent = cpu(server.process.pid) - before
             peak_bytes = _peak(server.process.pid)
             alive = server.process.poll() is None
         finally:
             server.close()
         kept, late, shut_out = _looked(folder)
-    _report_drain(report, result, spent, peak_bytes, kept, late, shut_out, alive, woken, address)
+    _report_drain(report, result, spent, peak_bytes, kept, late, shut_out, alive, address)
 
 
-def _devices(port: int, woken: float | None) -> dict[str, Any]:
+def _devices(port: int) -> dict[str, Any]:
     command = [python(), "-m", "benchmarks.fleet_scale._returning", *map(str, (SEED, DEVICES, BATCH_ITEMS, port))]
     process = subprocess.Popen(
-        command + ([str(woken)] if woken is not None else []), cwd=ROOT, text=True, stdin=subprocess.PIPE,
+        command, cwd=ROOT, text=True, stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdin is not None and process.stdout is not None  # noqa: S101
@@ -100,12 +98,10 @@ def _report_drain(
     late: int,
     shut_out: int,
     alive: bool,
-    woken: float | None,
     address: str,
 ) -> None:
     title = f"{DEVICES:,} devices return, {BATCH_ITEMS} items each"
     title += ", over PostgreSQL" if address else ""
-    title += f", all woken within {woken:g} s" if woken is not None else ""
     statuses = dict(result["statuses"])
     away, good = statuses.pop("POST 503", 0), statuses.pop("POST 200", 0)
     wrong = result["errors"] | {k: n for k, n in statuses.items() if k not in ("GET 200", "GET 304")}
@@ -124,7 +120,7 @@ def _report_drain(
     got += f"server {spent:.0f} s of a core and {peak_bytes / 1e6:.0f} MB at most, "
     got += f"devices {result['used']:.0f} s of a core"
     report(f"{title}: the server", got, "1 GB", peak_bytes < 1e9)
-    if woken is None and not address:
+    if not address:
         _bound(report, spent, kept)
 
 

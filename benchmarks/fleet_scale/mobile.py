@@ -19,11 +19,11 @@ from benchmarks.fleet_scale._serving import SEED
 from benchmarks.fleet_scale._speaking import keys, report_of
 from benchmarks.fleet_scale._tls import served
 from benchmarks.table import TargetReport
-from edgewright.fleet.device.control_client import HttpControl
+from edgewright.fleet.device.enrollment import HttpControl
 from edgewright.fleet.device.trust.client import Client
 from edgewright.fleet.device.trust.pinned_root import pin
-from edgewright.fleet.protocol.ports import SystemClock
-from edgewright.fleet.protocol.wire.transport import HttpTransport
+from edgewright.fleet.protocol.layout import SystemClock
+from edgewright.fleet.protocol.transport import HttpTransport
 
 _SEGMENT = 1400
 _POLLS, _REPORTS = 1440, 1440

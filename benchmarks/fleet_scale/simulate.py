@@ -12,8 +12,7 @@ import sys
 import time
 
 from benchmarks.table import TargetReport
-from edgewright.fleet.protocol.plans.options import PlanOptions
-from edgewright.fleet.protocol.plans.parser import gate, stages
+from edgewright.fleet.protocol.plans.options import PlanOptions, gate, stages
 from edgewright.fleet.simulator.fleet import Settings
 from edgewright.fleet.simulator.simulation import simulate
 

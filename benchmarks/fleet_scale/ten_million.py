@@ -10,13 +10,12 @@ import argparse
 import re
 from dataclasses import dataclass
 
-from benchmarks import cluster_model
 from benchmarks.table import ROOT, TargetReport, markdown
 from edgewright.fleet.protocol.layout import DAY, LONGEST, TIMESTAMP
-from edgewright.fleet.repository.static_export import CACHE
+from edgewright.fleet.repository.distribution import CACHE
 from edgewright.fleet.server.api.authentication import _KEPT as KEYS_IN_MEMORY
-from edgewright.fleet.server.connection_limits import MAX_CONNECTIONS
 from edgewright.fleet.server.control_plane import Limits
+from edgewright.fleet.server.limits import MAX_CONNECTIONS
 from edgewright.fleet.server.rollouts.scheduler import RENEW
 from edgewright.fleet.server.rollouts.worker import EVERY
 
@@ -222,7 +221,6 @@ def blocks() -> dict[str, str]:
         ),
         "mobile": markdown(["pace", "a day", "30 days", "a day, chain of 3.5 kB", "30 days"], _mobile()),
         "prices": markdown(["assumed price", ""], prices),
-        "cluster": cluster_model.table(),
     }
 
 

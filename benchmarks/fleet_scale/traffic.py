@@ -23,23 +23,20 @@ from benchmarks.fleet.subject import PRODUCT, served
 from benchmarks.fleet_scale._serving import SEED, add_devices
 from benchmarks.fleet_scale._speaking import keys, report_of
 from benchmarks.table import TargetReport
-from edgewright.fleet.device.control_client import HttpControl
+from edgewright.core.records.fleet import Gate, Plan, Release, Stage
+from edgewright.fleet.device.enrollment import HttpControl
 from edgewright.fleet.device.trust.client import Client
 from edgewright.fleet.device.trust.pinned_root import pin
-from edgewright.fleet.protocol.layout import package_target
-from edgewright.fleet.protocol.ports import SystemClock
-from edgewright.fleet.protocol.wire.transport import HttpTransport
-from edgewright.fleet.repository import changes, releases
+from edgewright.fleet.protocol.layout import FleetSettings, Published, SystemClock, package_target
+from edgewright.fleet.protocol.transport import HttpTransport
+from edgewright.fleet.repository import changes, metadata
 from edgewright.fleet.repository.acceptance import publish, read_held
-from edgewright.fleet.repository.creation import create_fleet
-from edgewright.fleet.repository.folder import Fleet
-from edgewright.fleet.repository.public_files import write_targets
+from edgewright.fleet.repository.folder import Fleet, write_targets
+from edgewright.fleet.repository.key_rotation import create_fleet
 from edgewright.fleet.repository.publication import publish_plan
 from edgewright.fleet.server.control_plane import Plane, open_plane
 from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.rollouts.worker import conductor
-from edgewright.schema.fleet_folder import FleetSettings, Published
-from edgewright.schema.fleet_plan import Gate, Plan, Release, Stage
 
 RELEASES = 20
 _PLAN = "benchmark"
@@ -173,7 +170,7 @@ def _release(fleet: Fleet, counter: int) -> Release:
     release = Release(
         product=PRODUCT, counter=counter, target=path, sha256=hashlib.sha256(data).hexdigest(), length=len(data)
     )
-    files = [releases.package_file(Published(release=release, of=counter), data)]
-    change = changes.change("packages", releases.with_targets(read_held(fleet), files, time.time()))
+    files = [metadata.package_file(Published(release=release, of=counter), data)]
+    change = changes.change("packages", metadata.with_targets(read_held(fleet), files, time.time()))
     publish(fleet, changes.role_files(changes.sign(read_held(fleet), change, fleet.ring())), time.time())
     return release

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from benchmarks.foreign_files import converter, exporters
 from benchmarks.table import markdown, verdict
-from edgewright.export.contract import Subject, find_target
-from edgewright.export.subject import read_subject
-from edgewright.schema.errors import EdgewrightError
+from edgewright.core.errors import EdgewrightError
+from edgewright.export.contract import Subject, find_target, read_subject
 from edgewright.workflows.proof.workflow import prove_place
 
 SEED = 5

@@ -19,12 +19,10 @@ from benchmarks.table import markdown, verdict
 from edgewright.compression.int8 import quantise
 from edgewright.core.integer.network import run_integer
 from edgewright.core.integer.qdq import integer_network
+from edgewright.core.records.network import Graph, IntegerNetwork
 from edgewright.export.verilog._files import CLOCK_HZ, design, layout_of, verilog_files
-from edgewright.export.verilog._layout import CELLS, blocks, cells, huges
-from edgewright.export.verilog._simulation import simulate
+from edgewright.export.verilog._layout import CELLS, blocks, cells, huges, simulate
 from edgewright.graph.builder import Builder
-from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerNetwork
 
 NAME = "network"
 _SAMPLES = 10_000

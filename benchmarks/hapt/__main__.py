@@ -13,13 +13,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks import HAPT
 from benchmarks.hapt.answers import Answers, f1_of_present, mean_over_people, share_right
 from benchmarks.hapt.crossvalidation import cross_validate
 from benchmarks.hapt.look import Look, look
 from benchmarks.table import ROOT, markdown, verdict
+from edgewright.core.errors import EdgewrightError
+from edgewright.core.records.trace import Interval
 from edgewright.pipeline.config import read_config
-from edgewright.schema.errors import EdgewrightError
-from edgewright.schema.trace import Interval
 
 # What the shipped pipeline is held to: accuracy in cross-validation, macro-F1 of the look, bytes of the int8 network.
 LEAST_ACCURACY, LEAST_F1, MOST_BYTES = {"hapt": 0.965}, 0.975, 30_000
@@ -50,7 +51,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     shared = Path(os.environ.get("EDGEWRIGHT_SHARED", ROOT.parent / "shared")) / "data" / "har-hapt"
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hapt")
     parser.add_argument("--data", default=str(shared), help="folder of the set")
-    parser.add_argument("--pipeline", default="hapt", help="shipped pipeline; another than hapt with --cv-only")
+    parser.add_argument("--pipeline", default=HAPT, help="TOML file; another than hapt.toml with --cv-only")
     parser.add_argument("--cv-only", action="store_true", help="do not look at the people who evaluate")
     parser.add_argument("--every", type=int, default=1, help="people left out at a time")
     parser.add_argument("--seeds", default="", help="seeds of the cross-validation, with commas; the pipeline's own")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from edgewright.schema.trace import Interval
+from edgewright.core.records.trace import Interval
 from edgewright.training import metrics
 
 Text = NDArray[np.str_]

@@ -9,20 +9,20 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from benchmarks import HAPT
 from benchmarks.hapt.answers import Answers, Text
+from edgewright.core.records.config import PipelineConfig
+from edgewright.core.records.data import DataSet
+from edgewright.core.records.network import Graph
 from edgewright.data.load import load_data
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.fitting import Flow, fit_stages
+from edgewright.pipeline.fitting import Flow, fit_stages, graph_of
 from edgewright.pipeline.learning import learn
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.package.variants import answering, make_forms
 from edgewright.pipeline.plan import data_plan, resolve
-from edgewright.pipeline.run_folder.job import Job
-from edgewright.pipeline.run_folder.listener import Listener
-from edgewright.pipeline.whole_graph import graph_of
-from edgewright.schema.config import PipelineConfig
-from edgewright.schema.data import DataSet
-from edgewright.schema.graph import Graph
+from edgewright.pipeline.run_folder.journal import Listener
+from edgewright.pipeline.run_folder.store import Job
 
 Changes = tuple[str, ...]
 
@@ -64,7 +64,7 @@ class Trained:
 
 
 def train_without(
-    dataset: DataSet, changes: Changes, left_out: tuple[str, ...], seed: int, pipeline: str = "hapt"
+    dataset: DataSet, changes: Changes, left_out: tuple[str, ...], seed: int, pipeline: str = HAPT
 ) -> Trained:
     """Train a shipped pipeline on the other people.
 
@@ -95,7 +95,7 @@ def groups_left_out(dataset: DataSet, seed: int, every: int, only: int | None) -
     return [tuple(str(name) for name in order[i : i + every]) for i in range(0, len(order), every)][:only]
 
 
-def one_fold(dataset: DataSet, changes: Changes, left_out: tuple[str, ...], seed: int, pipeline: str = "hapt") -> Fold:
+def one_fold(dataset: DataSet, changes: Changes, left_out: tuple[str, ...], seed: int, pipeline: str = HAPT) -> Fold:
     """Train on the other people, as `train_without`, and answer for those left out."""
     fitted = train_without(dataset, changes, left_out, seed, pipeline)
     samples, test = fitted.material.samples, fitted.material.sides.test
@@ -116,7 +116,7 @@ def cross_validate(
     every: int = 1,
     only: int | None = None,
     report_line: Callable[[str], None] = lambda line: None,
-    pipeline: str = "hapt",
+    pipeline: str = HAPT,
 ) -> dict[str, Answers]:
     """Return answers to the windows of everybody, each given by a network that has not seen the person.
 

@@ -7,18 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import HAPT
 from benchmarks.hapt.answers import Answers, Text
 from benchmarks.hapt.crossvalidation import Changes
 from benchmarks.hapt.network_file import network_file
-from edgewright.compression.report import weight_bytes
+from edgewright.compression.weights import weight_bytes
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.records.trace import RobustnessRecord
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.package.variants import answering
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.pipeline.plan import data_plan
 from edgewright.pipeline.run import run_pipeline
-from edgewright.schema.trace import RobustnessRecord
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def look(data: str, out: Path, changes: Changes = ()) -> Look:
         out: folder of runs.
         changes: of the shipped pipeline, as with `--set`.
     """
-    config = read_config("hapt", (*changes, "refit=false"))
+    config = read_config(HAPT, (*changes, "refit=false"))
     result = run_pipeline(config, data=data, out=out, force=True, command="python -m benchmarks.hapt")
     material = prepare(data_plan(config), data)
     test = material.sides.test

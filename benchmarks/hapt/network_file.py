@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from edgewright.graph.mask import without_mask
+from edgewright.core.records.network import Graph, Value
+from edgewright.graph.builder import without_mask
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.schema.graph import Graph, Value
 
 
 def network_file(graph: Graph, features: int) -> bytes:

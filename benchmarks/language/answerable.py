@@ -34,10 +34,10 @@ from benchmarks.language.document_sets import (
     xquad,
 )
 from benchmarks.language.row import DATA, Row, encoder_directory
-from edgewright.language.documents.passages import Block
+from edgewright.language.documents.index import Block
 from edgewright.language.embedding import load
 from edgewright.nlp.documents.search import DocumentIndex
-from edgewright.nlp.utterance.head import Encodes
+from edgewright.nlp.utterance.student import Encodes
 
 # What may be refused of answerable questions to an article, and what must be of questions to other articles.
 MAX_REFUSED, MIN_REFUSED = 0.04, 0.90

@@ -19,12 +19,12 @@ from sklearn.svm import LinearSVC
 from benchmarks.language.intents import answers, refusals
 from benchmarks.language.row import DATA, Row, encoder_directory, left_out
 from edgewright.language.embedding import Encoder, load
-from edgewright.language.embedding.contract import Remembering
+from edgewright.language.embedding.directory import Remembering
 from edgewright.language.intents.material import Teacher
 from edgewright.language.intents.network import size_in_bytes
 from edgewright.language.intents.parts import Parts
 from edgewright.language.intents.train import How, fit_student, logits_of, train_student
-from edgewright.schema.language import StudentSpec
+from edgewright.nlp.records import StudentSpec
 from edgewright.training.metrics import auroc_interval, wilson
 
 SIZE, LEAST_FEW, FEW = 600_000, 0.90, 10

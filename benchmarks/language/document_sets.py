@@ -20,12 +20,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.language.documents.index import write_index
-from edgewright.language.documents.judging import plain
-from edgewright.language.documents.passages import Block, clean
-from edgewright.nlp.documents.index_file import unpacked
-from edgewright.nlp.utterance.head import Encodes
-from edgewright.schema.documents import Document
+from edgewright.language.documents.index import Block, clean, write_index
+from edgewright.nlp.documents.media import unpacked
+from edgewright.nlp.records import Document
+from edgewright.nlp.utterance.student import Encodes
 
 # Parts of ten to choose on.
 _CHOSEN = 4
@@ -33,6 +31,11 @@ _CHOSEN = 4
 _CUT = 35
 # Sections of a small document.
 LEAFLET = 6
+
+
+def plain(text: str) -> str:
+    """Return a title in lower case, letters and digits, single spaces: how titles are compared."""
+    return re.sub(r"[^a-z0-9]+", " ", text.lower()).strip()
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import HAPT
 from benchmarks.hapt.crossvalidation import others, people_of, train_without
 from benchmarks.language.row import DATA, Row
-from edgewright.core.neighbours.index_file import LIMITS, NONE, Examples, place_of, unit_rows
+from edgewright.core.neighbours import LIMITS, NONE, Examples, place_of, unit_rows
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.data import DataSet, Recording
+from edgewright.core.records.package import Space
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.plan import data_plan
-from edgewright.schema.data import DataSet, Recording
-from edgewright.schema.package import Space
 from edgewright.training.metrics import SHARE, auroc, group_interval
 
 FOLDS, DRAWS, COUNTS, SEED = 4, 2, (1, 5, 20), 7
@@ -97,7 +98,7 @@ def _share(values: Shares) -> str:
 
 def folds() -> Iterator[Fold]:
     """Four folds, seven networks each."""
-    config = read_config("hapt", CHANGES)
+    config = read_config(HAPT, CHANGES)
     dataset = others(str(DATA / "har-hapt"), config)
     people = people_of(dataset)
     fold = np.random.default_rng(0).permutation(len(people)) % FOLDS

@@ -26,10 +26,9 @@ from edgewright.language.forecasting.backtest import bootstrap, naive_error, sma
 from edgewright.language.forecasting.calendar_seasons import choose_seasons
 from edgewright.language.forecasting.linear import Form, fit, run, unscaled
 from edgewright.language.forecasting.pool import fit_pool
-from edgewright.language.forecasting.selection import ForecastRequest, fit_forecaster
-from edgewright.language.forecasting.zero_shot import adopt_pool
+from edgewright.language.forecasting.selection import ForecastRequest, adopt_pool, fit_forecaster
 from edgewright.monitor.forecaster import Forecast, ForecasterFile, forecaster_bytes
-from edgewright.schema.forecast import LinearModel
+from edgewright.monitor.records import LinearModel
 
 Floats = NDArray[np.float64]
 # A fit takes 4 ms; the default tries up to six sets of seasons.

@@ -22,8 +22,8 @@ from edgewright.language.embedding import load
 from edgewright.language.intents.parts import parted
 from edgewright.language.intents.train import How, TrainedHead, logits_of, train_student
 from edgewright.language.utterances import read
+from edgewright.nlp.records import StudentSpec, Utterance
 from edgewright.nlp.utterance.student import Student
-from edgewright.schema.language import StudentSpec, Utterance
 
 SIZE, LESS, MIN_ACCURACY = 64_000, 0.003, 0.980
 TASK = "SNIPS intents, 5 folds, right"

@@ -15,12 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.language import plain_search
-from benchmarks.language.document_sets import Question, index_of, interval, manual
+from benchmarks.language.document_sets import Question, index_of, interval, manual, plain
 from benchmarks.language.row import DATA, Row, encoder_directory
-from edgewright.language.documents.judging import plain
 from edgewright.language.embedding import load
 from edgewright.nlp.documents.search import DocumentIndex
-from edgewright.nlp.utterance.head import Encodes
+from edgewright.nlp.utterance.student import Encodes
 
 AT_LEAST, MILLISECONDS, HYBRID_MILLISECONDS = 0.87, 1.0, 30.0
 Hit = tuple[bool, bool, float]

@@ -10,8 +10,8 @@ from benchmarks.language.row import Row
 from edgewright.language.intents.network import size_in_bytes
 from edgewright.language.intents.train import How, fit_student, logits_of
 from edgewright.language.slots import Slotting, score, train_tagger
-from edgewright.nlp.utterance.tagger import Tagger
-from edgewright.schema.language import Utterance
+from edgewright.nlp.records import Utterance
+from edgewright.nlp.utterance.student import Tagger
 
 MIN_F1, MAX_BYTES, DRAWS = 0.93, 1_600_000, 500
 TASK = "SNIPS slots, same folds, F1"

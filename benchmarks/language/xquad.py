@@ -18,9 +18,9 @@ from benchmarks.language import plain_search
 from benchmarks.language.document_sets import Question, index_of, interval, truths, xquad
 from benchmarks.language.row import DATA, Row, encoder_directory
 from edgewright.language.embedding import load
-from edgewright.nlp.documents.index_file import unpacked
+from edgewright.nlp.documents.media import unpacked
 from edgewright.nlp.documents.search import DocumentIndex
-from edgewright.nlp.utterance.head import Encodes
+from edgewright.nlp.utterance.student import Encodes
 
 AT_LEAST = 0.85
 Kept = Sequence[tuple[Question, set[int]]]

@@ -25,12 +25,12 @@ from benchmarks.mcu.pipelines import EVENT, whole_programs
 from benchmarks.table import TargetReport, markdown, python, spent
 from benchmarks.training.environments import environment
 from edgewright.core.integer.network import run_integer
+from edgewright.core.records.network import IntegerNetwork
 from edgewright.export.c99_code.pipeline import write_network_c99
 from edgewright.export.c99_graph.graph import pixels, turning
 from edgewright.export.cores import vectors_of
 from edgewright.export.emulator import DeviceRun, Entry, run_on_device
 from edgewright.profiles.catalogue import load_profile
-from edgewright.schema.integer import IntegerNetwork
 
 # Inputs that are compared; a slow network gets as many as so many instructions of emulation allow.
 _INPUTS, _MAX_INSTRUCTIONS = 1000, 4e9

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from benchmarks.accelerators.models import FOLDER, Floats, Net, dense
 from benchmarks.predict.pictures import proposed
 from edgewright.compression.int8 import quantise
+from edgewright.core.records.network import IntegerNetwork
 from edgewright.graph.extract import integer_network
 from edgewright.graph.from_tflite import read_tflite
-from edgewright.schema.integer import IntegerNetwork
 
 
 @dataclass(frozen=True)

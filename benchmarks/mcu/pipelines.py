@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import HAPT
 from benchmarks.table import ONE_THREAD, ROOT, python
 from edgewright.export.emulator import DeviceRun, Entry, run_on_device
 
@@ -39,7 +40,7 @@ def whole_programs() -> dict[str, DeviceRun]:
         return {}
     with tempfile.TemporaryDirectory() as location:
         run, code = Path(location) / "runs", Path(location) / "code"
-        _edgewright("run", "hapt", "--data", str(data), "--out", str(run))
+        _edgewright("run", HAPT, "--data", str(data), "--out", str(run))
         _edgewright("export", str(run / "hapt"), "--to", "c99", "--device", _DEVICE, "--out", str(code))
         files = {path.name: path.read_text("utf-8") for path in code.iterdir() if "self_test" not in path.name}
     with gzip.open(data / "exp01_user01.csv.gz", "rt") as file:

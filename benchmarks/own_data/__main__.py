@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.default.plain_files import FILES
 from benchmarks.own_data.by_hand import ai4i2020, digits, occupancy, strokes, wisdm
 from benchmarks.own_data.by_init import ProposedRun, found_by_init
 from benchmarks.own_data.choosing import Candidate, chosen, score
-from benchmarks.own_data.files import FILES
 from benchmarks.table import ROOT, markdown, verdict
-from edgewright.schema.data import Samples
-from edgewright.schema.trace import Interval
+from edgewright.core.records.data import Samples
+from edgewright.core.records.trace import Interval
 from edgewright.training import metrics
 
 # Share of the score by hand that `init` and `run` are asked to reach.

@@ -12,12 +12,12 @@ import numpy as np
 
 from benchmarks.own_data.choosing import Labels, Rows, score
 from benchmarks.table import python
+from edgewright.core.records.data import Samples, Split
 from edgewright.export.answering import load
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.plan import data_plan
 from edgewright.pipeline.run_folder.folder import judged_of
-from edgewright.schema.data import Samples, Split
 
 
 @dataclass(frozen=True)

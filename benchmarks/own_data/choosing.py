@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.metrics import f1_score
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
-from edgewright.schema.data import Samples
+from edgewright.core.records.data import Samples
 
 FOLDS = 5
 

@@ -11,18 +11,17 @@ from typing import Any
 import httpx
 import sqlalchemy as sa
 
+from edgewright.fleet.protocol.layout import FleetSettings
 from edgewright.fleet.protocol.plans.decision import first_stage
 from edgewright.fleet.protocol.plans.options import PlanOptions, make_plan
+from edgewright.fleet.protocol.rollout_records import GateSeen, RolloutSeen, StartRollout
 from edgewright.fleet.repository.acceptance import settle
-from edgewright.fleet.repository.creation import USUAL, create_fleet
+from edgewright.fleet.repository.key_rotation import USUAL, create_fleet
 from edgewright.fleet.repository.publication import Contents, prepare_release, publish_plan
 from edgewright.fleet.server.api.client import local_client
 from edgewright.fleet.server.database.engine import open_database
-from edgewright.fleet.server.database.rollout_rows import traits_of
-from edgewright.fleet.server.database.tables import devices, intents, outcomes, rollouts, vitals
+from edgewright.fleet.server.database.tables import devices, intents, outcomes, rollouts, traits_of, vitals
 from edgewright.fleet.server.rollouts.scheduler import extended
-from edgewright.schema.fleet_folder import FleetSettings
-from edgewright.schema.fleet_watch import GateSeen, RolloutSeen, StartRollout
 from edgewright.studio.access import owner_access
 from edgewright.studio.server import studio_app
 
@@ -119,8 +118,6 @@ def served(runs: Path, folder: Path) -> list[Served]:
             for path in (
                 "/fleet",
                 f"/fleet/rollout/{PLAN}",
-                "/fleet/attention",
-                "/fleet/versions",
                 "/fleet/devices",
             ):
                 turns = []

@@ -14,7 +14,7 @@ from unittest import mock
 
 from edgewright.cli.main import run as command
 from edgewright.pipeline import run as room
-from edgewright.pipeline.run_folder import cards
+from edgewright.pipeline.run_folder import journal as cards
 
 _NOTHING: tuple[tuple[object, str, Callable[..., object]], ...] = (
     (room, "leave_page", lambda trace, folder: None),

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from benchmarks.table import ONE_THREAD, python
-from edgewright.schema.trace import Trace
+from edgewright.core.records.trace import Trace
 from edgewright.trace.html import page_html
 
 REPEATS = 15
@@ -22,7 +22,7 @@ import sys, time
 begun = time.perf_counter()
 from pathlib import Path
 from edgewright.trace.html import page_html
-from edgewright.trace.record import read_trace
+from edgewright.trace.page_model import read_trace
 loaded = time.perf_counter()
 page_html(read_trace(Path(sys.argv[1])))
 print(loaded - begun, time.perf_counter() - loaded)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgewright.core.records.trace import Trace
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
-from edgewright.schema.trace import Trace
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from benchmarks.predict.models import Timed, models  # noqa: E402
 from benchmarks.predict.peers import measure, peers, ratio  # noqa: E402
 from benchmarks.table import markdown, median, verdict  # noqa: E402
 from edgewright.core import engines  # noqa: E402
-from edgewright.core.prediction import processor  # noqa: E402
+from edgewright.core.prediction.objects import cpu_features  # noqa: E402
 from edgewright.graph.onnx_writer import to_onnx  # noqa: E402
 
 _SHOWN = ("extension", "litert", "litert network", "onnxruntime", "numpy")
@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def _table() -> int:
-    rows, reached, chosen_fastest, features = [], [], [], processor.cpu_features()
+    rows, reached, chosen_fastest, features = [], [], [], cpu_features()
     for timed in models():
         timings = measure(peers(timed))
         times = {name: median(each) for name, each in timings.items()}

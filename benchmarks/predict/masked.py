@@ -13,7 +13,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from edgewright.core.prediction import processor
+from edgewright.core.prediction import objects
 
 LIBRARIES = ("onnxruntime", "ai_edge_litert")
 _CPUID = b"\x0f\xa2"
@@ -57,7 +57,7 @@ _HIDDEN_FROM_LIBC = "-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ,-AVX512CD"
 
 def can_mask() -> bool:
     """Return whether there is something to hide, and what hiding needs."""
-    hides = any("vnni" in name for name in processor.cpu_features()) and processor.is_host()
+    hides = any("vnni" in name for name in objects.cpu_features()) and objects.is_host()
     return hides and all(shutil.which(tool) for tool in ("gcc", "objdump", "readelf", "grep"))
 
 
@@ -69,10 +69,10 @@ def masked(folder: Path) -> dict[str, str]:
         shutil.copytree(source, target, copy_function=os.symlink, ignore=shutil.ignore_patterns("vendors"))
         for library in [path for path in target.rglob("*.so*") if path.is_file()]:
             without_cpuid(library)
-    shown = sorted(name for name in processor.cpu_features() if not _is_hidden(name))
+    shown = sorted(name for name in objects.cpu_features() if not _is_hidden(name))
     return {
         **os.environ,
-        processor.VARIABLE: " ".join(shown),
+        objects.VARIABLE: " ".join(shown),
         "PYTHONPATH": os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH", "")))),
         "LD_PRELOAD": str(handler(folder)),
         "NPY_DISABLE_CPU_FEATURES": _HIDDEN_FROM_NUMPY,

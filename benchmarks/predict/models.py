@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
+from edgewright.core.records.network import Graph
 from edgewright.graph.builder import Builder
-from edgewright.schema.graph import Graph
 
 Samples = NDArray[np.float32]
 

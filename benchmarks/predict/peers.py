@@ -15,7 +15,7 @@ from ai_edge_litert.interpreter import Interpreter
 from benchmarks.predict.models import Timed
 from benchmarks.table import median
 from edgewright.core import engines
-from edgewright.core.prediction.native_modules import load_module
+from edgewright.core.prediction.objects import load_module
 from edgewright.export.targets.extension import build_extension
 from edgewright.export.targets.tflite import to_tflite
 from edgewright.export.tflite_whole import write_whole

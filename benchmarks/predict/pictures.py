@@ -16,15 +16,14 @@ from benchmarks.predict.peers import Call, measure, ratio
 from benchmarks.table import markdown, median, verdict
 from edgewright.compression.int8 import quantise
 from edgewright.core.integer.network import run_integer
-from edgewright.core.prediction.native_modules import load_module
+from edgewright.core.prediction.objects import load_module
+from edgewright.core.records.network import Graph, IntegerNetwork
 from edgewright.export.c99_graph.graph import pixels, turning
 from edgewright.export.targets.extension import build_extension
 from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.extract import integer_network
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
-from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerNetwork
 
 # Pictures whose bytes are compared, and milliseconds that one of 96 x 96 may take.
 _COMPARED, _MILLISECONDS = 100, 30.0

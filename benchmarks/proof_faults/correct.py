@@ -21,8 +21,7 @@ from edgewright.preprocessing.scale import Scale
 from edgewright.workflows.proof.adversarial import with_constructed
 from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import forms_of
-from edgewright.workflows.proof.rows import Chosen
-from edgewright.workflows.proof.subject import subject_of
+from edgewright.workflows.proof.subject import Chosen, subject_of
 
 MODELS = 60
 _ROWS = 90

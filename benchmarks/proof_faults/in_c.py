@@ -24,11 +24,11 @@ from benchmarks.proof_faults.rules import (
     of_c,
     table_faults,
 )
+from edgewright.core.records.proof import Numbers
 from edgewright.export import emulator as tools
-from edgewright.export.c99_host.apart import run_apart
+from edgewright.export.c99_host.host import run_apart
 from edgewright.export.web import module as web
 from edgewright.proof.form import Stages
-from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.forms import Subject, c99, emulator, wasm
 

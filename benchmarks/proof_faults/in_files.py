@@ -18,10 +18,10 @@ from onnx import numpy_helper
 from benchmarks.proof_faults.in_c import choose
 from benchmarks.proof_faults.judging import FILE, Bench, Case, NoFaultError, Verdict, settled
 from benchmarks.proof_faults.rules import VERILOG_RULES, TextFault, faults_in, of_verilog
+from edgewright.core.records.proof import FileRecord, Numbers
 from edgewright.export.verilog import _files as verilog_files
 from edgewright.export.verilog._layout import Layout
 from edgewright.proof.form import Form, Stages
-from edgewright.schema.proof import FileRecord, Numbers
 from edgewright.workflows.proof.artifacts import Artefact, Kind
 from edgewright.workflows.proof.forms import Subject, graphs, litert, tflite_file, verilog
 

@@ -32,9 +32,9 @@ from benchmarks.proof_faults.judging import (
     verdict_of,
 )
 from benchmarks.proof_faults.rules import TextFault
+from edgewright.core.errors import EdgewrightError, StoppedError
 from edgewright.proof.form import Stages
 from edgewright.proof.stage import stage_order
-from edgewright.schema.errors import EdgewrightError, StoppedError
 from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.stages import boundary_value, first_failing
 
@@ -43,14 +43,14 @@ assert _SPEC is not None and _SPEC.origin is not None  # noqa: S101 - it is inst
 _ROOT = Path(_SPEC.origin).parent
 # What computes on a device: not what reads files, looks for engines, or refuses input.
 ROOMS = (
-    "core/operators/", "core/kernels/", "core/integer/", "core/arithmetic/", "core/input/input_ranges.py",
-    "core/prediction/decision.py", "core/prediction/objects.py", "core/adaptation/learner.py",
+    "core/operators/", "core/kernels/", "core/integer/", "core/arithmetic.py", "core/input/samples.py",
+    "core/prediction/executor.py", "core/prediction/objects.py", "core/adaptation/learner.py",
     "core/adaptation/replay.py", "core/adaptation/affine.py", "device/agent/stream_decisions.py",
     "device/agent/feed.py",
     "graph/streaming.py", "monitor/detectors/", "monitor/detector_stream.py", "monitor/forecaster.py",
     "monitor/forecasters/", "nlp/utterance/",
 )  # fmt: skip
-_NO_NUMBERS = ("core/integer/reader.py", "core/integer/fusion.py", "core/integer/qdq.py", "nlp/utterance/model_file.py")
+_NO_NUMBERS = ("core/integer/qdq.py", "nlp/utterance/model_file.py")
 _RULES = {ast.Compare: "comparison", ast.BinOp: "operator", ast.BoolOp: "operator", ast.UnaryOp: "operator"}
 # Forms that compute with this Python, or are fed by it.
 _FORMS = ("integer reference", "in NumPy", "step by step", ".tflite in LiteRT")

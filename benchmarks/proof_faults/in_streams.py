@@ -25,16 +25,15 @@ from benchmarks.proof_faults.judging import (
 from benchmarks.proof_faults.other_inputs import other_file, other_rows
 from benchmarks.proof_faults.pipelines import prepared
 from benchmarks.proof_faults.rules import TextFault
+from edgewright.core.records.proof import ProofRecord
 from edgewright.proof.form import Form, Samples, Stages
-from edgewright.schema.proof import ProofRecord
 from edgewright.workflows.proof import stream
-from edgewright.workflows.proof.adaptation import adaptation_proof
-from edgewright.workflows.proof.c_calls import Change, Files
+from edgewright.workflows.proof.anomalies import adaptation_proof
+from edgewright.workflows.proof.artifacts import Change, Files
 from edgewright.workflows.proof.forms import Subject, steps
 from edgewright.workflows.proof.provers import ProofRequest, prover_of
-from edgewright.workflows.proof.rows import Chosen, choose_rows
 from edgewright.workflows.proof.stream import stream_proof
-from edgewright.workflows.proof.subject import read_subject
+from edgewright.workflows.proof.subject import Chosen, choose_rows, read_subject
 
 Prove = Callable[[Change | None], ProofRecord | None]
 # Windows that a package learns from, as `prove` is called where time is short.

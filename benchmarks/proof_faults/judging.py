@@ -26,21 +26,21 @@ from numpy.typing import NDArray
 from benchmarks.proof_faults.other_inputs import other_bytes, other_rows
 from benchmarks.proof_faults.pipelines import prepared
 from edgewright.core.integer.network import run_values
-from edgewright.export.c99_host import apart, host
-from edgewright.graph.mask import without_mask
+from edgewright.core.records.proof import ProofRecord
+from edgewright.export.c99_host import host
+from edgewright.graph.builder import without_mask
 from edgewright.proof import stream as proof_stream
 from edgewright.proof.form import CLASSES, FLAGS, LABEL, PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages
 from edgewright.proof.stage import same_bits
 from edgewright.proof.stream import StreamForm, StreamSubject
-from edgewright.schema.proof import ProofRecord
-from edgewright.workflows.proof import adaptation, c_calls, comparison, stream
+from edgewright.workflows.proof import anomalies as adaptation
+from edgewright.workflows.proof import artifacts, comparison, stream
 from edgewright.workflows.proof.adversarial import with_constructed
 from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import Subject, forms_of
 from edgewright.workflows.proof.provers import detector
-from edgewright.workflows.proof.rows import Chosen, choose_rows
 from edgewright.workflows.proof.stages import boundary_value
-from edgewright.workflows.proof.subject import read_subject, with_artefacts
+from edgewright.workflows.proof.subject import Chosen, choose_rows, read_subject, with_artefacts
 from edgewright.workflows.proof.workflow import ROWS
 
 Result = Literal["found", "missed", "stopped", "refused", "same", "alike", "rounding", "late", "none"]
@@ -184,7 +184,7 @@ def _child(case: Case, out: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (_PROCESSOR_S, _PROCESSOR_S + 5))
     # Not of addresses: WebAssembly reserves many and uses few.
     resource.setrlimit(resource.RLIMIT_DATA, (_BYTES, resource.RLIM_INFINITY))
-    apart.LIMIT_S = _OF_C_S
+    host.LIMIT_S = _OF_C_S
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     answer: dict[str, Any]
@@ -403,7 +403,7 @@ def recorded() -> Iterator[dict[str, Stages]]:
     def watching(subject: StreamSubject, forms: Sequence[StreamForm]) -> ProofRecord:
         return prove(subject, [kept(form) for form in forms])
 
-    modules: tuple[Any, ...] = (c_calls, detector, stream, adaptation)
+    modules: tuple[Any, ...] = (artifacts, detector, stream, adaptation)
     for module in modules:
         module.prove_stream = watching
     try:

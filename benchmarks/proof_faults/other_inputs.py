@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.proof_faults.pipelines import UTTERED
-from edgewright.core.input.input_ranges import Ranges
+from edgewright.core.input.samples import Ranges
 from edgewright.monitor.detector_stream import read_detector
 from edgewright.monitor.forecaster import read_forecaster
 

@@ -14,19 +14,19 @@ from PIL import Image
 
 from edgewright.core.input.riff import wav_bytes
 from edgewright.core.package import read_package, write_package
+from edgewright.core.records.data import Column
+from edgewright.core.records.device import DecisionSpec
 from edgewright.language.forecasting.selection import ForecastRequest, fit_forecaster
 from edgewright.monitor.detector_stream import write_detector
 from edgewright.monitor.detectors import kind as detector_kind
 from edgewright.monitor.forecaster import write_forecaster
-from edgewright.nlp.utterance.model_file import write_language
-from edgewright.nlp.utterance.student import Student
-from edgewright.nlp.utterance.tagger import attributes, keys, tokens
+from edgewright.monitor.records import DetectorSpec, Threshold
+from edgewright.nlp.records import LanguageSpec, StudentSpec, TaggerSpec, Vector
+from edgewright.nlp.utterance.parse import write_language
+from edgewright.nlp.utterance.student import Student, attributes, keys
+from edgewright.nlp.utterance.values import tokens
 from edgewright.pipeline.config import checked
 from edgewright.pipeline.run import run_pipeline
-from edgewright.schema.data import Column
-from edgewright.schema.detector import DetectorSpec, Threshold
-from edgewright.schema.device import DecisionSpec
-from edgewright.schema.language import LanguageSpec, StudentSpec, TaggerSpec, Vector
 from edgewright.workflows.detection.fit import learn
 from edgewright.workflows.detection.rows import Stretch
 

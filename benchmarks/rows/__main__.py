@@ -20,7 +20,7 @@ from benchmarks.rows import recordings
 from benchmarks.rows.cost import Cost, measured
 from benchmarks.rows.generator import write
 from benchmarks.table import markdown
-from edgewright.trace.record import read_trace
+from edgewright.trace.page_model import read_trace
 
 HEADERS = ("rows", "file", "seed", "who", "accuracy", "CPU-s", "peak MB", "model")
 

@@ -10,7 +10,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
-ROOMS = ("core", "device", "monitor", "nlp", "profiles", "schema", "fleet/device", "fleet/protocol")
+ROOMS = ("core", "device", "monitor", "nlp", "profiles", "fleet/device", "fleet/protocol")
 COMMANDS = "cli/commands/device"
 MODULES = ("__init__", "__main__", "_late_imports", "_version")
 

@@ -13,18 +13,18 @@ from edgewright._version import __version__
 
 if TYPE_CHECKING:
     from edgewright.export.answering import load as load
-    from edgewright.workflows.fit import fit as fit
     from edgewright.workflows.model import Classifier as Classifier
     from edgewright.workflows.model import Model as Model
     from edgewright.workflows.model import Pipeline as Pipeline
     from edgewright.workflows.model import Regressor as Regressor
+    from edgewright.workflows.model import fit as fit
 
 _PUBLIC = {
     "Classifier": "edgewright.workflows.model",
     "Model": "edgewright.workflows.model",
     "Pipeline": "edgewright.workflows.model",
     "Regressor": "edgewright.workflows.model",
-    "fit": "edgewright.workflows.fit",
+    "fit": "edgewright.workflows.model",
     "load": "edgewright.export.answering",
 }
 # First, so that it is asked before the finder of all modules.

@@ -15,7 +15,6 @@ from edgewright.core.input.riff import wav_bytes
 from edgewright.language.labelling.audit import draw
 from edgewright.language.labelling.items import make, read_items
 from edgewright.language.labelling.project import Project
-from growing_rows import Rows
 from label_example import TRUTH, suggested, write_project, write_texts
 from looking import check_pages, too_wide, violations
 from studio_server import started
@@ -23,7 +22,7 @@ from studio_server import started
 pytestmark = pytest.mark.slow
 Opener = Callable[..., Page]
 REVIEW = "/label/calls.labelling?as=ann"
-PAGES = ("/label", "/find", "/label/calls.labelling", REVIEW, REVIEW + "&mode=audit", REVIEW + "&mode=second",
+PAGES = ("/label", "/label/calls.labelling", REVIEW, REVIEW + "&mode=audit", REVIEW + "&mode=second",
          "/label/walk.labelling?as=ann")  # fmt: skip
 
 
@@ -92,36 +91,6 @@ def test_a_label_set_is_created_of_what_the_microphone_hears(root: Path, opener:
     with Project(root / "recording.labelling") as project:
         assert project.kind == "windows"
         assert {one.label for one in project.reviews()} == {"tone"}
-
-
-def test_a_label_set_is_created_of_a_file_that_grows(root: Path, opener: Opener) -> None:
-    growing = Rows(root / "live.csv")
-    try:
-        page = opener("/label", viewport={"width": 390, "height": 844})
-        page.set_default_timeout(120_000)
-        page.get_by_role("link", name="Record a device").click()
-        assert violations(page) == []
-        assert too_wide(page) == []
-        page.get_by_label("Serial line, or").fill("live.csv")
-        page.get_by_role("button", name="Record").click()
-        expect(page.get_by_role("status")).to_contain_text("rows of level, heat at", timeout=60_000)
-        assert violations(page) == []
-        # It goes on while another page is open.
-        page.get_by_role("link", name="Label", exact=True).click()
-        page.get_by_role("link", name="Record a device").click()
-        page.get_by_role("link", name="live.csv").click()
-        expect(page.get_by_role("status")).to_contain_text(re.compile(r"\d,?\d{2,} rows"), timeout=60_000)
-        page.get_by_role("button", name="Stop and keep").click()
-    finally:
-        growing.close()
-    page.wait_for_url("**/label?data=*")
-    page.get_by_label("Classes").fill("low, high")
-    page.get_by_label("Seconds of a window").fill("0.5")
-    page.get_by_role("button", name="Create").click()
-    page.wait_for_url("**/label/recording*.labelling")
-    with Project(root / page.url.rpartition("/")[2]) as project:
-        assert project.kind == "windows"
-        assert len(project.items()) >= 4  # 25 rows each, of 100 or more
 
 
 def test_pictures_of_a_camera_become_a_label_set(root: Path, opener: Opener, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 
 import lesson_example
-from edgewright.schema.lesson import Grid
+from edgewright.trace.blocks.records import Grid
 from edgewright.trace.html import blocks_html, notebook_html, sections_page
 from edgewright.trace.modes import mode
 from looking import check_file

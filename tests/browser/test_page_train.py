@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from edgewright.core.records.trace import EpochRecord
 from edgewright.models.network import NetworkClassifier, NetworkRegressor
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import RunResult, run_pipeline
-from edgewright.schema.trace import EpochRecord
 from edgewright.trace.html import PAGE_LIMIT
-from edgewright.training.numpy_program import always_compiled
+from edgewright.training.program import always_compiled
 from looking import SCREENS, too_wide, violations
 from small_pipeline import rows, write_rows, write_toml
 from support import shared_data

@@ -16,12 +16,11 @@ import c99_operator_cases as operator_cases
 import trace_example as example
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.executor import compile_graph
-from edgewright.schema.graph import Graph
-from edgewright.schema.trace import Trace
-from edgewright.schema.trace_flow import Channel, ClassSample, ClassSamples
+from edgewright.core.records.network import Graph
+from edgewright.core.records.trace import Trace
+from edgewright.core.records.trace_flow import Channel, ClassSample, ClassSamples
 from edgewright.trace.html import PAGE_LIMIT, page_html
-from edgewright.trace.page_model import LOWERED
-from edgewright.trace.record import read_trace
+from edgewright.trace.page_model import LOWERED, read_trace
 from looking import PHONE, too_wide, violations
 from small_pipeline import run_small, write_rows, write_toml
 

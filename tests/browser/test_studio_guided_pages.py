@@ -12,9 +12,9 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Page, expect
 
+from edgewright.core.records.config import PipelineConfig
 from edgewright.core.toml_tables import convert_table
-from edgewright.schema.config import PipelineConfig
-from edgewright.trace.record import read_trace
+from edgewright.trace.page_model import read_trace
 from looking import too_wide, violations
 from small_pipeline import rows
 from studio_server import started

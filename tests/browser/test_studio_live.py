@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from cli_runner import Cli
-from edgewright.trace.record import read_trace
+from edgewright.trace.page_model import read_trace
 from looking import PHONE, too_wide, violations
 from small_pipeline import run_small, write_rows, write_toml
 from studio_server import started

@@ -1,4 +1,4 @@
-"""The studio on a phone, from its start page by touch and typing alone: lessons, a file of one's own, and a fleet."""
+"""The studio on a phone, from its start page by touch and typing alone: lessons and a file of one's own."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from fleet_clicks import LONG_MS, create, publish
-from fleet_folder import package
 from looking import SMALL, looked_at, too_wide
 from studio_example import record
 from studio_server import started
 
 pytestmark = pytest.mark.slow
 Opener = Callable[..., Page]
+LONG_MS = 180_000
 PERSONS, ROWS = 12, 14
 # Heart rate, step rate, spread of the acceleration and skin temperature of who sits, walks and runs.
 MEANS = {"sitting": (68, 0, 0.05, 33), "walking": (96, 105, 0.35, 32.5), "running": (148, 160, 0.95, 31.5)}
@@ -29,9 +28,7 @@ ANSWERS: tuple[str, ...] = ()
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     runs = tmp_path_factory.mktemp("runs")
-    for number, name in enumerate(("pump-1", "pump-2")):
-        record(runs, name)
-        package(runs / name, str(number))
+    record(runs, "pump-1")
     with started(runs) as (where, _):
         yield where
 
@@ -144,21 +141,3 @@ def test_a_file_becomes_a_model_that_answers_and_is_downloaded(opener: Opener, t
         page.get_by_role("button", name="Download c99", exact=True).tap()
     with zipfile.ZipFile(waited.value.path()) as files:
         assert any(name.endswith(".c") for name in files.namelist())
-
-
-def test_a_release_reaches_the_whole_fleet_and_a_bad_one_is_halted(opener: Opener) -> None:
-    page = phone_page(opener)
-    create(page, 12)
-    publish(page, "pump-1")
-    expect(page.locator("h2 + .state, .head .state")).to_have_text("finished", timeout=LONG_MS)
-    looked_at(page)
-    for name in ("Attention", "Versions", "Devices"):
-        tab(page, "Fleet", name)
-        looked_at(page)
-    page.locator("tbody th a").first.tap()
-    page.wait_for_url("**/fleet/device/*")
-    looked_at(page)
-    tab(page, "Studio", "Fleet")
-    publish(page, "pump-2", "slow-model")
-    expect(page.locator("#why")).to_contain_text("Halted in stage")
-    looked_at(page)

@@ -20,7 +20,7 @@ LONG = 60_000
 PHONE = SCREENS[1]
 PATHS = (
     "/start", "/start?pipeline=demo&block=stages.0", "/start?pipeline=latency&block=model",
-    "/start?pipeline=scalability&block=add.1", "/start?pipeline=latency&block=device", "/start?pipeline=hapt",
+    "/start?pipeline=scalability&block=add.1", "/start?pipeline=latency&block=device", "/start?pipeline=demo",
     "/start?pipeline=small.toml",
 )  # fmt: skip
 

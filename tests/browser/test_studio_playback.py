@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
-from edgewright.trace.record import read_trace
+from edgewright.trace.page_model import read_trace
 from labelled_folder import write_labels, write_recordings, write_toml
 from looking import check_pages
 from studio_server import started

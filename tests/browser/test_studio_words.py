@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from edgewright.language.pronunciation.coach import write_coach
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
 from flow_example import AT, RUN, flow_folder
@@ -30,8 +29,8 @@ OFFERS = """() => [...document.querySelectorAll("main code, main pre")]
     .filter((e) => !e.closest("main").querySelector("form button, a.button")).map((e) => e.textContent)"""
 LIVE = "/live/JOURNAL"
 FLEET = (
-    "/fleet", "/fleet/attention", "/fleet/versions", "/fleet/devices", f"/fleet/rollout/{PLAN}",
-    f"/fleet/rollout/{PLAN}/pause", f"/fleet/rollout/{PLAN}/abort", "/fleet/publish", "/fleet/roll-out", "/fleet/new",
+    "/fleet", "/fleet/devices", f"/fleet/rollout/{PLAN}",
+    f"/fleet/rollout/{PLAN}/pause", f"/fleet/rollout/{PLAN}/abort",
 )  # fmt: skip
 PAGES = (
     "/", "/?q=none", "/new", "/new/rows.csv", "/predict/runs/small",
@@ -39,8 +38,8 @@ PAGES = (
     "/data?in=moves", "/data/at/moves", "/data/at/moves?view=map&rate=50&window=50&step=50",
     "/data/at/moves?view=signal&rate=50", "/data/at/moves?view=spread&rate=50&window=50&step=50", "/labels/at/moves",
     "/labels/at/moves?recording=one.csv&rate=50", "/label", "/label/calls.labelling", "/label/calls.labelling?as=ann",
-    "/label/calls.labelling?as=ann&mode=audit", "/coach", "/coach/tiny.coach", "/flow", f"{AT}", f"{RUN}",
-    "/find", "/compare", "/compare?run=runs/small&run=runs/moved", "/jobs",
+    "/label/calls.labelling?as=ann&mode=audit", "/flow", f"{AT}", f"{RUN}",
+    "/compare", "/compare?run=runs/small&run=runs/moved",
     "/start", "/start?pipeline=latency&block=stages.1", "/start?pipeline=latency&block=model", "/page/runs/small",
     "/page/runs/moved", LIVE, *FLEET,
 )  # fmt: skip
@@ -49,16 +48,13 @@ PAGES = (
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Provide a folder with everything that the studio shows."""
-    from coach_example import random_coach
-
     root = flow_folder(tmp_path_factory.mktemp("studio"))
     write_labels(write_recordings(root / "moves"))
     toml = write_toml(root / "first.toml", root / "moves")
     run_pipeline(read_config(str(toml)), out=root / "runs", force=True, command="edgewright run")
     run_small(write_small(root / "small.toml", write_rows(root / "rows.csv")), root / "runs")
     with suggested(write_project(root)):
-        write_coach(root / "tiny.coach", random_coach())
-    return root
+        return root
 
 
 @pytest.fixture(scope="module")

@@ -14,20 +14,20 @@ from numpy.typing import NDArray
 
 from c99_examples import need
 from c99_streams import COMPILERS, Floats, Rows, built, output_of, rows_main, threshold_of, windows_main
-from edgewright.core.catalogue import listing
-from edgewright.core.input.windows import Windower, cut
+from edgewright.core.input.recordings import Windower, cut
+from edgewright.core.records.data import Column
+from edgewright.core.records.package import WindowSpec
+from edgewright.export.c99_detectors import detector_writer
 from edgewright.export.c99_detectors._source import write_detector_c99
 from edgewright.monitor.detector_stream import DetectorFile, RowVerdict, Watch, window_features
 from edgewright.monitor.detectors import kind as detector
-from edgewright.schema.data import Column
-from edgewright.schema.detector import DetectorSpec, Threshold
-from edgewright.schema.package import WindowSpec
+from edgewright.monitor.records import DetectorSpec, Threshold
 from edgewright.workflows.detection.fit import learn
 from edgewright.workflows.detection.rows import Stretch
 from support import shared_data
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs_data]
-KINDS = listing("edgewright.export.c99_detectors", "WRITER")
+KINDS = tuple(sorted(detector_writer.known))
 SETTINGS: dict[str, dict[str, Any]] = {
     "robust": {"season": 86400.0, "mean": 3},
     "autoencoder": {"epochs": 15, "mean": 2},

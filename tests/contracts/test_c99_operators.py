@@ -13,12 +13,11 @@ from c99_stages import need_compiler
 from edgewright.core.integer.network import run_integer, with_rounding
 from edgewright.core.operators import operator as numpy_operators
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.network import Array, IntegerNetwork
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99, write_network_c99
 from edgewright.export.c99_host.host import STRICT, load_c99
 from edgewright.export.c99_operators import kernel, operator
-from edgewright.schema.graph import Array
-from edgewright.schema.integer import IntegerNetwork
 from integer_layers import LAYERS, some
 
 FLAGS = (*STRICT, "-O1", "-ffp-contract=off")

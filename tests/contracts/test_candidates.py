@@ -11,25 +11,24 @@ import pytest
 
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.config import PipelineConfig
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.network import NetworkClassifier
+from edgewright.pipeline.fitting import graph_of
 from edgewright.pipeline.plan import build_model, model_of
 from edgewright.pipeline.run_folder.store import pack, unpack
-from edgewright.pipeline.whole_graph import graph_of
-from edgewright.race.contract import WINDOWS, candidates
-from edgewright.race.pipeline_end import price
-from edgewright.schema.errors import InputError
-from edgewright.search.ladder.measurement import Ladder
-from edgewright.search.ladder.model_comparison import PATIENCE
-from ladder_problems import ladder, table
+from edgewright.race.pipeline_end import entrant_of, price
+from edgewright.race.problem import WINDOWS, candidates
+from edgewright.race.race import Race
+from race_problems import race, table
 from support import ROOT
 
 RUNGS = candidates()
 
 
 @pytest.fixture(scope="module", params=["threshold", "amount"])
-def problem(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ladder:
-    return ladder(table(tmp_path_factory.mktemp("rungs") / "rows.csv", kind=str(request.param)))
+def problem(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Race:
+    return race(table(tmp_path_factory.mktemp("rungs") / "rows.csv", kind=str(request.param)))
 
 
 def test_the_ladder_goes_from_the_majority_to_networks() -> None:
@@ -49,12 +48,11 @@ def test_no_candidate_hides_another_of_its_name() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, rung in RUNGS.items() if rung.columns != WINDOWS])
-def test_a_rung_answers_says_itself_and_is_priced(name: str, problem: Ladder) -> None:
+def test_a_rung_answers_says_itself_and_is_priced(name: str, problem: Race) -> None:
     if RUNGS[name].unsupported_reason(problem.problem):
-        with pytest.raises(InputError, match="a rung that fits this problem"):
-            problem.standing(name)
-        return
-    entrant = problem.standing(name).entrant
+        pytest.skip(RUNGS[name].unsupported_reason(problem.problem))
+    config = PipelineConfig(name="race", data=problem.standings[0].entrant.config.data)
+    entrant = entrant_of(name, RUNGS[name], problem.problem, config)
     training = msgspec.structs.replace(entrant.config.training, epochs=2)
     quick = msgspec.structs.replace(entrant.config, training=training)
     fitted = problem.heats.fit(problem.heats.whole, replace(entrant, config=quick))
@@ -87,6 +85,5 @@ def test_a_rung_answers_says_itself_and_is_priced(name: str, problem: Ladder) ->
     assert isinstance(model, NetworkClassifier) or model.layer_records()[0].parameters >= 0
 
 
-def test_rungs_that_are_asked_for_alone(problem: Ladder) -> None:
+def test_candidates_that_are_asked_for_alone() -> None:
     assert list(candidates(("tree", "majority"))) == ["majority", "tree"]
-    assert PATIENCE == 5

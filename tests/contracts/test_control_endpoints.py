@@ -11,13 +11,13 @@ import httpx
 import msgspec
 import pytest
 
-from edgewright.fleet.protocol.wire.signing import sign
+from edgewright.fleet.protocol.api_records import Problem
+from edgewright.fleet.protocol.transport import sign
 from edgewright.fleet.server.api.app import App
 from edgewright.fleet.server.api.endpoints import health
 from edgewright.fleet.server.control_plane import Limits, Plane
 from edgewright.fleet.server.endpoint import Endpoint, endpoints
-from edgewright.fleet.server.rollouts import intents
-from edgewright.schema.fleet_api import Problem
+from edgewright.fleet.server.rollouts import offered
 from fleet_plane import Client, Device, enrolled, plane_of
 
 ALL = endpoints()
@@ -157,7 +157,7 @@ def test_a_mistake_of_the_server_tells_nothing(
         def broken(*given: object) -> None:
             raise RuntimeError("the secret inside")
 
-        monkeypatch.setattr(intents, "decide_intent", broken)
+        monkeypatch.setattr(offered, "decide_intent", broken)
         device = await enrolled(client)
         record = {"nonce": device.nonce, "plan": "p", "counter": 1, "stage": 0}
         answer = await device.send("intent", msgspec.json.encode(record))

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
 from starlette.types import Receive, Scope, Send
 
-from edgewright.fleet.protocol.wire import signing
+from edgewright.fleet.protocol import transport
 from edgewright.fleet.server.api.app import LOCAL, App
 from edgewright.fleet.server.control_plane import Limits, Plane
 from edgewright.fleet.server.endpoint import endpoints
@@ -45,7 +45,7 @@ def test_no_answer_is_a_mistake_of_the_server(tmp_path: Path, monkeypatch: pytes
     import schemathesis  # takes a second, which every worker would wait for
 
     limits = Limits(requests=1e9, burst=1e9, bytes_a_day=1 << 50, seconds=5.0)
-    monkeypatch.setattr(signing, "verify", lambda *given: KEYID)
+    monkeypatch.setattr(transport, "verify", lambda *given: KEYID)
     with plane_of(tmp_path, limits=limits) as plane:
         # Its signature is not looked at: the device is known by the id that `trusting` puts in.
         device = asyncio.run(_device(plane))

@@ -7,12 +7,12 @@ import pytest
 
 from edgewright.core import catalogue, engines
 from edgewright.core.engines import Engine
+from edgewright.core.errors import InputError, SampleShapeError
 from edgewright.core.integer.network import run_integer, to_integers, to_reals
+from edgewright.core.records.network import Graph
 from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
 from integer_networks import ROWS, small
 from runtime_example import classifier, numbers, regressor
 
@@ -73,7 +73,7 @@ def test_a_damaged_model_is_an_input_error(engine: Engine, model: bytes) -> None
 @pytest.mark.parametrize("engine", ANY, ids=lambda e: e.name)
 @pytest.mark.parametrize("shape", [(2, 9), (10,), (2, 10, 1)])
 def test_another_shape_is_an_input_error(engine: Engine, shape: tuple[int, ...]) -> None:
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(SampleShapeError) as caught:
         engine.load(to_onnx(classifier()))(np.zeros(shape, np.float32))
     assert "\n" not in str(caught.value)
 
@@ -90,5 +90,5 @@ def test_litert_answers_bit_by_bit_as_the_network(float_ends: bool) -> None:
     # LiteRT's fast kernels may round a step differently from its reference kernels.
     assert np.abs(given - wanted).max() <= network.values[network.output].scale * 1.001
     assert {name: len(value) for name, value in answer(x[:0]).items()} == dict.fromkeys(answer(x), 0)
-    with pytest.raises(InputError):
+    with pytest.raises(SampleShapeError):
         answer(np.zeros((1, 11), np.float32))

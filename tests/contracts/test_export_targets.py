@@ -11,16 +11,16 @@ import pytest
 from cli_runner import Cli
 from denoiser_example import random_denoiser
 from edgewright.cli.main import run
+from edgewright.core.errors import InputError, UnknownNameError
+from edgewright.core.records.network import Graph
 from edgewright.export._extension.build import can_build
 from edgewright.export.contract import Subject, find_target, target_names
+from edgewright.export.cores import zig_command
 from edgewright.export.targets.native import SYSTEMS
 from edgewright.export.vela import is_installed
 from edgewright.export.write import LIST
-from edgewright.export.zig import zig_command
-from edgewright.graph.denoising import write_denoiser
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.graph import Graph
+from edgewright.graph.restoration import write_restorer
 from integer_networks import small
 from runtime_example import classifier, regressor
 from support import left_out
@@ -120,7 +120,7 @@ def test_detectors_of_a_package_are_written_or_reported(target: str, sample_grap
 def test_a_denoiser_is_written_or_refused_by_the_names_of_those_that_write_it(target: str, tmp_path: Path) -> None:
     chosen, denoiser = find_target(target), random_denoiser()
     path = tmp_path / "tiny.denoiser"
-    write_denoiser(path, denoiser)
+    write_restorer(path, denoiser)
     code = run(["export", str(path), "--to", target, "--out", str(tmp_path / "out")])
     assert code == (0 if chosen.networks or "denoiser" in chosen.writers else 2)
     assert (tmp_path / "out").exists() == (code == 0)

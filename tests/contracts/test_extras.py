@@ -15,7 +15,6 @@ from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 from typing import Literal
 
-import httpx
 import numpy as np
 import pytest
 from packaging.requirements import Requirement
@@ -27,7 +26,6 @@ from edgewright.cli.main import EXTRAS
 from edgewright.studio.phone.certificate import local_addresses
 from fleet_servers import Server, until
 from media_encoders import sounds, word_pair
-from oidc_issuer import Issuer
 from picture_folder import shape_picture, trained
 from plant import ModbusPlant, OpcuaPlant, free_port
 from postgres_database import fresh_database
@@ -159,7 +157,6 @@ def test_an_extra_runs_the_readme_on_own_data(
         ("web", ["export runs/small --to web"], "model.wasm"),
         ("emulator", ["prove runs/small --device cortex-m4"], "Simulated processor among the forms"),
         ("fpga", ["export runs/small --to verilog"], "wrote exported/Makefile"),
-        ("search", ["search small.toml --trials 1 --out study"], "1 trials on phone-arm64: 1 done"),
         ("demo", ["demo"], "edgewright predict runs/demo"),
         ("language", ["language index a.md --out a.index", "language ask batteries? --index a.index"], "Open the lid"),
     ],
@@ -227,16 +224,17 @@ print([answer.shape for answer in answers.values()] == [(1, 3)])
 DRIVING = """
 import sys
 from pathlib import Path
-from edgewright.jobs.simulation import Environment, read_environment
-environment = Environment(read_environment(Path(sys.argv[1]) / "environment.toml"), "environment.toml")
-environment.reset(1)
-print(len(environment.step(0)[0]) == len(environment.columns))
+sys.path.insert(0, str(Path(sys.argv[1])))
+from traffic import COLUMNS, Traffic
+traffic = Traffic()
+traffic.reset(1)
+print(len(traffic.step(0)[0]) == len(COLUMNS))
 """
 LLM = """
 import sys, time
 from pathlib import Path
 from edgewright.language.language_models.client import LanguageModelClient
-from edgewright.language.language_models.server import served
+from edgewright.language.language_models.client import served
 with served(Path(sys.argv[1]) / "tiny.gguf", 60) as running:
     question = [{"role": "user", "content": "yes or no?"}]
     client, grammar = LanguageModelClient(running.address, ""), 'root ::= "yes" | "no"'
@@ -258,7 +256,8 @@ with Client(sys.argv[1], timeout=60) as client:
 )
 def test_an_extra_answers_a_program(extra: str, program: str, environments: Environments, folder: Path) -> None:
     python = environments(extra)
-    shutil.copy(ROOT / "examples" / "vehicle" / "environment.toml", folder)
+    for name in ("environment.toml", "traffic.py"):
+        shutil.copy(ROOT / "examples" / "vehicle" / name, folder)
     write_gguf(folder / "tiny.gguf", untrained())
     if extra == "engines":
         edgewright(python, folder, "export", "runs/small", "--to", "tflite", "--out", ".")
@@ -372,24 +371,7 @@ def test_a_fleet_moves_to_postgres(environments: Environments, tmp_path: Path) -
             assert "postgresql://" in edgewright(python, tmp_path, "fleet", "database", "yard")
 
 
-def test_an_issuer_names_operators(environments: Environments, tmp_path: Path) -> None:
-    python, issuer = environments("oidc"), Issuer()
-    edgewright(python, tmp_path, "fleet", "init", "yard")
-    with (tmp_path / "yard" / "fleet.toml").open("a") as file:
-        file.write(
-            f'\n[oidc]\nissuer = "{issuer.address}"\naudience = "fleet"\nclaim = "realm_access.roles"\n'
-            '[oidc.roles]\nfleet-operators = "operator"\n'
-        )
-    try:
-        with served(python, tmp_path / "yard") as server:
-            headers = {"authorization": f"Bearer {issuer.token()}"}
-            answer = httpx.get(f"{server.address}/v1/fleet/overview", headers=headers, trust_env=False, timeout=30)
-            assert answer.status_code == 200, answer.text
-    finally:
-        issuer.close()
-
-
-def test_a_cluster_searches(environments: Environments, folder: Path) -> None:
+def test_a_cluster_races(environments: Environments, folder: Path) -> None:
     python, port = environments("cluster"), free_port()
     dask, address = str(python.with_name("dask")), f"127.0.0.1:{port}"
     with ExitStack() as stack:
@@ -401,8 +383,8 @@ def test_a_cluster_searches(environments: Environments, folder: Path) -> None:
             stack.callback(process.wait, 60)
             stack.callback(process.terminate)
         subprocess.run([str(python), "-c", WORKER, address], cwd=folder, timeout=120, check=True)
-        words = ["search", "small.toml", "--trials", "1", "--cluster", f"dask://{address}", "--out", "study"]
-        assert "1 trials on phone-arm64: 1 done" in edgewright(python, folder, *words)
+        words = ["run", "rows.csv", "--budget", "5s", "--cluster", f"dask://{address}", "--out", "raced"]
+        assert "accuracy" in edgewright(python, folder, *words)
 
 
 @contextmanager

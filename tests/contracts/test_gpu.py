@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from ladder_problems import table
+from race_problems import table
 
 pytestmark = pytest.mark.slow
 CODE = """
@@ -22,14 +22,19 @@ import msgspec
 import numpy as np
 from edgewright.training.backend import jax, prepare
 prepare()
-from edgewright.search.ladder.setup import problem_and_config
-from edgewright.search.curves.rung_learner import RungLearner
-from edgewright.race.metrics import METRICS
-problem, config, _ = problem_and_config(sys.argv[1], {"target": "y"}, by="row")
-learner = RungLearner(problem, config, "small_network", METRICS["accuracy"], 3)
-fitted = learner._fitted(np.arange(300), 0, 1.0)
-answers = fitted.answers(np.arange(300, 400))
-print(msgspec.json.encode([jax.devices()[0].platform, learner.judge(1.0, 0), answers.tolist()]).decode())
+from edgewright.race.heats import Heats
+from edgewright.race.pipeline_end import entrants_of
+from edgewright.race.problem import problem_of_pipeline
+from edgewright.race.stage_outputs import StageOutputs
+from edgewright.core.records.config import PipelineConfig
+config = PipelineConfig(name="race", data={"kind": "csv", "path": sys.argv[1], "target": "y"})
+problem = problem_of_pipeline(config)
+(network,) = [entrant for entrant in entrants_of(problem, config) if entrant.name == "small_network"]
+heats = Heats(StageOutputs(problem), 0, count=3)
+fold = heats.every[0]
+answers = heats.fit(fold, network).answers(fold.test)
+right = float((np.asarray(problem.classes)[answers.argmax(axis=1)] == problem.y[fold.test]).mean())
+print(msgspec.json.encode([jax.devices()[0].platform, 1 - right, answers[:100].tolist()]).decode())
 """
 
 

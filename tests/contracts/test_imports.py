@@ -51,7 +51,7 @@ def test_load_needs_the_base_install_only() -> None:
     assert not tops(modules) & DESK
     rooms = {name.split(".")[1] for name in modules if name.startswith("edgewright.")}
     # The writer of C is loaded when there is something to compile, and not to answer.
-    assert rooms == {"_late_imports", "_version", "export", "core", "schema"}
+    assert rooms == {"_late_imports", "_version", "export", "core"}
     assert not {
         name
         for name in modules
@@ -142,7 +142,7 @@ sys.modules = {name: None for name in before}
 def test_all_rooms_of_a_device_need_the_base_install_only() -> None:
     code = """
 import importlib, pkgutil
-for room in ("device", "monitor", "nlp", "core", "schema"):
+for room in ("device", "monitor", "nlp", "core"):
     package = importlib.import_module(f"edgewright.{room}")
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         importlib.import_module(module.name)
@@ -150,7 +150,7 @@ for room in ("device", "monitor", "nlp", "core", "schema"):
     modules = loaded(code)
     assert not tops(modules) & (DESK | {"onnxruntime"})
     assert {name.split(".")[1] for name in modules if name.startswith("edgewright.")} == {
-        "_late_imports", "_version", "device", "monitor", "nlp", "core", "schema",
+        "_late_imports", "_version", "device", "monitor", "nlp", "core",
     }  # fmt: skip
 
 

@@ -6,21 +6,19 @@ import subprocess
 import sys
 
 IMPORTED = {
-    "edgewright", "edgewright._late_imports", "edgewright._version", "edgewright.core", "edgewright.core.files",
+    "edgewright", "edgewright._late_imports", "edgewright._version",
+    "edgewright.core", "edgewright.core.errors", "edgewright.core.files",
+    "edgewright.core.records", "edgewright.core.records.fleet",
     "edgewright.core.read_only_database", "edgewright.device", "edgewright.device.agent",
     "edgewright.device.agent.bounded_log", "edgewright.device.agent.parent_process",
     "edgewright.device.agent.systemd", "edgewright.device.store",
     "edgewright.device.store.database", "edgewright.device.store.file_operations",
     "edgewright.device.store.guarded_database",
     "edgewright.fleet", "edgewright.fleet.device", "edgewright.fleet.device.agent_choice",
-    "edgewright.fleet.device.device_state", "edgewright.fleet.device.environments",
-    "edgewright.fleet.device.launched_agent", "edgewright.fleet.device.launcher",
-    "edgewright.fleet.device.launcher_record", "edgewright.fleet.device.package_slots",
-    "edgewright.fleet.device.ports",
-    "edgewright.fleet.device.state_database", "edgewright.fleet.device.store_lock", "edgewright.fleet.protocol",
-    "edgewright.fleet.protocol.wheel_set", "edgewright.schema", "edgewright.schema.boards",
-    "edgewright.schema.errors", "edgewright.schema.fleet_plan",
-    "edgewright.schema.fleet_report",
+    "edgewright.fleet.device.state_database", "edgewright.fleet.device.launcher",
+    "edgewright.fleet.device.launcher_record", "edgewright.fleet.device.ports",
+    "edgewright.fleet.protocol",
+    "edgewright.fleet.protocol.layout",
 }  # fmt: skip
 LIBRARIES = {"msgspec"}
 RUN = """

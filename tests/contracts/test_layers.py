@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from edgewright.compression.int8 import quantise
-from edgewright.compression.section import float_layers
+from edgewright.compression.weights import float_layers
 from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.errors import InputError, LayerSettingsError
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.network import Graph
 from edgewright.graph.builder import Builder
-from edgewright.graph.layer import Layer, Shape
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.graph.stage import Layer, Shape
 from edgewright.models.architecture import architecture, layer_of
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
 from edgewright.training.contract import Tree
 from layer_examples import CASES, KINDS, ROW, WINDOW, built_layer
 
@@ -148,5 +148,5 @@ def test_a_kernel_longer_than_the_window_is_refused(kind: str) -> None:
     extra = {layer.width: 2} if layer.width else {}
     shape = built_layer(kind, {**extra, "kernel": 2, "padding": "valid"})[2]
     maximum = min(shape[1:])
-    with pytest.raises(InputError, match=f"at most {maximum} samples, got {maximum + 1}"):
+    with pytest.raises(LayerSettingsError, match=f"at most {maximum} samples, got {maximum + 1}"):
         layer.out_shape(layer.config(kernel=maximum + 1, padding="valid", **extra), shape)

@@ -13,18 +13,18 @@ from c99_examples import load_together
 from c99_stages import need_compiler
 from edgewright.core.catalogue import find, listing
 from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.errors import InputError
+from edgewright.core.records.config import ModelConfig, TrainingConfig
+from edgewright.core.records.data import Column
+from edgewright.core.records.network import Graph
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_host.host import STRICT, CModel
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models._plain import PlainModel
+from edgewright.pipeline.fitting import graph_of
 from edgewright.pipeline.plan import MODELS
 from edgewright.pipeline.run_folder.store import pack, unpack
-from edgewright.pipeline.whole_graph import graph_of
-from edgewright.schema.config import ModelConfig, TrainingConfig
-from edgewright.schema.data import Column
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
 from tflite_files import answers
 
 Floats = NDArray[np.float32]

@@ -12,9 +12,9 @@ from onnx import helper, numpy_helper
 
 from edgewright.core.catalogue import names
 from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.errors import OnnxError, UnknownNameError
 from edgewright.core.operators import operator, prepare
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.graph import Array, Attribute, Node
+from edgewright.core.records.network import Array, Attribute, Node
 
 pytestmark = pytest.mark.numbers
 
@@ -290,5 +290,5 @@ def test_unknown_operator_is_named_with_its_node() -> None:
     ids=lambda n: n.op,
 )
 def test_what_an_operator_cannot_do_is_refused_by_name(node: Node) -> None:
-    with pytest.raises(InputError, match=node.op):
+    with pytest.raises(OnnxError, match=node.op):
         prepare(node, [None] * len(node.inputs))

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from edgewright.core.catalogue import find, listing
-from edgewright.training.augment import Changes, augmented
-from edgewright.training.contract import Augmentation, Tree
+from edgewright.training.contract import Augmentation, Changes, Tree, augmented
 from edgewright.training.loop import Result, Sampled, Settings, train
 from edgewright.training.rows import ArrayRows
 

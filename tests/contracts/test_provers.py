@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgewright.core.catalogue import find, listing
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import PackageDamagedError
 from edgewright.workflows.proof.provers import ProofRequest, Prover, prover_of
 
 FOLDER = "edgewright.workflows.proof.provers"
@@ -33,5 +33,5 @@ def test_a_file_is_known_by_its_json_and_refused_when_that_is_empty(name: str, t
         archive.writestr(prover(name).spec, "{}")
     own = prover_of(path)
     assert own is not None and own.spec == prover(name).spec
-    with pytest.raises(InputError):
+    with pytest.raises(PackageDamagedError):
         own.prove(ProofRequest(path=path))

@@ -15,10 +15,10 @@ import sqlalchemy as sa
 from edgewright.fleet.repository.folder import open_fleet
 from edgewright.fleet.server import retention
 from edgewright.fleet.server.control_plane import Limits, open_plane
-from edgewright.fleet.server.database.copy import move
+from edgewright.fleet.server.database.migration import move
 from edgewright.fleet.server.database.tables import devices
 from edgewright.fleet.server.endpoint import endpoints
-from edgewright.fleet.server.monitoring.gauges import Gauges
+from edgewright.fleet.server.gauges import Gauges
 from edgewright.fleet.server.rollouts.worker import conductor
 from fleet_plane import Client
 from postgres_database import fresh_database
@@ -30,26 +30,26 @@ REPORTS = 1_000_000
 LARGE = {"reports", "items", "outcomes", "intents", "audit", "diagnoses"}
 """Tables that grow with time. Devices, their vitals and rollouts do not: views that count them read them all."""
 GROWS = {
-    "database/audit_chain.py": "an administrator verifies the whole audit log",
-    "rollouts/silence.py": "whether devices of a finished rollout were as silent in the weeks before it; every 15 min",
+    "database/tables.py": "an administrator verifies the whole audit log",
+    "rollouts/stage_verdict.py": "whether devices of a finished rollout were as silent before it; every 15 min",
 }
 """Work that grows with history, by the file that executes it, with the reason."""
 SCANS = {
-    "database/audit_chain.py": GROWS["database/audit_chain.py"],
-    "monitoring/views.py": "the newest events, read from the end of the audit log until enough are there",
+    "database/tables.py": GROWS["database/tables.py"],
+    "views.py": "the newest events, read from the end of the audit log until enough are there",
     "api/endpoints/administration.py": "the audit log from a given row on, up to a limit",
 }
 """Large tables that a query reads in order, with the reason."""
 NOT_RUN = {
     "database/": "at a start, a move, a backup or a migration",
-    "publishing/": "after a restore, and when offline changes come in; tables of signed files",
-    "stolen_key_response.py": "once, after a key was stolen; it reads rollouts, tokens and signed files",
-    "diagnoses.py": "an answer to a diagnosis",
+    "restore.py": "after a restore, and when offline changes come in; tables of signed files",
+    "reports.py": "an answer to a diagnosis",
     "rollouts/": "a race of two servers",
     "device_access.py": "a restore",
     "api/authentication.py": "an operator's token",
     "api/endpoints/": "acts whose conditions this fleet does not meet",
-    "monitoring/": "as above",
+    "gauges.py": "as above",
+    "views.py": "as above",
 }
 _HISTORY = {
     "reports": (

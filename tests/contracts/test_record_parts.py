@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from edgewright.core.catalogue import names
-from edgewright.schema.lesson import Block
 from edgewright.trace import questions
+from edgewright.trace.blocks.records import Block
 from edgewright.trace.blocks.terminal import blocks_parts
 from edgewright.trace.blocks.view_blocks import ViewBlock
 from edgewright.trace.html import blocks_html, page_html, sections_html

@@ -8,9 +8,8 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+from edgewright.core.records.fleet import BoardSeen, Gate
 from edgewright.fleet.server.database.tables import devices, outcomes, written
-from edgewright.schema.boards import BoardSeen
-from edgewright.schema.fleet_plan import Gate
 from rollout_example import FAILED, Example, gates_of, plan
 
 HOUR = 3600.0

@@ -8,11 +8,10 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+from edgewright.core.records.fleet import Allowed, Gate, Intent, Stage, Window
 from edgewright.fleet.protocol.plans.decision import position
 from edgewright.fleet.server.database.tables import devices, rollouts
-from edgewright.fleet.server.rollouts.intents import ask, decide_intent
-from edgewright.schema.fleet_plan import Gate, Stage, Window
-from edgewright.schema.fleet_report import Allowed, Intent
+from edgewright.fleet.server.rollouts.offered import ask, decide_intent
 from rollout_example import FAILED, HOUR, NOW, Example, gates_of, plan
 
 ONE_PERCENT = (Stage(name="canary", percent=1.0, dwell=HOUR), Stage(name="all", percent=100.0, dwell=HOUR))
@@ -223,7 +222,7 @@ def test_an_intent_is_allowed_only_where_plan_stage_and_state_allow_it(example: 
 
 
 def test_tags_that_a_device_gives_itself_let_it_in_nowhere(example: Example) -> None:
-    from edgewright.schema.fleet_plan import Cohort
+    from edgewright.core.records.fleet import Cohort
 
     honest = example.enrol(1, 0, tags=("canary",), given=("canary",))[0]
     liar = example.enrol(1, 1, tags=("canary",), given=())[0]

@@ -13,16 +13,16 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 
 from edgewright.cli.main import cli
+from edgewright.core.errors import ClockBehindError, FleetDatabaseError, RolloutStateError, SignatureError
+from edgewright.core.records.fleet import Standings
 from edgewright.fleet.protocol.layout import INDEX, RELEASES
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.acceptance import read_held, waiting
+from edgewright.fleet.repository.distribution import export
 from edgewright.fleet.repository.publication import prepare_release
-from edgewright.fleet.repository.static_export import export
+from edgewright.fleet.server import restore
 from edgewright.fleet.server.database.tables import rollouts
-from edgewright.fleet.server.publishing import heads, restore
-from edgewright.fleet.server.rollouts.publisher import take_in
-from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_plan import Standings
+from edgewright.fleet.server.rollouts.scheduler import take_in
 from fleet_folder import judge, package
 from rollout_example import NOW, Example
 
@@ -35,7 +35,7 @@ def state(example: Example) -> str:
 
 def published(example: Example) -> restore.Published:
     with example.database.reading() as connection:
-        root = heads.roots(connection)[0]
+        root = restore.roots(connection)[0]
     return restore.published(restore.from_folder(example.fleet.metadata.parent), root)
 
 
@@ -102,7 +102,7 @@ def test_missing_files_are_written_again_and_others_bytes_are_not_written_over(e
     newest.write_bytes(stranger)
     example.close()
     example.open()
-    with pytest.raises(InputError, match="as in the database"):
+    with pytest.raises(RolloutStateError):
         example.publisher.publish()
     assert newest.read_bytes() == stranger  # the first seen wins
 
@@ -121,9 +121,9 @@ def test_a_restored_backup_is_refused_and_then_goes_on_above_what_is_published(e
         path.unlink()
     shutil.copy(backup, example.fleet.folder / "fleet.sqlite")
     example.open()
-    with pytest.raises(InputError, match="fleet restore"):
+    with pytest.raises(FleetDatabaseError):
         restore.check(example.database, seen)
-    with pytest.raises(InputError, match="version"):
+    with pytest.raises(RolloutStateError, match="version"):
         example.publisher.publish()
     assert restore.take_up(example.database, example.committer, seen, "ann", example.now)
     assert not restore.take_up(example.database, example.committer, seen, "ann", example.now)
@@ -157,7 +157,7 @@ def test_what_is_published_is_verified_before_it_is_believed(example: Example) -
     path.write_bytes(
         path.read_bytes().replace(b'"version": ', b'"version": 9').replace(b'"version":', b'"version":9', 1)
     )
-    with pytest.raises(InputError):
+    with pytest.raises(SignatureError):
         published(example)
 
 
@@ -173,7 +173,7 @@ def test_a_rotated_online_key_signs_from_the_change_on_that_brings_it(tmp_path: 
         example.now = time.time() + 1.0
         assert [h.kind for h in example.scheduler.tick()] == ["taken"]
         example.now -= 600.0
-        with pytest.raises(InputError, match="does not go back"):
+        with pytest.raises(ClockBehindError):
             example.rollouts.refresh()
         example.now += 700.0
         assert example.rollouts.steer("first", "ann", "paused").state == "paused"

@@ -15,23 +15,21 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+from edgewright.core.errors import ClockBehindError, InputError, OutputError, RolloutStateError, SignatureError
+from edgewright.core.records.fleet import Plan, Standing
 from edgewright.fleet.protocol.plans.decision import Moment, Traits, decide
 from edgewright.fleet.repository import metadata
+from edgewright.fleet.server import restore
 from edgewright.fleet.server.database.tables import rollouts
-from edgewright.fleet.server.publishing import heads
-from edgewright.fleet.server.signer.process import serve
 from edgewright.fleet.server.signer.service import LocalSigner, SigningRequest
-from edgewright.fleet.server.signer.socket import SOCKET, listen, probe, sign_through
-from edgewright.fleet.server.signer.supervisor import SignerProcess
-from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.fleet_plan import Plan, Standing
+from edgewright.fleet.server.signer.supervisor import SOCKET, SignerProcess, listen, probe, serve, sign_through
 from rollout_example import HOUR, NOW, Example, plan
 
 
 def request_of(example: Example, body: bytes, **changes: Any) -> SigningRequest:  # noqa: ANN401 - fields of Standing
     """One rollout, and what is published."""
     with example.database.reading() as connection:
-        role_files, roots = heads.role_files(connection), heads.roots(connection)
+        role_files, roots = restore.role_files(connection), restore.roots(connection)
     fields: dict[str, Any] = {
         "plan": "first", "sha256": metadata.sha256(body), "product": "main", "state": "running", "entered": example.now,
     }  # fmt: skip
@@ -73,16 +71,16 @@ def test_a_stage_comes_neither_early_nor_out_of_turn_nor_after_the_plan(example:
     sign = example.signer.sign
     sign(request_of(example, body))
     example.now += HOUR - 1.0
-    with pytest.raises(InputError, match="too early"):
+    with pytest.raises(RolloutStateError, match="too early"):
         sign(request_of(example, body, stage=1))
     example.now += 2.0
-    with pytest.raises(InputError, match="or the one after"):
+    with pytest.raises(RolloutStateError):
         sign(request_of(example, body, stage=2))
     sign(request_of(example, body, stage=1))
-    with pytest.raises(InputError, match="or the one after"):
+    with pytest.raises(RolloutStateError):
         sign(request_of(example, body, stage=0))
     example.now = NOW + 31 * 24 * HOUR
-    with pytest.raises(InputError, match="expired"):
+    with pytest.raises(RolloutStateError, match="expired"):
         sign(request_of(example, body, stage=2))
 
 
@@ -92,9 +90,9 @@ def test_an_abort_is_for_ever_and_no_rollout_is_forgotten(example: Example, body
     example.signer.sign(stopped)
     signer = example.new_signer()  # as after a start of its process
     for record in ({"state": "running"}, {"state": "paused"}, {"state": "finished"}, {"state": "aborted"}):
-        with pytest.raises(InputError):
+        with pytest.raises(RolloutStateError):
             signer.sign(request_of(example, body, **record))
-    with pytest.raises(InputError, match="a standing of rollout"):
+    with pytest.raises(RolloutStateError):
         signer.sign(msgspec.structs.replace(stopped, standings=()))
     signer.sign(stopped)
 
@@ -112,7 +110,7 @@ def test_one_version_never_has_two_contents(example: Example, body: bytes) -> No
 def test_a_signer_without_its_record_signs_nothing(example: Example, body: bytes) -> None:
     example.signer.sign(request_of(example, body))
     (example.fleet.online / "signed.json").write_text('{"format":')
-    with pytest.raises(InputError, match="signer's record"):
+    with pytest.raises(RolloutStateError):
         example.new_signer()
 
 
@@ -135,7 +133,7 @@ def test_a_lost_record_is_begun_from_what_the_signers_own_keys_signed(example: E
 def test_a_clock_that_goes_back_and_haste_are_refused(example: Example, body: bytes) -> None:
     example.signer.sign(request_of(example, body))
     example.now -= 5.0
-    with pytest.raises(InputError, match="clock"):
+    with pytest.raises(ClockBehindError):
         example.signer.sign(request_of(example, body))
     example.now += 10.0
     slow = example.new_signer()
@@ -143,17 +141,17 @@ def test_a_clock_that_goes_back_and_haste_are_refused(example: Example, body: by
     example_ask = request_of(example, body, entered=NOW)
     for _ in range(2):
         slow.sign(example_ask)
-    with pytest.raises(InputError, match="a minute"):
+    with pytest.raises(SignatureError):
         slow.sign(example_ask)
 
 
 def test_an_older_offline_file_is_refused(example: Example, body: bytes) -> None:
     with example.database.reading() as connection:
-        before = heads.role_files(connection)
+        before = restore.role_files(connection)
     example.signed_plan(id="second")
     example.scheduler.tick()
     wanted = request_of(example, body)
-    with pytest.raises(InputError, match="releases above"):
+    with pytest.raises(RolloutStateError):
         example.signer.sign(
             msgspec.structs.replace(wanted, published_files={**wanted.published_files, "releases": before["releases"]})
         )
@@ -194,7 +192,7 @@ def test_the_signers_process_is_started_again_and_remembers(tmp_path: Path) -> N
         first = process.pid
         assert first is not None
         with example.database.reading() as connection:
-            role_files, roots = heads.role_files(connection), heads.roots(connection)
+            role_files, roots = restore.role_files(connection), restore.roots(connection)
         empty = SigningRequest(standings=(), published_files=role_files, roots=tuple(roots))
         given = process.sign(empty)
         os.kill(first, signal.SIGKILL)

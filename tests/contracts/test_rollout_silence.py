@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from edgewright.core.records.fleet import Stage
 from edgewright.fleet.protocol.plans.decision import position
 from edgewright.fleet.protocol.plans.detection import BY_SIZE
-from edgewright.schema.fleet_plan import Stage
 from rollout_example import HOUR, NOW, STAGES, Example, go, plan, row, within
 
 WHOLE = (Stage(name="all", percent=100.0, dwell=HOUR),)

@@ -8,21 +8,20 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+from edgewright.core.errors import OutputError, RolloutStateError, SignatureError
+from edgewright.core.records.fleet import Standing, Standings
 from edgewright.fleet.protocol.layout import INDEX
 from edgewright.fleet.repository import metadata
-from edgewright.fleet.server.database import audit_chain
+from edgewright.fleet.server import restore
+from edgewright.fleet.server.database import tables
 from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.database.tables import audit, rollouts
-from edgewright.fleet.server.publishing import heads
-from edgewright.fleet.server.publishing.heads import RacedError
-from edgewright.fleet.server.rollouts.publisher import Publisher
-from edgewright.fleet.server.rollouts.scheduler import Scheduler
+from edgewright.fleet.server.restore import RacedError
+from edgewright.fleet.server.rollouts.scheduler import Publisher, Scheduler
 from edgewright.fleet.server.rollouts.transitions import Rollouts
-from edgewright.fleet.server.signer.process import folder_signer
 from edgewright.fleet.server.signer.service import SignedFiles, SigningRequest
-from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.fleet_plan import Standing, Standings
+from edgewright.fleet.server.signer.supervisor import folder_signer
 from fleet_folder import judge
 from rollout_example import HOUR, NOW, Example
 
@@ -49,7 +48,7 @@ def test_a_rollout_goes_through_its_stages_and_devices_see_each(example: Example
     assert [h.kind for h in example.scheduler.tick()] == ["finished"]
     assert seen(example)[0].state == "finished"
     with example.database.reading() as connection:
-        assert audit_chain.verify(connection)[2] == ""
+        assert tables.verify_audit_log(connection)[2] == ""
         records = list(connection.execute(sa.select(audit.c.what).order_by(audit.c.number)).scalars())
     assert records == [
         "begun",
@@ -74,7 +73,7 @@ def test_start_pause_and_abort_again_change_nothing(example: Example) -> None:
         example.rollouts.steer("first", "ann", "aborted", revert=revert)
     assert seen(example)[0].state == "aborted"
     assert seen(example)[0].revert
-    with pytest.raises(InputError, match="paused"):
+    with pytest.raises(RolloutStateError):
         example.rollouts.steer("first", "ann", "running")
     with example.database.reading() as connection:
         version = connection.execute(sa.select(rollouts.c.version)).scalar_one()
@@ -86,7 +85,7 @@ def test_a_plan_that_nobody_signed_offline_never_starts(example: Example) -> Non
     example.scheduler.tick()
     forged = body.replace(b'"percent":10.0', b'"percent":49.0')
     assert forged != body
-    with pytest.raises(InputError, match="signed offline"):
+    with pytest.raises(SignatureError):
         example.rollouts.start(forged, "thief")
     assert seen(example) == ()
 
@@ -95,7 +94,7 @@ def test_one_rollout_of_a_product_at_a_time(example: Example) -> None:
     example.started()
     body = example.signed_plan(id="second")
     example.scheduler.tick()
-    with pytest.raises(InputError, match="at a time"):
+    with pytest.raises(RolloutStateError):
         example.rollouts.start(body, "ann")
 
 
@@ -149,7 +148,7 @@ def test_four_schedulers_with_connections_of_their_own_make_each_step_once(examp
     assert failed == []
     assert seen(example)[0].state == "finished"
     with example.database.reading() as connection:
-        assert audit_chain.verify(connection)[2] == ""
+        assert tables.verify_audit_log(connection)[2] == ""
         acts = list(connection.execute(sa.select(audit.c.what).where(audit.c.what.like("rollout.%"))).scalars())
     assert acts == ["rollout.started", "rollout.stage", "rollout.stage", "rollout.finished"]
 
@@ -167,7 +166,7 @@ def test_a_step_between_reading_and_writing_makes_the_other_begin_anew(example: 
         return given
 
     example.rollouts._sign = meanwhile
-    with pytest.raises(InputError, match="running"):
+    with pytest.raises(RolloutStateError):
         example.rollouts.steer("first", "ann", "paused")
     assert seen(example)[0].state == "aborted"
 
@@ -175,10 +174,10 @@ def test_a_step_between_reading_and_writing_makes_the_other_begin_anew(example: 
 def test_bytes_of_a_version_are_never_replaced(example: Example) -> None:
     example.started()
     with example.database.reading() as connection:
-        role_files = heads.role_files(connection)
+        role_files = restore.role_files(connection)
     forged = role_files["timestamp"].replace(b'"spec_version"', b' "spec_version"')
     with pytest.raises(RacedError, match="other bytes"):
-        example.committer.submit(lambda c: heads.keep(c, {"timestamp": forged}, 0.0)).result()
+        example.committer.submit(lambda c: restore.keep(c, {"timestamp": forged}, 0.0)).result()
 
 
 class _Killed(BaseException):
@@ -217,7 +216,7 @@ def test_killed_at_any_statement_a_step_is_done_whole_or_not_at_all(example: Exa
         with example.database.reading() as connection:
             row = connection.execute(sa.select(rollouts)).one()
             acts = connection.execute(sa.select(sa.func.count()).where(audit.c.what == "rollout.aborted")).scalar_one()
-            assert audit_chain.verify(connection)[2] == ""
+            assert tables.verify_audit_log(connection)[2] == ""
         assert (row.state, acts) == (("aborted", 1) if done else ("running", 0))
         assert seen(example)[0].state == row.state
         if done:
@@ -246,14 +245,14 @@ def test_killed_after_the_commit_the_files_are_written_by_the_next_start(example
 def test_metadata_is_signed_again_before_it_expires(example: Example) -> None:
     example.started()
     with example.database.reading() as connection:
-        before = metadata.version(heads.role_files(connection), "timestamp")
+        before = metadata.version(restore.role_files(connection), "timestamp")
     example.now = NOW + 11 * HOUR
     example.rollouts.steer("first", "ann", "paused")
     for _ in range(20):
         example.now += 6 * HOUR
         example.scheduler.tick()
     with example.database.reading() as connection:
-        role_files = heads.role_files(connection)
+        role_files = restore.role_files(connection)
     for role in ("timestamp", "rollouts"):
         assert metadata.read(role_files[role], role).signed.expires.timestamp() > example.now
     assert metadata.version(role_files, "timestamp") > before

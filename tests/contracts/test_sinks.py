@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from edgewright.core.catalogue import listing, names
+from edgewright.core.errors import EdgewrightError, UnknownNameError
 from edgewright.device.sinks import NeverError, NotYetError, SinkConfig, kind
-from edgewright.schema.errors import EdgewrightError, UnknownNameError
-from edgewright.schema.store import OutboxItem
+from edgewright.device.store.records import OutboxItem
 from support import check_settings
 
 SINKS = "edgewright.device.sinks"

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from edgewright.core.catalogue import find, listing, names
+from edgewright.core.errors import InputError, MissingFileError, UnknownNameError
+from edgewright.core.records.data import DataSet
 from edgewright.data.contract import Source, SourceConfig
 from edgewright.data.load import SOURCES, load_data
-from edgewright.schema.data import DataSet
-from edgewright.schema.errors import InputError, UnknownNameError
 from support import check_settings
 
 KINDS = listing(SOURCES, "SOURCE")
@@ -51,11 +51,12 @@ def test_a_missing_path_is_named(kind: str, tmp_path: Path) -> None:
         assert isinstance(source.load(source.config(), 0), DataSet)
         return
     path = str(tmp_path / "nowhere" / f"rows{source.suffixes[0] if source.suffixes else ''}")
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(MissingFileError) as caught:
         source.load(source.config(path=path), 0)
     assert path in str(caught.value)
-    with pytest.raises(InputError):
-        source.load(source.config(), 0)
+    if kind != "basic_motions":  # sktime carries its folder
+        with pytest.raises(MissingFileError):
+            source.load(source.config(), 0)
 
 
 @pytest.mark.parametrize("kind", KINDS)

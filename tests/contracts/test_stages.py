@@ -15,11 +15,11 @@ import pytest
 from sklearn.base import clone
 
 from edgewright.core.catalogue import find
+from edgewright.core.errors import InputError
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.stage import Stage, StageConfig
 from edgewright.pipeline.step_tables import stage_table
-from edgewright.schema.errors import InputError
 from stage_examples import CASES, KINDS, Floats, arriving, built, examples, graph_bytes, run_graph, targets
 from support import check_settings
 

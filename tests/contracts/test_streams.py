@@ -24,8 +24,8 @@ import numpy as np
 import pytest
 
 from edgewright.core.catalogue import listing
+from edgewright.core.errors import SourceError, UnknownNameError
 from edgewright.device.sources import StreamConfig, StreamKind, kind
-from edgewright.schema.errors import InputError, UnknownNameError
 from plant import ModbusPlant, OpcuaPlant, free_port
 from stream_rows import drain, opened
 from support import check_settings, left_out
@@ -241,5 +241,5 @@ def test_a_library_that_is_missing_is_named_with_its_extra(
 
 
 def test_settings_of_a_wrong_kind_are_refused() -> None:
-    with pytest.raises(InputError, match="settings such as"):
+    with pytest.raises(SourceError):
         kind("csv").short("x.csv?rate")

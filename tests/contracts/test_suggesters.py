@@ -11,9 +11,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from edgewright.language.labelling.suggesters import Given, Scores, suggester, suggester_of
-from edgewright.language.labelling.suggesters import language_model as by_language_model
-from edgewright.schema.data import Floats
+from edgewright.core.records.data import Floats
+from edgewright.language.labelling.suggesters import SUGGESTERS, Given, Scores, suggester_of
 
 CLASSES = ("apple", "pear", "plum")
 
@@ -38,7 +37,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> None:
     def opened(*_: object) -> Iterator[SimpleNamespace]:
         yield SimpleNamespace(parse=parse)
 
-    monkeypatch.setattr(by_language_model, "language_model_parser", opened)
+    monkeypatch.setattr("edgewright.language.labelling.suggesters.language_model_parser", opened)
 
 
 def given(**changes: object) -> Given:
@@ -59,7 +58,7 @@ def scores(name: str, items: Given) -> Scores:
     return suggester_of(name).scores(items)
 
 
-@pytest.mark.parametrize("name", sorted(suggester.known))
+@pytest.mark.parametrize("name", sorted(SUGGESTERS))
 def test_scores_are_numbers_that_find_the_classes(name: str) -> None:
     part = suggester_of(name)
     assert part.description and part.needs in ("labels", "descriptions", "language model") and part.heat > 0
@@ -70,7 +69,7 @@ def test_scores_are_numbers_that_find_the_classes(name: str) -> None:
     assert (answers[60:].argmax(axis=1) == np.arange(60, 90) % 3).mean() >= 0.9
 
 
-@pytest.mark.parametrize("name", sorted(suggester.known))
+@pytest.mark.parametrize("name", sorted(SUGGESTERS))
 def test_a_label_does_not_suggest_itself(name: str) -> None:
     targets = given().targets.copy()
     targets[5] = (targets[5] + 1) % 3

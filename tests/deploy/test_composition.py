@@ -1,26 +1,21 @@
-"""The composition of `deploy` at work: a device joins, is woken and updated through it: files, limits, news."""
+"""The composition of `deploy` at work: a device joins and is updated through it: files, limits."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import socket
-import ssl
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
-import paho.mqtt.client as mqtt
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 
 from composed_devices import refused_as_usual
 from composed_fleet import NAME, Composed
-from edgewright.fleet.repository.static_export import CACHE
+from edgewright.fleet.repository.distribution import CACHE
 from fleet_servers import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]
@@ -31,7 +26,7 @@ HIDDEN = (
 )  # fmt: skip
 
 
-def test_a_device_joins_is_woken_and_takes_a_release(updated: Composed) -> None:
+def test_a_device_joins_and_takes_a_release(updated: Composed) -> None:
     """All of it is in the fixture; here is what the fleet and the files then say."""
     record = json.loads(updated.ask("edgewright", "fleet", "devices", "--fleet", "/fleet", "--json"))
     assert [one["counter"] for one in record["devices"] if one["counter"]] == [1]
@@ -133,42 +128,7 @@ def test_nobody_believes_an_address_that_a_stranger_writes(fleet: Composed) -> N
         assert "203.0.113." not in text
 
 
-def test_whoever_listens_at_the_broker_says_nothing_and_hears_news_alone(fleet: Composed) -> None:
-    speaking = fleet.engine.reach("mosquitto", 8884)
-    with _client(fleet, fleet.engine.reach("mosquitto", 8883)) as (listener, messages), _client(fleet, speaking) as (
-        speaker, _,
-    ):  # fmt: skip
-        for topic in ("edgewright/+/news", "$SYS/#", "#", "+/+/+/#"):
-            listener.subscribe(topic, qos=1)
-        # The server's word comes after all that the broker had to say, and nobody else's word came before it.
-        for topic in ("edgewright/pump/news", "$SYS/broker/version", "elsewhere"):
-            listener.publish(topic, b"forged", qos=1, retain=True).wait_for_publish(60)
-        speaker.publish("edgewright/pump/news", b"new", qos=1).wait_for_publish(60)
-        until(lambda: messages)
-    assert {topic for topic, _ in messages} == {"edgewright/pump/news"}
-    assert {payload for _, payload in messages} == {b"new"}
-    # Where servers speak, nobody comes from without.
-    for port in (8884, 8798, 9090, 5432):
+def test_only_nginx_is_reached_from_outside(fleet: Composed) -> None:
+    for port in (8798, 9090, 5432):
         line = f"import socket as s, sys\ntry: s.create_connection(({NAME!r}, {port}), 5)\nexcept OSError: sys.exit(7)"
         assert fleet.outside(sys.executable, "-c", line).wait(60) == 7, port
-
-
-@contextmanager
-def _client(fleet: Composed, address: str) -> Iterator[tuple[mqtt.Client, list[tuple[str, bytes]]]]:
-    messages: list[tuple[str, bytes]] = []
-    joined = threading.Event()
-    client = mqtt.Client(CallbackAPIVersion.VERSION2)
-    trusted = ssl.create_default_context(cafile=str(fleet.data / "secrets" / "ca.pem"))
-    trusted.check_hostname = False  # it is reached by a number here; devices and servers above check the name
-    client.tls_set_context(trusted)
-    client.on_connect = lambda *_: joined.set()
-    client.on_message = lambda _, __, message: messages.append((message.topic, bytes(message.payload)))
-    host, port = address.split(":")
-    client.connect(host, int(port))
-    client.loop_start()
-    try:
-        assert joined.wait(60)
-        yield client, messages
-    finally:
-        client.disconnect()
-        client.loop_stop()

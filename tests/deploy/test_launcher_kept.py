@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from containers import Container, Host, Mount, Started, may_contain
-from edgewright.fleet.device.environments import FACTORY_VARIABLE
+from edgewright.fleet.device.agent_choice import FACTORY_VARIABLE
 from edgewright.fleet.device.launcher import SILENCE_VARIABLE
 from scripted_agent import LAUNCH, Scripted
 from support import ROOT

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from agent_example import lines, package, reference, run, signal
+from edgewright.core.errors import InputError
 from edgewright.device.agent.settings import check_settings
 from edgewright.device.agent.startup import run_agent
 from edgewright.device.sources import short_source
 from edgewright.device.store import reader
-from edgewright.schema.errors import InputError
 
 CANARY = 7.734191
 WORD = "CANARY-8231"

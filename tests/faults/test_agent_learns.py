@@ -16,9 +16,8 @@ import pytest
 
 from axes_example import LABELS, SAMPLES, windows, write_belt
 from cli_runner import Cli
-from edgewright.core.adaptation.affine import AffineFactory, turned
+from edgewright.core.adaptation.affine import AffineFactory, Files, Slots, turned
 from edgewright.core.adaptation.predictor import origin_of
-from edgewright.core.adaptation.slots import Files, Slots
 from edgewright.core.package import read_package
 from edgewright.device.agent.learned import REQUEST, LabelReply, LabelRequest, ask, learned_folder
 from edgewright.pipeline.config import read_config

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.fleet.protocol.wire.token import read_token
-from edgewright.fleet.repository import releases
+from edgewright.core.records.fleet import Stage
+from edgewright.fleet.protocol.transport import read_token
+from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.acceptance import online_signers
-from edgewright.fleet.repository.public_files import read_published
+from edgewright.fleet.repository.folder import read_published
 from edgewright.fleet.repository.publication import prepare_abort
-from edgewright.schema.fleet_plan import Stage
 from fleet_folder import apply
 from key_thief import Thief
 from threat_fleet import HOUR, Town, town
@@ -84,7 +84,7 @@ def test_tokens_name_the_version_that_holds_signed_aborts(tmp_path: Path) -> Non
     with town(tmp_path, 0) as fleet_town:
         assert read_token(fleet_town.token()).releases == 0  # older devices read it
         aborted(fleet_town, confirmed=True)
-        version, plans = releases.aborted(read_published(fleet_town.fleet))
+        version, plans = metadata.aborted(read_published(fleet_town.fleet))
         assert plans == {"first"}
         assert read_token(fleet_town.token()).releases == version
         assert version > 1

@@ -12,10 +12,10 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.server.database import audit_chain
+from edgewright.core.records.fleet import Stage, TrialLimits
+from edgewright.fleet.server.database import tables
 from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.database.tables import audit, devices, rollouts
-from edgewright.schema.fleet_plan import Stage, TrialLimits
 from fleet_servers import Server
 from threat_fleet import ME, Town, town
 
@@ -70,7 +70,7 @@ def test_a_server_that_is_killed_at_ten_per_cent_is_followed_by_another(tmp_path
         live(fleet_town, lambda: state() == ("finished", 2))
         assert set(fleet_town.counters()) == {fleet_town.new.counter}
         with database.reading() as connection:
-            assert audit_chain.verify(connection)[2] == ""
+            assert tables.verify_audit_log(connection)[2] == ""
             assert not connection.execute(sa.select(devices.c.id).where(devices.c.quarantined)).all()
             query = sa.select(audit.c.what).where(audit.c.what.like("rollout.%")).order_by(audit.c.number)
             assert list(connection.execute(query).scalars()) == [

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from edgewright.core.records.fleet import Gate
 from edgewright.fleet.protocol.plans.decision import position
 from edgewright.fleet.protocol.plans.options import DEFAULT_GATES
 from edgewright.fleet.server.database.tables import devices, rollouts
-from edgewright.schema.fleet_plan import Gate
 from rollout_example import HOUR, STAGES, Example
 
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]

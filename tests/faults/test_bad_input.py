@@ -250,7 +250,7 @@ def test_a_check_that_says_no_is_exit_code_1_and_one_line(toml: Path, tmp_path: 
     options = [option for change in harsh for option in ("--set", change)]
     assert run(["run", str(toml), "--out", str(tmp_path / "runs"), *options]) == 1
     out, err = capsys.readouterr()
-    assert err.startswith("edgewright: int8 loses ")
+    assert err.startswith("edgewright: error[check-failed]: int8 loses ")
     assert err.count("\n") == 1
     assert "not ready" in out
     assert not list((tmp_path / "runs").rglob("*.edge"))

@@ -72,7 +72,7 @@ def fleet(tmp_path: Path) -> Iterator[Attacked]:
 
 def test_no_canary_leaves_the_device(fleet: Attacked) -> None:
     fleet.start_agent()
-    refused = "InputError:device.agent.release_settings._confine"
+    refused = "ReleaseSettingsRefusedError:device.agent.release_settings._confine"
     for counter, (name, path) in enumerate(SECRETS.items(), 1):
         fleet.publish(name, f'kind = "csv"\npath = "{path}"\nbegin = "start"')
         until(lambda: fleet.outcome(counter).get("what") == "refused", fleet.said)  # noqa: B023 - called now

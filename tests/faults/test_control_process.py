@@ -24,14 +24,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from edgewright.core.errors import CertificateError, InputError, OutputError
+from edgewright.core.records.fleet import Acknowledged
+from edgewright.fleet.protocol.api_records import AuditVerified, NewOperator, OperatorMade, Overview
 from edgewright.fleet.server.api.client import local_client, remote_client
 from edgewright.fleet.server.control_plane import open_plane
 from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.database.tables import items, reports
 from edgewright.fleet.server.http_server import Listening, serve
-from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.fleet_api import AuditVerified, NewOperator, OperatorMade, Overview
-from edgewright.schema.fleet_report import Acknowledged
 from fleet_plane import Client, Device, enrolled, fleet_folder, plane_of, post
 
 # A server without the parts that need keys; with FALLS set, it dies after that many commits and before their answers.
@@ -233,12 +233,12 @@ def test_with_a_certificate_it_speaks_tls_and_operators_ask_from_elsewhere(tmp_p
 
 def test_other_machines_reach_it_with_tls_only(tmp_path: Path) -> None:
     for host in ("0.0.0.0", "::", "192.0.2.1", "fleet.example"):  # noqa: S104
-        with pytest.raises(InputError, match="TLS"):
+        with pytest.raises(CertificateError):
             Listening(host=host, port=0).checked()
     assert Listening(host="0.0.0.0", port=0, behind_proxy=True).checked().port > 0  # noqa: S104
-    with pytest.raises(InputError, match="one of them"):
+    with pytest.raises(CertificateError, match="one of them"):
         Listening(certificate=tmp_path / "x").checked()
-    with pytest.raises(InputError, match="PEM"):
+    with pytest.raises(CertificateError):
         Listening(certificate=tmp_path / "x", key=tmp_path / "x").checked()
     first = Listening(port=0).checked()
     assert first.address == f"http://127.0.0.1:{first.port}"

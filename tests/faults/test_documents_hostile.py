@@ -13,11 +13,10 @@ from pathlib import Path
 import pytest
 
 from documents_example import MANUAL, manual_index
-from edgewright.language.documents.index import write_index
-from edgewright.language.documents.passages import Block
-from edgewright.language.documents.readers import DocumentFile
+from edgewright.core.errors import EdgewrightError, OutputError
+from edgewright.language.documents.document_file import DocumentFile
+from edgewright.language.documents.index import Block, write_index
 from edgewright.nlp.documents.search import DocumentIndex
-from edgewright.schema.errors import EdgewrightError, OutputError
 from mutations import changed_bytes
 from pdf_files import pdf_bytes
 from support import environment, small_disk
@@ -94,8 +93,8 @@ _LARGE = """
 import resource, sys
 from pathlib import Path
 from edgewright.language.documents.index import write_index
-from edgewright.language.documents.passages import Block
-from edgewright.language.documents.readers import DocumentFile
+from edgewright.language.documents.index import Block
+from edgewright.language.documents.document_file import DocumentFile
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 held = write_index(Path(sys.argv[2]), [DocumentFile(Path(sys.argv[1]))])
 print(held.passages, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)

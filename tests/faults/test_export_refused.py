@@ -11,6 +11,7 @@ import pytest
 
 from edgewright.cli.main import run
 from edgewright.core import engines
+from edgewright.core.errors import ExportError, InvalidNameError
 from edgewright.core.package import package_bytes
 from edgewright.export._extension import build
 from edgewright.export._extension.build import can_build
@@ -22,7 +23,6 @@ from edgewright.export.targets.extension import TARGET as EXTENSION
 from edgewright.export.write import write_files
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.schema.errors import InputError
 from foreign import MODELS, answers, model, node
 from runtime_example import parts
 from support import left_out
@@ -87,7 +87,7 @@ def test_options_that_cannot_be(options: tuple[str, ...], message: str, good: Pa
         ("net.keras", b"PK\x03\x04" + bytes(40), "Export a model of another kind to ONNX first"),
         ("text.onnx", b"hello\nworld", "expected an ONNX model"),
         ("cut.edge", b"PK\x03\x04" + bytes(200), "a whole package"),
-        ("pump.detector", b"PK\x03\x04" + bytes(200), "got a detector"),
+        ("pump.detector", b"PK\x03\x04" + bytes(200), "error[package-damaged]"),
     ],
 )
 def test_files_that_are_no_models(name: str, data: bytes, message: str, tmp_path: Path, capsys: Capture) -> None:
@@ -131,16 +131,16 @@ def test_the_name_in_a_package_cannot_lead_out_of_the_folder(tmp_path: Path, cap
     manifest, files = parts()
     (tmp_path / "p.edge").write_bytes(package_bytes(msgspec.structs.replace(manifest, name="../../evil"), files))
     refused(capsys, "a plain name for the files", tmp_path / "p.edge", "--to", "onnx", "--out", tmp_path / "a" / "b")
-    with pytest.raises(InputError, match="a plain name"):
+    with pytest.raises(InvalidNameError):
         write_files(tmp_path, {"ok": b"", "..\\evil": b""})
     assert sorted(p.name for p in tmp_path.iterdir()) == ["p.edge"]
 
 
 def test_several_outputs_have_no_place_in_c() -> None:
     graph = read_model(_TWO, "two")
-    with pytest.raises(InputError, match=r"expected one output, or label, .* got y, z - at graph two"):
+    with pytest.raises(ExportError, match=r"expected one output, or label, .* got y, z - at graph two"):
         write_c99(graph, CodeOptions("two"))
-    with pytest.raises(InputError, match="expected the outputs prediction, got y, z"):
+    with pytest.raises(ExportError, match="expected the outputs prediction, got y, z"):
         EXTENSION.files(Subject("two", graph))
 
 

@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
+from edgewright.core.records.fleet import Plan
 from edgewright.fleet.simulator import simulation
 from edgewright.fleet.simulator.fault import ALWAYS
 from edgewright.fleet.simulator.fleet import Settings
-from edgewright.fleet.simulator.result import Result
-from edgewright.fleet.simulator.rollout_plan import plan_for
+from edgewright.fleet.simulator.result import Result, plan_for
 from edgewright.fleet.simulator.simulation import simulate
-from edgewright.schema.fleet_plan import Plan
 from simulated_plan import plan
 
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]

@@ -1,20 +1,29 @@
-"""The control plane killed with signal 9 at every transition of rollouts, at five moments of each: it goes on."""
+"""A server that is killed at transitions, and a database that is damaged or locked."""
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import signal
+import sqlite3
 from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
-from edgewright.fleet.server.database import postgres
-from edgewright.schema.fleet_plan import Stage
+from cli_runner import Cli
+from edgewright.cli.main import run
+from edgewright.core.records.fleet import Stage
+from edgewright.fleet.server.control_plane import Plane
+from edgewright.fleet.server.database import engine, postgres, sqlite
+from edgewright.fleet.server.database.tables import items
+from fleet_folder import fleet
+from fleet_plane import Client, plane_of
 from fleet_servers import FALLING, Server, Signed, until
 from postgres_database import fresh_database
-from rollout_example import FAILED
+from rollout_example import FAILED, NOW
 
 MOMENTS = ("signed", "written", "committed", "half", "published")
 STAGES = (Stage(name="some", percent=50.0, dwell=0.5), Stage(name="all", percent=100.0, dwell=0.5))
@@ -100,3 +109,56 @@ def test_killed_at_every_transition_a_server_goes_on_and_steps_once(tmp_path: Pa
 def test_killed_at_every_transition_over_postgresql(tmp_path: Path, first: int) -> None:
     with fresh_database() as address:
         killed_at_each(tmp_path, MOMENTS[first:] + MOMENTS[:first], STEPS, address)
+
+
+@pytest.mark.parametrize(
+    "words", [("devices",), ("rollout", "status"), ("token", "new"), ("audit", "verify"), ("restore",)]
+)
+def test_a_damaged_database_is_told(tmp_path: Path, words: tuple[str, ...], cli: Cli) -> None:
+    device_fleet = fleet(tmp_path / "fleet", NOW)
+    (device_fleet.folder / sqlite.NAME).write_bytes(b"no database at all" * 100)
+    text = cli("fleet", *words, "--fleet", device_fleet.folder, code=2)
+    assert text.startswith("edgewright: error[fleet-database-invalid]")
+    assert "fleet restore --backup" in text
+
+
+def test_a_locked_database_is_told(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "_PATIENCE_MS", 100)
+    device_fleet = fleet(tmp_path / "fleet", NOW)
+    assert run(["fleet", "devices", "--fleet", str(device_fleet.folder)]) == 0
+    other = sqlite3.connect(device_fleet.folder / sqlite.NAME, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        assert "database is locked" in cli("fleet", "token", "new", "--fleet", device_fleet.folder, code=74)
+    finally:
+        other.close()
+
+
+def test_a_damaged_page_that_nobody_reads_is_found_at_the_start(tmp_path: Path) -> None:
+    with plane_of(tmp_path) as plane:
+        rows = [{"device": "d", "boot": 1, "sequence": n, "kind": "k", "priority": 1, "at": 1.0, "body": b"x" * 900}
+                for n in range(200)]  # fmt: skip
+        plane.committer.submit(lambda c: c.execute(sa.insert(items), rows)).result(10)
+    file = tmp_path / sqlite.NAME
+    content = bytearray(file.read_bytes())
+    middle = content.index(b"x" * 900) // 4096 * 4096
+    content[middle : middle + 100] = b"\xff" * 100
+    file.write_bytes(content)
+
+    async def answer(plane: Plane) -> httpx.Response:
+        stop = engine.start_integrity_check(plane.database, plane.ready)
+        for _ in range(500):
+            if "database" in plane.ready:
+                break
+            await asyncio.sleep(0.01)
+        stop()
+        return await Client(plane).ask("GET", "/readyz")
+
+    with plane_of(tmp_path) as plane:
+        reply = asyncio.run(answer(plane))
+    assert reply.status_code == 503
+    assert "database: the file is damaged" in reply.json()["why"]
+    assert "fleet restore --backup" in reply.json()["why"]
+    with plane_of(tmp_path / "whole") as plane:
+        engine.start_integrity_check(plane.database, plane.ready)()
+        assert plane.ready == {}

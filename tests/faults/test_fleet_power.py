@@ -11,9 +11,9 @@ from benchmarks.faults.states import check_all, record, states
 from benchmarks.faults.workload import workloads
 from benchmarks.faults_fleet import recorded_sqlite
 
-from edgewright.fleet.device import environments
+from edgewright.fleet.device import agent_choice
 from edgewright.fleet.device.launcher_record import LauncherRecord, RecordFile
-from edgewright.fleet.repository import public_files
+from edgewright.fleet.repository import folder
 from support import ROOT
 
 pytestmark = pytest.mark.slow
@@ -85,7 +85,7 @@ def test_a_control_plane_that_flushes_less_is_seen(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.heavy
 def test_an_agent_that_is_installed_without_a_flush_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environments, "_flush", lambda folder, alive: None)
+    monkeypatch.setattr(agent_choice, "_flush", lambda folder, alive: None)
     workload = workloads(KIND)["agent_update"]
     start, steps = record(workload)
     monkeypatch.undo()
@@ -109,11 +109,12 @@ def test_a_launcher_that_forgets_ends_is_seen(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.heavy
 def test_files_that_are_published_without_care_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    def careless(path: Path, data: bytes) -> None:
+    def careless(path: Path, data: bytes, mode: int = 0o644) -> None:
         path.write_bytes(data)
+        path.chmod(mode)
 
-    monkeypatch.setattr(public_files, "write_atomic", careless)
-    monkeypatch.setattr("edgewright.fleet.server.rollouts.publisher.write_again", careless)
+    monkeypatch.setattr(folder, "write_atomic", careless)
+    monkeypatch.setattr("edgewright.fleet.server.rollouts.scheduler.write_again", careless)
     workload = workloads(KIND)["control_plane"]
     start, steps = record(workload)
     monkeypatch.undo()

@@ -18,12 +18,11 @@ import pytest
 
 from agent_example import package
 from board_fleet import COMMAND, ServedFleet
+from edgewright.core.records.fleet import Release, TrialLimits, Vitals
 from edgewright.fleet.device.model_process import ModelProcess
-from edgewright.fleet.device.package_slots import FolderSlots
 from edgewright.fleet.device.package_test import run_vectors
+from edgewright.fleet.device.ports import FolderSlots
 from edgewright.fleet.device.state_database import State
-from edgewright.schema.fleet_plan import Release, TrialLimits
-from edgewright.schema.fleet_report import Vitals
 from fleet_servers import PATIENCE, until
 from growing_rows import Rows
 from support import below
@@ -214,7 +213,7 @@ def test_vectors_pass_fail_or_are_no_package(tmp_path: Path) -> None:
     (tmp_path / "bad.edge").write_bytes(b"PK\x03\x04 nonsense")
     damaged = run_vectors(tmp_path / "bad.edge", TrialLimits())
     assert (damaged.ok, damaged.because) == (False, "vectors")
-    assert damaged.detail.startswith("InputError:core.")
+    assert damaged.detail.startswith("PackageDamagedError:core.")
     slow = run_vectors(tmp_path / "good.edge", TrialLimits(), wall=0.01)
     assert (slow.ok, slow.because) == (False, "latency")
 

@@ -15,10 +15,9 @@ from benchmarks.faults.forking import fork
 from tuf.api.exceptions import RepositoryError
 
 from edgewright.fleet.protocol.layout import INDEX, package_target
-from edgewright.fleet.repository import acceptance, key_rotation, releases
+from edgewright.fleet.repository import acceptance, key_rotation, metadata
 from edgewright.fleet.repository.acceptance import settle, writing
-from edgewright.fleet.repository.folder import Fleet, open_fleet
-from edgewright.fleet.repository.public_files import read_published
+from edgewright.fleet.repository.folder import Fleet, open_fleet, read_published
 from edgewright.fleet.repository.publication import prepare_release
 from fleet_folder import Judge, fleet, package
 
@@ -92,7 +91,7 @@ def test_publishing_killed_anywhere_is_not_seen_by_devices(tmp_path: Path) -> No
         assert device.read(package_target("main", 1)) is not None
         release(copy, three)
         assert not acceptance.waiting(copy)
-        listed = releases.listed(read_published(copy))
+        listed = metadata.listed(read_published(copy))
         assert [one.release.counter for one in listed] == list(range(1, len(listed) + 1))
         newest = [one for one in listed if not one.revert][-1].release
         assert device.read(newest.target) == three.read_bytes()

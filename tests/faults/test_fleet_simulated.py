@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from edgewright.core.records.fleet import Release
 from edgewright.fleet.device.model_supervisor import TrialVerdict
 from edgewright.fleet.protocol.plans.options import PlanOptions
 from edgewright.fleet.server.database.engine import write_rows
@@ -17,10 +18,8 @@ from edgewright.fleet.simulator.disk import DiskSlots
 from edgewright.fleet.simulator.fault import known_faults
 from edgewright.fleet.simulator.faults import releases
 from edgewright.fleet.simulator.fleet import Settings
-from edgewright.fleet.simulator.result import Result
-from edgewright.fleet.simulator.rollout_plan import HOUR
+from edgewright.fleet.simulator.result import HOUR, Result
 from edgewright.fleet.simulator.simulation import simulate
-from edgewright.schema.fleet_plan import Release
 from simulated_plan import plan
 
 FAULTS = sorted(known_faults())
@@ -119,7 +118,7 @@ def test_without_the_hash_of_a_package_wrong_bytes_are_found(monkeypatch: pytest
 def test_without_the_nonce_clones_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgewright.fleet.server.reports.quarantine", lambda *args: None)
     monkeypatch.setattr("edgewright.fleet.server.reports._lost", lambda *args: True)
-    monkeypatch.setattr("edgewright.fleet.server.rollouts.intents.shut_out", RuntimeError)
+    monkeypatch.setattr("edgewright.fleet.server.rollouts.offered.shut_out", RuntimeError)
     result = simulate(Settings(plan=plan(50.0), devices=24, fault="clones", days=0.12))
     assert "clones are quarantined" in violated(result)
 

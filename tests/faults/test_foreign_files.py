@@ -11,20 +11,20 @@ import msgspec
 import pytest
 
 from edgewright.fleet.protocol.layout import INDEX
-from edgewright.fleet.repository.public_files import read_published
+from edgewright.fleet.protocol.rollout_records import RolloutSeen, StartRollout
+from edgewright.fleet.repository.folder import read_published
 from edgewright.fleet.server.api.client import local_client
 from edgewright.fleet.server.control_plane import open_plane
-from edgewright.fleet.server.database.rollout_rows import plan_of
-from edgewright.fleet.server.publishing.integrity_scan import IntegrityScan, Wrong
+from edgewright.fleet.server.database.tables import plan_of
+from edgewright.fleet.server.restore import IntegrityScan, Wrong
 from edgewright.fleet.server.rollouts.worker import PeriodicScan, conductor
-from edgewright.schema.fleet_watch import RolloutSeen, StartRollout
 from fleet_servers import Server, Signed, until
 from rollout_example import Example
 
 SOONER = """
 from edgewright.cli.main import main
-from edgewright.fleet.server.publishing import integrity_scan
-integrity_scan.EVERY = 1.0
+from edgewright.fleet.server import restore
+restore.EVERY = 1.0
 main()
 """
 

@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 
 import scripted_agent
+from edgewright.core.records.fleet import TrialLimits
 from edgewright.device.agent.parent_process import STORE_VARIABLE
 from edgewright.fleet.device.launcher import LAUNCHER_VARIABLE, LOCK_FILE
 from edgewright.fleet.device.launcher_record import RESERVE, RecordFile
 from edgewright.fleet.device.state_database import State
-from edgewright.schema.fleet_plan import TrialLimits
 from scripted_agent import LAUNCH, NEW, Scripted
 from support import small_disk
 

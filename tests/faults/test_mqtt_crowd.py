@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from agent_example import package
+from edgewright.core.records.device import Event
 from edgewright.device.agent.settings import check_settings
 from edgewright.device.agent.startup import run_agent
 from edgewright.device.sources import short_source
-from edgewright.schema.device import Event
 from mqtt_broker import Broker
 from support import left_out
 

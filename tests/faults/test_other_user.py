@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from agent_example import package
-from chat_server import served, small_models
+from chat_server import served
+from documents_example import manual_index
 from edgewright.cli.main import run
 from edgewright.studio.access import owner_access
 from edgewright.studio.server import studio_app
@@ -113,7 +114,7 @@ def _routes(folder: Path) -> list[tuple[str, str]]:
     for route in studio_app(folder, 8765, owner_access("unused")).routes:
         path = "/".join("x" if part.startswith("{") else part for part in getattr(route, "path", "/").split("/"))
         routes += [(method, path) for method in ("GET", "POST")]
-    chat = [("GET", "/v1/models"), ("POST", "/v1/chat/completions"), ("POST", "/v1/completions")]
+    chat = [("GET", "/v1/models"), ("POST", "/v1/chat/completions")]
     climbs = [("GET", "/page/..%2f..%2fetc/passwd"), ("GET", "/../../etc/passwd"), ("GET", "/static/%2e%2e/%2e%2e/x")]
     return [("GET", "/"), ("POST", "/sign-in"), *sorted(set(routes)), *chat, *climbs]
 
@@ -129,8 +130,8 @@ def servers() -> Iterator[Servers]:
         assert run(["fleet", "init", str(folder / "fleet")]) == 0
         package(folder / "pump.edge")
         assert run(["fleet", "publish", str(folder / "pump.edge"), "--fleet", str(folder / "fleet")]) == 0
-        models = small_models(folder)
-        with started(folder / "runs") as (studio, process), served(*models) as (chat, chat_process):
+        index = manual_index(folder)
+        with started(folder / "runs") as (studio, process), served("--index", index) as (chat, chat_process):
             yield Servers([studio, chat], [process.pid, chat_process.pid], _routes(folder / "runs"), folder)
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from edgewright.core.errors import OutputError
 from edgewright.data.row_spool import Spool
-from edgewright.schema.errors import OutputError
 
 pytestmark = [pytest.mark.slow]
 

@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.core.errors import InputError
+from edgewright.core.records.network import Array, Graph, IntegerNetwork
+from edgewright.core.records.proof import Difference, Numbers, ProofRecord
 from edgewright.export.c99_host import host
-from edgewright.features._dft import matrices
+from edgewright.features._sound import matrices
 from edgewright.proof.form import Form, Samples, Stages
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array, Graph
-from edgewright.schema.integer import IntegerNetwork
-from edgewright.schema.proof import Difference, Numbers, ProofRecord
 from edgewright.workflows.proof.forms import Subject, forms_of
 from edgewright.workflows.proof.forms.c99 import c_form
 from edgewright.workflows.proof.forms.integers import FORMS as INTEGERS

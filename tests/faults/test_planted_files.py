@@ -15,20 +15,19 @@ import pytest
 
 from edgewright.compression.int8 import quantise
 from edgewright.core.engines import onnxruntime
+from edgewright.core.errors import InputError
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import write_package
+from edgewright.core.records.network import IntegerNetwork
+from edgewright.core.records.proof import Difference, Numbers, ProofRecord
 from edgewright.export.c99_host import host
 from edgewright.export.targets import tflite
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.proof.form import CLASSES, Form, Samples, Stages
-from edgewright.schema.errors import InputError
-from edgewright.schema.integer import IntegerNetwork
-from edgewright.schema.proof import Difference, Numbers, ProofRecord
 from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import forms_of, graphs, integers
 from edgewright.workflows.proof.forms.c99 import Files, c_form
-from edgewright.workflows.proof.rows import Chosen
-from edgewright.workflows.proof.subject import subject_of
+from edgewright.workflows.proof.subject import Chosen, subject_of
 from foreign import signed
 from integer_networks import samples_of, trained
 from processors import on_processor

@@ -13,20 +13,19 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.cli.main import run
+from edgewright.core.errors import InputError
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.records.proof import Difference, FileRecord, ProofRecord
 from edgewright.export._extension.build import can_build
 from edgewright.export.c99_host import host
 from edgewright.export.contract import find_target
-from edgewright.export.subject import read_subject as exported_subject
+from edgewright.export.contract import read_subject as exported_subject
 from edgewright.export.write import write_files
 from edgewright.proof.form import BYTES, CLASSES, RANGE
-from edgewright.schema.errors import InputError
-from edgewright.schema.proof import Difference, FileRecord, ProofRecord
 from edgewright.workflows.proof.adversarial import with_constructed
 from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import forms_of
-from edgewright.workflows.proof.rows import choose_rows
-from edgewright.workflows.proof.subject import read_subject, with_artefacts
+from edgewright.workflows.proof.subject import choose_rows, read_subject, with_artefacts
 from edgewright.workflows.proof.workflow import prove_place
 from integer_layers import need_litert
 from small_pipeline import rows as small_rows

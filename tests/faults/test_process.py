@@ -61,7 +61,10 @@ def test_predict_answers_in_words_json_and_exit_codes(model: Path) -> None:
     assert set(json.loads(completed.stdout)) == {"label", "confidence", "unsure", "probabilities"}
     completed = ask("predict", str(model), "--values", "1,abc")
     assert (completed.returncode, completed.stdout) == (2, "")
-    assert completed.stderr == "edgewright: expected a number, got 'abc' - at --values place 2, column b\n"
+    assert (
+        completed.stderr
+        == "edgewright: error[csv-number]: expected a number, got 'abc' - at --values place 2, column b\n"
+    )
 
 
 @pytest.mark.slow

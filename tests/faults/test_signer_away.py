@@ -16,7 +16,7 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.fleet.server.http_server import Listening
-from edgewright.fleet.server.signer.socket import signer_away
+from edgewright.fleet.server.signer.supervisor import signer_away
 from rollout_example import Example
 
 COMMAND = str(Path(sys.executable).with_name("edgewright"))

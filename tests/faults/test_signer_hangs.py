@@ -12,9 +12,10 @@ import httpx
 import pytest
 
 from edgewright.cli.main import run
-from edgewright.fleet.server.database import copy
-from edgewright.fleet.server.signer.socket import SOCKET, probe
-from edgewright.schema.fleet_plan import Stage
+from edgewright.core.records.fleet import Stage
+from edgewright.fleet.server.database import migration
+from edgewright.fleet.server.signer import supervisor
+from edgewright.fleet.server.signer.supervisor import SOCKET, probe
 from fleet_servers import Server, Signed, until
 from postgres_database import fresh_database
 
@@ -50,7 +51,7 @@ def signers(folder: Path) -> list[int]:
             words = path.read_bytes().split(b"\0")
         except OSError:
             continue
-        if any(word.endswith(b"signer.process") for word in words) and str(folder).encode() in words:
+        if any(word == supervisor.__name__.encode() for word in words) and str(folder).encode() in words:
             pids.append(int(path.parent.name))
     return pids
 
@@ -122,7 +123,7 @@ def test_a_signer_that_hangs_under_two_servers_is_ended_by_one_of_them(tmp_path:
         signed = Signed(tmp_path, {"stages": STAGES, "gates": ()})
         with signed.database():
             pass
-        copy.move(signed.folder, address)
+        migration.move(signed.folder, address)
         servers = [Server(signed.folder, command=IMPATIENT).wait() for _ in range(2)]
         stopped: list[int] = []
 

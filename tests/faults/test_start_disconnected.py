@@ -10,13 +10,13 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from edgewright.fleet.server import restore
 from edgewright.fleet.server.control_plane import open_plane
-from edgewright.fleet.server.database import audit_chain, copy, postgres
+from edgewright.fleet.server.database import migration, postgres, tables
 from edgewright.fleet.server.database.engine import open_address
 from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.database.postgres import WriteError, retried
 from edgewright.fleet.server.database.tables import audit
-from edgewright.fleet.server.publishing import heads
 from edgewright.fleet.server.rollouts import worker
 from postgres_database import fresh_database
 from rollout_example import Example
@@ -39,7 +39,7 @@ def test_a_start_whose_connection_is_cut_starts(tmp_path: Path, cutter: Statemen
     example = Example(tmp_path, now=time.time())
     example.close()
     folder = example.fleet.folder
-    copy.move(folder, cutter.direct)
+    migration.move(folder, cutter.direct)
     postgres.keep(folder, cutter.address)
     number, cut = 0, 0
     while True:
@@ -55,10 +55,10 @@ def test_a_start_whose_connection_is_cut_starts(tmp_path: Path, cutter: Statemen
             cutter.reset()
             assert service.scheduler.tick() == [], description
             with plane.database.reading() as connection:
-                assert audit_chain.verify(connection)[2] == "", description
+                assert tables.verify_audit_log(connection)[2] == "", description
                 acts = connection.execute(sa.select(audit.c.what)).scalars().all()
                 assert acts.count("begun") == 1, description
-                assert heads.role_files(connection), description
+                assert restore.role_files(connection), description
         finally:
             plane.close()
         if not was_cut:
@@ -79,14 +79,14 @@ def test_a_write_whose_connection_is_cut_is_done_once_or_said_to_have_failed(
         committer.submit(lambda c: c.execute(sa.select(sa.func.now())).scalar_one()).result()  # the pool has one
         cutter.reset(number, after=after)
         future = committer.submit(
-            lambda c, number=number: audit_chain.append(c, at=1.0, who="test", action=f"write {number}")  # type: ignore[misc]
+            lambda c, number=number: tables.append_audit_row(c, at=1.0, who="test", action=f"write {number}")  # type: ignore[misc]
         )
         was_cut = cutter.cut
         cutter.reset()
         error = future.exception()
         with database.reading() as connection:
             rows = connection.execute(sa.select(audit.c.number).where(audit.c.what == f"write {number}")).all()
-            assert audit_chain.verify(connection)[2] == ""
+            assert tables.verify_audit_log(connection)[2] == ""
         if error is None:
             assert len(rows) == 1
             done += 1

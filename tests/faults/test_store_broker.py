@@ -18,7 +18,7 @@ import pytest
 from edgewright.device.agent.startup import deliver
 from edgewright.device.sinks import kind
 from edgewright.device.store import status
-from edgewright.schema.store import Item
+from edgewright.device.store.records import Item
 from store_example import HandClock, event, opened, put_rows
 from support import left_out
 

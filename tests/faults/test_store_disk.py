@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
+from edgewright.core.errors import OutputError
 from edgewright.device.store import reader, status, stream_state
+from edgewright.device.store.records import Limits, SourcePlace
 from edgewright.device.store.store import Store
-from edgewright.schema.errors import OutputError
-from edgewright.schema.store import Limits, SourcePlace
 from store_example import HandClock, config, event, opened, put_rows
 from support import environment, small_disk
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edgewright.schema.lesson import Code
+from edgewright.trace.blocks.records import Code
 from edgewright.trace.html import blocks_html
 from edgewright.trace.modes import mode, modes
 from edgewright.trace.questions import quiz

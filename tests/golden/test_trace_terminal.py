@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 import trace_example as example
-from edgewright.schema.trace import Trace
+from edgewright.core.records.trace import Trace
 from trace_printing import print_trace
 
 FOLDER = Path(__file__).resolve().parent

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from edgewright.core.errors import InputError
+from edgewright.core.records.data import DataSet, Samples
 from edgewright.data.load import load_data
 from edgewright.data.targets import as_text
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.plan import data_plan
-from edgewright.schema.data import DataSet, Samples
-from edgewright.schema.errors import InputError
 from edgewright.workflows.own_data.proposal import OwnDataRequest, Proposal, propose
 from edgewright.workflows.own_data.recipes import Recipe
 from odd_files import cells, clocks, containers, layouts, roles, texts

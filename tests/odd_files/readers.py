@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
+from edgewright.core.records.data import DataSet
 from edgewright.data import load
 from edgewright.data.resampling import at_one_rate
 from edgewright.data.targets import as_text
-from edgewright.schema.data import DataSet
 from odd_files.shape import OddFile
 
 # Commands that read data without a pipeline, and what they need besides. The target is named where they take one.
@@ -22,20 +22,16 @@ TARGET = ("--target", "{target}")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "init": ("init", "{data}", "--yes", "--out", "first"),
     "run": ("run", "{data}"),
-    "jobs new": ("jobs", "new", "work", "--data", "{data}", "--yes"),
     "check": ("check", "{data}", *TARGET),
-    "ladder": ("ladder", "{data}", *TARGET),
     "curve": ("curve", "{data}", *TARGET),
     "advise": ("advise", "{data}", *TARGET, "--out", "advice"),
     "detect fit": ("detect", "fit", "{data}", *TARGET, "--out", "data.detector"),
     "label suggest": ("label", "suggest", "{data}", *TARGET, "--window", "20", "--out", "data.labelling"),
-    "synth signals": ("synth", "signals", "{data}", *TARGET, "--method", "noise", "--force", "--out", "synthetic.csv"),
-    "synth utility": ("synth", "utility", "{data}", *TARGET, "--method", "noise", "--window", "20"),
-    "denoise train": ("denoise", "train", "{data}", "--noise", "pink", "--snr", "0:10", "--out", "data.denoiser"),
-    "upscale train": ("upscale", "train", "{data}", "--out", "data.upscaler"),
+    "restore denoise": ("restore", "denoise", "{data}", "--noise", "pink", "--snr", "0:10", "--out", "data.denoiser"),
+    "restore upscale": ("restore", "upscale", "{data}", "--out", "data.upscaler"),
 }
 # They take signals: columns of text are no inputs.
-OF_SIGNALS = ("detect fit", "label suggest", "denoise train", "upscale train")
+OF_SIGNALS = ("detect fit", "label suggest", "restore denoise", "restore upscale")
 # Commands that read rows for a package, which knows its columns.
 OF_PACKAGES: dict[str, tuple[str, ...]] = {
     "predict": ("predict", "{run}", "--csv", "{file}", "--json"),
@@ -47,14 +43,12 @@ OF_PACKAGES: dict[str, tuple[str, ...]] = {
 }
 # Commands that take data of another kind, or that read by one of the ways above.
 OTHERS = {
-    **dict.fromkeys(("adapt simulate", "learn", "search", "tune"), "the pipeline of the run reads"),
+    **dict.fromkeys(("adapt simulate", "learn", "tune"), "the pipeline of the run reads"),
     **dict.fromkeys(("adapt learn", "few-shot learn", "few-shot predict"), "as predict"),
-    **dict.fromkeys(
-        ("detect run", "denoise run", "denoise score", "upscale run", "upscale score"), "the file knows its columns"
-    ),
-    **dict.fromkeys(("forecast fit", "forecast reorder", "forecast run"), "one series"),
-    **dict.fromkeys(("coach score", "coach train", "demo", "compress", "data get", "synth pictures"), "other data"),
-    **dict.fromkeys(("device record", "device watch", "fleet simulate", "jobs run"), "a source or a folder of a job"),
+    **dict.fromkeys(("detect run", "restore run", "restore score"), "the file knows its columns"),
+    **dict.fromkeys(("forecast fit", "forecast run"), "one series"),
+    **dict.fromkeys(("demo", "compress"), "other data"),
+    **dict.fromkeys(("device record", "device watch", "fleet simulate"), "a source or a folder of a job"),
 }
 
 
@@ -107,7 +101,7 @@ def differences(command: str, reading: DataSet, usual: DataSet) -> Iterator[str]
     for part in ("groups", "sessions", "target", "time"):
         cells = [getattr(one, part) for one in reading.recordings]
         others = [getattr(one, part) for one in usual.recordings]
-        if part == "target" and command in ("denoise train", "upscale train"):
+        if part == "target" and command in ("restore denoise", "restore upscale"):
             continue
         if [_text(one) for one in cells] != [_text(one) for one in others]:
             yield f"other {part}"

@@ -11,20 +11,18 @@ import pytest
 from axes_example import LABELS, SAMPLES, windows, write_belt
 from c99_examples import need
 from cli_runner import Cli
-from edgewright.core.adaptation.affine import AffineFactory, turned
+from edgewright.core.adaptation.affine import AffineFactory, state_bytes, turned
 from edgewright.core.adaptation.predictor import AdaptedPredictor, origin_of
-from edgewright.core.adaptation.slots import state_bytes
+from edgewright.core.errors import InputError, UnknownNameError
 from edgewright.core.package import read_package
 from edgewright.core.predictor import Predictor
+from edgewright.export.contract import package_subject
 from edgewright.export.emulator import missing_tools
-from edgewright.export.subject import package_subject
 from edgewright.export.targets.c99 import TARGET
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.workflows.proof.adaptation import adaptation_proof
-from edgewright.workflows.proof.rows import choose_rows
-from edgewright.workflows.proof.subject import read_subject
+from edgewright.workflows.proof.anomalies import adaptation_proof
+from edgewright.workflows.proof.subject import choose_rows, read_subject
 
 pytestmark = pytest.mark.usefixtures("children_call_c")
 

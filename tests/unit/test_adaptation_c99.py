@@ -12,12 +12,11 @@ import pytest
 
 from adaptation_example import CLASSES, WIDTH, blocks, factory
 from c99_examples import need
-from edgewright.core.adaptation.factory import Factory
-from edgewright.core.adaptation.learner import Learner
-from edgewright.core.adaptation.slots import slot_bytes, state_bytes
+from edgewright.core.adaptation.affine import slot_bytes, state_bytes
+from edgewright.core.adaptation.learner import Factory, Learner
+from edgewright.core.records.package import AdaptLayer
 from edgewright.export.c99_learning.adapt import write_adapt_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
-from edgewright.schema.adapt import AdaptLayer
 
 LAYERS: tuple[AdaptLayer, ...] = ("output", "prototypes")
 _FLASH = """

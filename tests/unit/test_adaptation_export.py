@@ -10,12 +10,11 @@ import pytest
 
 from adaptation_data import COLUMNS, LABELS, ODD, write_worn
 from c99_examples import need
+from edgewright.core.adaptation.affine import memory_bytes, state_bytes
 from edgewright.core.adaptation.predictor import AdaptedPredictor
-from edgewright.core.adaptation.slots import memory_bytes, state_bytes
 from edgewright.core.package import Package, read_package
-from edgewright.export.contract import Subject
+from edgewright.export.contract import Subject, package_subject
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
-from edgewright.export.subject import package_subject
 from edgewright.export.targets.c99 import TARGET
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline

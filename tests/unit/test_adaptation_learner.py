@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from adaptation_example import Half, blocks, factory
-from edgewright.core.adaptation.factory import Factory, arrays_of, read_factory
-from edgewright.core.adaptation.learner import Learner
-from edgewright.core.adaptation.slots import Slots, slot_bytes
-from edgewright.schema.adapt import AdaptLayer
-from edgewright.schema.errors import InputError
+from edgewright.core.adaptation.affine import Slots, slot_bytes
+from edgewright.core.adaptation.learner import Factory, Learner, arrays_of, read_factory
+from edgewright.core.errors import AdaptationError, LabelUnknownError
+from edgewright.core.records.package import AdaptLayer
 
 LAYERS: tuple[AdaptLayer, ...] = ("output", "prototypes")
 
@@ -308,19 +307,19 @@ def test_the_state_of_another_model_does_not_count() -> None:
 )
 def test_a_package_with_other_limits_is_refused(changes: dict[str, int], text: str) -> None:
     factory_layer = factory("output")
-    with pytest.raises(InputError, match=text):
+    with pytest.raises(AdaptationError, match=text):
         read_factory(msgspec.structs.replace(factory_layer.spec, **changes), arrays_of(factory_layer), "package x")
 
 
 def test_sums_beyond_32_bits_are_refused() -> None:
     factory_layer = factory("output", width=300, weight_limit=32767)
-    with pytest.raises(InputError, match="within 32 bits"):
+    with pytest.raises(AdaptationError):
         read_factory(factory_layer.spec, arrays_of(factory_layer), "package x")
 
 
 def test_an_example_of_no_class_or_of_other_bytes_is_refused() -> None:
     factory_layer = factory("output")
-    with pytest.raises(InputError, match="a class from 0 to 2"):
+    with pytest.raises(LabelUnknownError):
         Learner(factory_layer).learn(np.zeros(factory_layer.spec.width, np.int64), 0, 3)
-    with pytest.raises(InputError, match="bytes less their zero point"):
+    with pytest.raises(AdaptationError):
         Learner(factory_layer).learn(np.full(factory_layer.spec.width, 256), 0, 1)

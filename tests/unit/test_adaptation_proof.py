@@ -9,13 +9,12 @@ import pytest
 
 from adaptation_data import write_worn
 from c99_examples import need
+from edgewright.core.records.proof import ProofRecord
 from edgewright.export.emulator import missing_tools
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
-from edgewright.schema.proof import ProofRecord
-from edgewright.workflows.proof.adaptation import adaptation_proof
-from edgewright.workflows.proof.rows import choose_rows
-from edgewright.workflows.proof.subject import read_subject
+from edgewright.workflows.proof.anomalies import adaptation_proof
+from edgewright.workflows.proof.subject import choose_rows, read_subject
 
 pytestmark = pytest.mark.usefixtures("children_call_c")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,16 @@ import pytest
 from adaptation_data import ODD, write_worn
 from cli_runner import Cli
 from edgewright.core.adaptation.predictor import AdaptedPredictor, factory_of
+from edgewright.core.errors import (
+    AdaptationError,
+    AdaptationUnavailableError,
+    LabelUnknownError,
+    UnknownNameError,
+)
 from edgewright.core.package import package_bytes, parse_package, read_package
 from edgewright.core.predictor import Predictor
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
-from edgewright.schema.errors import InputError, UnknownNameError
 
 
 @pytest.fixture(scope="module", params=["output", "prototypes"])
@@ -43,8 +49,8 @@ def test_a_simulation_names_gain_and_people(cli: Cli, run: Path) -> None:
     assert walk["gain"]["value"] == pytest.approx(walk["after"]["value"] - walk["before"]["value"])
     assert report["shipped"] is None
     printed = cli("adapt", "simulate", run, "--examples", "15")
-    assert f"mean gain without {ODD}, who gains most: 0.000" in printed
-    assert "earlier fit" not in printed
+    assert re.search(r"^gain without best +0 \(", printed, re.MULTILINE)
+    assert re.search(rf"^ +{ODD} +45 ", printed, re.MULTILINE)
 
 
 @pytest.mark.slow
@@ -89,7 +95,7 @@ def test_a_first_stretch_of_time_is_labelled_and_later_rows_are_judged(cli: Cli,
     assert walk["before"]["value"] < 0.8 < 0.9 < walk["after"]["value"]
     assert walk["after"]["low"] <= walk["after"]["value"] <= walk["after"]["high"]
     assert "2 people are few: the intervals hold for people like them" in report["notes"]
-    assert "first 45s, then judged" in cli(*words)
+    assert re.search(r"^examples +first 45s$", cli(*words), re.MULTILINE)
     assert "one of --examples and --first" in cli(*words, "--examples", "15", code=2)
     assert "samples with times or a rate" in cli("adapt", "simulate", run, "--first", "45s", code=2)
 
@@ -147,7 +153,7 @@ def test_labels_that_the_package_does_not_have_are_refused(run: Path) -> None:
     X, _ = rows_of(run, ODD)
     with pytest.raises(UnknownNameError, match="Did you mean 'walk'"):
         predictor.learn(X[:1], ["wal"])
-    with pytest.raises(InputError, match="2 labels"):
+    with pytest.raises(LabelUnknownError):
         predictor.learn(X[:2], ["walk"])
     assert predictor.state.examples == 0
 
@@ -155,7 +161,7 @@ def test_labels_that_the_package_does_not_have_are_refused(run: Path) -> None:
 def test_the_limits_are_sealed_with_the_package(run: Path) -> None:
     package = read_package(run / "worn.edge")
     files = {name: data for name, data in package.files.items() if name != "adapt/weights.npy"}
-    with pytest.raises(InputError, match=r"adapt/weights\.npy"):
+    with pytest.raises(AdaptationError):
         factory_of(parse_package(package_bytes(package.manifest, files), "x"))
 
 
@@ -175,7 +181,7 @@ def test_refusals_are_one_line(cli: Cli, run: Path, small: Path) -> None:
 
 def test_a_model_that_cannot_learn_says_so(small: Path) -> None:
     config = read_config(str(small), ("adapt.layer=output",))
-    with pytest.raises(InputError, match="three or more classes"):
+    with pytest.raises(AdaptationUnavailableError):
         run_pipeline(config, out=small.parent / "runs")
 
 

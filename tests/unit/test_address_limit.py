@@ -11,7 +11,7 @@ import pytest
 
 from edgewright.cli import address_limit, main
 from edgewright.cli.address_limit import full_message, is_full, share_one_heap
-from edgewright.schema.errors import OUTPUT_FAILED
+from edgewright.core.errors import OUTPUT_FAILED
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="heaps of the GNU C library")
 

@@ -10,11 +10,11 @@ import pytest
 
 from agent_example import Floats, Given, event_lines, given, lines, package, signal, stretch
 from edgewright.core.package import write_package
+from edgewright.core.records.device import Event, Packet
 from edgewright.device.agent.loop import Agent
 from edgewright.device.agent.settings import check_settings
 from edgewright.device.agent.startup import run_agent
 from edgewright.device.store import reader, stream_state
-from edgewright.schema.device import Event, Packet
 from runtime_example import numbers, parts
 
 DECISION = {"smoothing": 4, "debounce": 2, "alarms": ["on"], "refractory": 20.0}

@@ -1,19 +1,29 @@
-"""Packages of other kinds: numbers instead of labels, rows instead of windows, rows whose rate nobody knows."""
+"""Kinds of predictions in the agent, its writer of the store, and its imports."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
-from agent_example import Given, event_lines, given, packets
+from agent_example import Given, event_lines, given, package, packets, recording, signal
 from edgewright.core.package import write_package
 from edgewright.core.predictor import Predictor
+from edgewright.core.records.device import Event, Packet
+from edgewright.device.agent.process_status import StoreWriter
 from edgewright.device.agent.settings import check_settings
 from edgewright.device.agent.startup import run_agent
-from edgewright.schema.device import Event, Packet
 from runtime_example import INTERVAL, numbers, parts, window_parts
 
 TABLE = """
@@ -112,3 +122,100 @@ def test_rows_lost_by_a_source_without_a_rate_are_a_gap(tmp_path: Path) -> None:
     )  # fmt: skip
     assert [event.label for event in events if event.kind == "health"] == ["start", "lost"]
     assert next(event for event in events if event.kind == "summary").detail["gaps"] == 1
+
+
+DESK = (
+    "jax", "optax", "sklearn", "scipy", "onnx", "polars", "rich", "jinja2", "starlette",
+    "uvicorn", "httptools", "sktime",
+)  # fmt: skip
+UNASKED = ("paho", "serial", "cryptography", "http.server", "http.client", "subprocess", "multiprocessing", "asyncio")
+CODE = """
+import json, sys
+from edgewright.cli.main import run
+code = run(sys.argv[1:])
+print(json.dumps([code, sorted(sys.modules)]))
+"""
+
+
+@pytest.mark.slow
+def test_the_agent_runs_on_the_base_install_and_loads_little(tmp_path: Path) -> None:
+    package(tmp_path / "switch.edge")
+    rows = recording(tmp_path / "rows.csv", signal(4.0))
+    (tmp_path / "device.toml").write_text('[[packages]]\npath = "switch.edge"\nengine = "numpy"\n')
+    arguments = ["device", "run", "--quiet", "--config", "device.toml", "--store", "store", "--source"]
+    command = [sys.executable, "-c", CODE, *arguments, f"replay:{rows}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
+    code, modules = json.loads(done.stdout)
+    assert code == 0
+    loaded = {name.split(".")[0] for name in modules}
+    assert not loaded & set(DESK)
+    assert not {name for name in UNASKED if name in modules}
+
+
+class Store:
+    """A store that raises an error at one of its events, or as it looks what is due."""
+
+    def __init__(self, ticks: int = 1 << 30) -> None:
+        self.config = SimpleNamespace(at_once=("alarm",))
+        self.stored: list[Any] = []
+        self._ticks = ticks
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        yield
+
+    def append_events(self, events: list[Event]) -> None:
+        if events[0].kind == "decision":
+            raise ValueError("an event that cannot be encoded")
+        self.stored += [event.kind for event in events]
+
+    def remember(self, *remembered: Any) -> None:  # noqa: ANN401
+        self.stored.append(remembered)
+
+    def tick(self) -> None:
+        self._ticks -= 1
+        if self._ticks < 0:
+            raise ValueError("a tick")
+
+    def commit(self) -> None:
+        pass
+
+
+def write_events(writer: StoreWriter) -> None:
+    until = time.monotonic() + 20.0
+    while time.monotonic() < until:
+        writer.put([], remembered=("later",))  # type: ignore[arg-type]
+        time.sleep(0.3)
+
+
+def test_no_place_is_stored_behind_events_that_could_not_be() -> None:
+    store = Store()
+    writer = StoreWriter(store, print, lambda events: None, threaded=True)  # type: ignore[arg-type]
+    writer.put([Event(kind="alarm")], remembered=("before",))  # type: ignore[arg-type]
+    writer.put([Event(kind="decision")], remembered=("with it",))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="encoded"):
+        write_events(writer)
+    writer.close()
+    assert store.stored == ["alarm", ("before",)]
+
+
+def test_an_error_as_it_looks_what_is_due_reaches_the_loop() -> None:
+    before = threading.active_count()
+    writer = StoreWriter(Store(0), print, lambda events: None, threaded=True)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="a tick"):
+        write_events(writer)
+    writer.close()
+    assert threading.active_count() == before
+
+
+def test_what_cannot_be_told_is_stored_all_the_same() -> None:
+    def broken(events: object) -> None:
+        raise BrokenPipeError
+
+    store = Store()
+    writer = StoreWriter(store, print, broken, threaded=True)  # type: ignore[arg-type]
+    writer.put([Event(kind="alarm")])
+    writer.put([Event(kind="alarm")], remembered=("behind",))  # type: ignore[arg-type]
+    writer.close()
+    assert store.stored == ["alarm", "alarm", ("behind",)]

@@ -13,13 +13,13 @@ import pytest
 
 from agent_example import RATE, event_lines, package, recording, signal
 from edgewright.cli.main import run
+from edgewright.core.records.device import Event, Packet
 from edgewright.device.agent.settings import check_settings
 from edgewright.device.agent.startup import run_agent
 from edgewright.device.agent.stream import StreamState
 from edgewright.device.sources import short_source
-from edgewright.device.store import purge, reader, status
+from edgewright.device.store import reader, status
 from edgewright.device.store.store import Store
-from edgewright.schema.device import Event, Packet
 
 DECISION = {"smoothing": 3, "debounce": 2, "alarms": ["on"]}
 PERIOD = 2.0
@@ -182,7 +182,7 @@ def test_a_purge_of_rows_keeps_the_place_and_one_of_what_was_learnt_forgets_it(f
     turns(folder, 2)
     for name, missed in (("rows", False), ("learnt", True)):
         with Store.open(folder / "store") as store:
-            purge.purge(store, [name])
+            status.purge(store, [name])
         before = alarms(folder)
         at = 4.0 if name == "rows" else 8.0
         append(folder, at, at + 4.0)

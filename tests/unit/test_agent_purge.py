@@ -12,11 +12,11 @@ from agent_example import Given, given, package, packets, signal
 from edgewright.cli.main import run
 from edgewright.core.files import write_atomic
 from edgewright.device.agent.checkpoint import Checkpoint, SavedState
-from edgewright.device.store import purge, reader, status, stream_state
+from edgewright.device.store import reader, status, stream_state
+from edgewright.device.store.records import StoreConfig
 from edgewright.device.store.startup import MIN_BYTES
 from edgewright.device.store.store import Store
 from edgewright.device.store.stream_state import LARGEST, LEARNED_FOLDER, STATE_FILE, share
-from edgewright.schema.store import StoreConfig
 
 CANARY = np.float32(0.987654)
 STREAM = "ward-7-bed-3"
@@ -95,8 +95,8 @@ def test_what_is_deleted_is_overwritten_first(store: Path) -> None:
     other = store.parent / "link"
     (store / STATE_FILE).write_bytes(CANARY.tobytes() * 100)
     other.hardlink_to(store / STATE_FILE)
-    with Store.open(store, purge.patient(store)) as opened:
-        assert purge.purge(opened, ["learnt"]) == {"learnt": 3}
+    with Store.open(store, status.patient(store)) as opened:
+        assert status.purge(opened, ["learnt"]) == {"learnt": 3}
     assert other.read_bytes() == bytes(400)
 
 

@@ -15,19 +15,19 @@ import pytest
 from numpy.typing import NDArray
 
 from agent_example import Given, given, package, packets, reference_of, signal, stretch
+from edgewright.core.records.data import Column, Floats
+from edgewright.core.records.device import Event
+from edgewright.core.records.package import ReferenceColumn
 from edgewright.device.agent.checkpoint import Checkpoint, SavedState, decoded, encoded, goes_on
 from edgewright.device.agent.stream_drift import StreamDetector, StreamDrift
+from edgewright.device.configuration import DriftSettings
 from edgewright.device.store import reader, stream_state
 from edgewright.device.store.store import Store
 from edgewright.device.store.stream_state import LARGEST, STATE_FILE
 from edgewright.device.timeline import Ready
 from edgewright.monitor.detector_stream import write_detector
 from edgewright.monitor.detectors import kind
-from edgewright.schema.data import Column, Floats
-from edgewright.schema.detector import DetectorSpec, Threshold
-from edgewright.schema.device import Event
-from edgewright.schema.device_config import DriftSettings
-from edgewright.schema.package import ReferenceColumn
+from edgewright.monitor.records import DetectorSpec, Threshold
 
 EventLine = tuple[float, str, float | None, object]
 

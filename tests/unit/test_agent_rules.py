@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from agent_example import Floats, event_lines, given, lines, package, packets, signal
+from edgewright.core.errors import ProgramRefusedError, UnknownNameError
+from edgewright.core.records.device import Event, Packet
 from edgewright.device.store import reader
-from edgewright.schema.device import Event, Packet
-from edgewright.schema.errors import InputError
 
 HEAT = """
 name = "heat"
@@ -118,9 +118,9 @@ def test_only_commands_of_the_settings_run_and_without_a_shell(folder: Path) -> 
     events = given(folder, slowly(), settings=settings, live=True)[0]
     assert [e.detail["command"] for e in events if e.label == "lamp"] == ["started"]
     assert out.read_text() == "on"
-    with pytest.raises(InputError, match=r"no command 'lamp'\. Known: none"):
+    with pytest.raises(UnknownNameError, match=r"no command 'lamp'\. Known: none"):
         given(folder, [], settings={"rules": [{"path": "loop.toml"}]})
-    with pytest.raises(InputError, match=r"the whole path of a program, got 'lamp\.sh'"):
+    with pytest.raises(ProgramRefusedError, match=r"the whole path of a program, got 'lamp\.sh'"):
         given(folder, [], settings={"commands": {"lamp": {"run": ["lamp.sh"]}}})
 
 
@@ -151,7 +151,7 @@ def test_the_watchdog_calls_while_nothing_comes(folder: Path) -> None:
 )
 def test_a_table_that_asks_for_what_is_not_there_is_refused(folder: Path, old: str, new: str, message: str) -> None:
     (folder / "heat.toml").write_text(HEAT.replace(old, new))
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UnknownNameError, match=message):
         ruled(folder, signal(1.0), "heat.toml")
 
 

@@ -1,4 +1,4 @@
-"""From a recording to decisions, alarms, health and summaries in a store; the same rows give the same bytes."""
+"""The agent's loop over rows: decisions, alarms, and clocks that are set."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from agent_example import RATE, event_lines, given, lines, package, packets, recording, reference, run, signal
-from edgewright.core.input.windows import cut
+from edgewright.core.input.recordings import cut
+from edgewright.core.records.device import Event
+from edgewright.core.records.package import WindowSpec
+from edgewright.device.agent import loop
 from edgewright.device.agent.feed import WindowCutter
 from edgewright.device.store import reader
-from edgewright.device.timeline import Ready
-from edgewright.schema.device import Event
-from edgewright.schema.package import WindowSpec
+from edgewright.device.timeline import Ready, WallClock
 
 ALARMS = {"decision": {"debounce": 2, "threshold": 0.6, "alarms": ["on"], "refractory": 5.0}}
 
@@ -116,7 +117,7 @@ def test_another_unit_is_told(tmp_path: Path) -> None:
 
 
 def _plain() -> tuple[object, ...]:
-    from edgewright.schema.data import Column
+    from edgewright.core.records.data import Column
 
     return (Column(name="level"), Column(name="heat"))
 
@@ -170,3 +171,41 @@ def test_no_window_reaches_over_a_gap(folder: Path) -> None:
     # 149 and 551 rows apart: windows of 10 every 5 rows in each.
     assert summary.detail["windows"] == 28 + 109
     assert summary.detail["gaps"] == 1
+
+
+DAY, BEGIN = 86400.0, 1.76e9
+SETTINGS = {"packages": [{"path": "switch.edge", "decision": {"debounce": 2, "alarms": ["on"]}}]}
+
+
+def _sort_key(event: Event) -> tuple[str, str, float, float]:
+    return event.kind, event.label, event.time, event.wall or 0.0
+
+
+def test_a_clock_that_is_set_while_the_agent_runs_changes_no_answer_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("still", "set"):
+        (tmp_path / name).mkdir()
+        package(tmp_path / name / "switch.edge")
+    steps, where = [0.0], [0]
+
+    def wall() -> float:
+        where[0] += 1
+        return BEGIN + steps[min(where[0] // 10, len(steps) - 1)]
+
+    monkeypatch.setattr(loop, "WallClock", lambda: WallClock(wall, lambda: 0.0, lambda: None))
+    listed = packets(signal(40.0))  # forty looks at the source
+    still, _ = given(tmp_path / "still", listed, settings=SETTINGS, live=True)
+    steps[:], where[0] = [0.0, 400 * DAY, -400 * DAY, 0.0], 0
+    events, report = given(tmp_path / "set", listed, settings=SETTINGS, live=True)
+    jumps = [event.detail["amount"] for event in events if event.label == "clock"]
+    assert jumps == [400 * DAY, -800 * DAY, 400 * DAY]
+    # An alarm is told once it is on the disk: its place among the others is chance.
+    assert sorted(event_lines(events, "decision", "alarm")) == sorted(event_lines(still, "decision", "alarm"))
+    assert report.alarms == 5
+    # Each event has the time of day that was set then.
+    walls = {round((event.wall - BEGIN) / DAY) for event in events if event.kind == "decision" and event.wall}
+    assert walls == {0, 400, -400}
+    with reader.look(tmp_path / "set" / "store") as database:
+        stored = [record.event for record in reader.events(database, limit=1000, newest=False)]
+    assert sorted(stored, key=_sort_key) == sorted(events, key=_sort_key)

@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 
 from agent_example import Given, event_lines, given, package, packets, recording, reference_of, run, signal
+from edgewright.core.errors import CheckFailedError, InputError
+from edgewright.core.records.data import Column
+from edgewright.core.records.device import Event, Packet
 from edgewright.device.agent.process_status import Latency, Notices
 from edgewright.device.agent.settings import check_settings
 from edgewright.device.agent.startup import Delivery
@@ -18,10 +21,7 @@ from edgewright.device.store import reader, status
 from edgewright.device.store.store import Store
 from edgewright.monitor.detector_stream import write_detector
 from edgewright.monitor.detectors import kind
-from edgewright.schema.data import Column
-from edgewright.schema.detector import DetectorSpec, Threshold
-from edgewright.schema.device import Event, Packet
-from edgewright.schema.errors import CheckFailedError, InputError
+from edgewright.monitor.records import DetectorSpec, Threshold
 
 
 @pytest.fixture

@@ -16,18 +16,19 @@ from PIL import Image
 
 from cli_runner import Cli
 from edgewright.cli.main import run
+from edgewright.core.errors import DataError, InputError
 from edgewright.core.prediction.objects import oddest
 from edgewright.core.predictor import load
-from edgewright.data.goods import split_goods
-from edgewright.models.anomaly import ComposedRows, NetworkAnomaly
+from edgewright.core.records.config import SplitConfig
+from edgewright.core.records.data import Column, Samples
+from edgewright.core.records.package import ObjectMap
+from edgewright.core.records.trace_flow import AnomaliesRecord
+from edgewright.data.near_duplicates import split_goods
+from edgewright.models.detection import ComposedRows, NetworkAnomaly
 from edgewright.pipeline.config import checked
-from edgewright.pipeline.evaluation.anomaly import evaluate_anomalies
+from edgewright.pipeline.evaluation.evaluate import evaluate_anomalies
 from edgewright.pipeline.run import run_pipeline
-from edgewright.schema.config import SplitConfig
-from edgewright.schema.data import Column, Samples
-from edgewright.schema.errors import InputError
-from edgewright.schema.objects import AnomaliesRecord, ObjectMap
-from edgewright.trace.record import read_trace
+from edgewright.trace.page_model import read_trace
 from edgewright.training.loop import Sampled
 from edgewright.training.rows import ArrayRows
 
@@ -86,7 +87,7 @@ def test_odd_pictures_evaluate_and_nothing_else() -> None:
     ],
 )
 def test_bad_pictures_are_one_line(samples: Samples, split: SplitConfig, line: str) -> None:
-    with pytest.raises(InputError) as refused:
+    with pytest.raises(DataError) as refused:
         split_goods(samples, split, 0)
     assert line in str(refused.value)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from edgewright.core.errors import PipelineError
 from edgewright.core.predictor import Predictor
-from edgewright.schema.errors import InputError
 from small_pipeline import rows, run_small, write_rows, write_toml
 
 
@@ -33,6 +33,6 @@ def test_data_whose_every_test_sample_misses_too_much_is_refused(tmp_path: Path)
     table = [["", b, label] if n % 2 else [a, "", label] for n, (a, b, label) in enumerate(rows())]
     toml = write_toml(tmp_path / "small.toml", write_rows(tmp_path / "rows.csv", table))
     toml.write_text(toml.read_text().replace('kind = "impute"', 'kind = "impute"\nlimit = 0.4'))
-    with pytest.raises(InputError, match=r"test samples that have an answer.*raise the `limit`"):
+    with pytest.raises(PipelineError, match=r"test samples that have an answer.*raise the `limit`"):
         run_small(toml, tmp_path / "runs")
     assert not (tmp_path / "runs").exists()

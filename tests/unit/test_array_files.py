@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from edgewright.core import array_files, matlab_files
-from edgewright.core.array_files import read_npy, read_npz
+from edgewright.core import array_files
+from edgewright.core.array_files import main, read_mat, read_npy, read_npz
 from edgewright.core.csv.rows import read_csv
-from edgewright.core.matlab_files import main, read_mat
+from edgewright.core.errors import ArrayFileError, EdgewrightError, FileTooLargeError
 from edgewright.data.load import load_data
-from edgewright.schema.errors import EdgewrightError, InputError
 
 VALUES = np.random.default_rng(0).normal(size=(50, 3))
 LABELS = np.array(["on", "off"] * 25)
@@ -69,7 +68,7 @@ def test_a_shape_that_the_file_cannot_hold_is_refused_before_it_is_allocated(con
     (tmp_path / "a.npz").write_bytes(archive(content))
     tracemalloc.start()
     for read in (lambda: read_npy(tmp_path / "a.npy", "a"), lambda: read_npz(tmp_path / "a.npz", "a")):
-        with pytest.raises(InputError):
+        with pytest.raises(ArrayFileError):
             read()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -79,7 +78,7 @@ def test_a_shape_that_the_file_cannot_hold_is_refused_before_it_is_allocated(con
 def test_arrays_beyond_the_free_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.savez_compressed(tmp_path / "a.npz", X=np.zeros(10_000))
     monkeypatch.setattr(array_files, "free_bytes", lambda: 50_000.0)
-    with pytest.raises(InputError, match="memory"):
+    with pytest.raises(FileTooLargeError):
         read_npz(tmp_path / "a.npz", "a.npz")
 
 
@@ -111,7 +110,7 @@ def test_matlab_files_are_read_in_a_process_of_their_own(tmp_path: Path) -> None
     assert np.char.strip(read["y"]).tolist() == LABELS.tolist()
     assert read["arr_0"].ravel().tolist() == list(range(50))
     savemat(tmp_path / "b.mat", {"cells": np.array([{"a": 1}, "b"], dtype=object)})
-    with pytest.raises(InputError, match="numbers or texts") as caught:
+    with pytest.raises(ArrayFileError) as caught:
         read_mat(tmp_path / "b.mat", "b.mat")
     assert caught.value.where == "b.mat cells"
 
@@ -119,14 +118,14 @@ def test_matlab_files_are_read_in_a_process_of_their_own(tmp_path: Path) -> None
 def test_a_reader_that_takes_too_long_or_too_much_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     savemat(tmp_path / "a.mat", {"X": VALUES})
     with monkeypatch.context() as patch:
-        patch.setattr(matlab_files, "BASE_S", 0.01)
-        with pytest.raises(InputError, match="0 s"):
+        patch.setattr(array_files, "BASE_S", 0.01)
+        with pytest.raises(ArrayFileError, match="0 s"):
             read_mat(tmp_path / "a.mat", "slow")
     with monkeypatch.context() as patch:
-        patch.setattr(matlab_files, "BASE_BYTES", 1 << 20)
-        patch.setattr(matlab_files, "BYTES_PER_BYTE", 0)
-        patch.setattr(matlab_files, "free_bytes", lambda: 0.0)
-        with pytest.raises(InputError):
+        patch.setattr(array_files, "BASE_BYTES", 1 << 20)
+        patch.setattr(array_files, "BYTES_PER_BYTE", 0)
+        patch.setattr(array_files, "free_bytes", lambda: 0.0)
+        with pytest.raises(ArrayFileError):
             read_mat(tmp_path / "a.mat", "large")
     assert read_mat(tmp_path / "a.mat", "a.mat")["X"].shape == VALUES.shape
 

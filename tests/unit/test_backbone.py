@@ -13,17 +13,17 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.compression.int8 import quantise
-from edgewright.compression.prune import structured
 from edgewright.compression.qat import alone
+from edgewright.compression.retraining import structured
+from edgewright.core.errors import BackboneMissingError, ConfigError, InputError
+from edgewright.core.records.data import Column
 from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.network import NetworkClassifier
 from edgewright.pipeline.config import checked, config_hash, read_config
+from edgewright.pipeline.fitting import graph_of
 from edgewright.pipeline.run import run_pipeline
-from edgewright.pipeline.whole_graph import graph_of
-from edgewright.schema.data import Column
-from edgewright.schema.errors import InputError
 from layer_examples import FILES
 from picture_folder import write_pictures
 from support import shared_data
@@ -175,9 +175,9 @@ def test_keys_of_the_model_become_its_first_layer(files: dict[str, Path], tmp_pa
     assert [layer["kind"] for layer in deep.model.layers] == ["backbone", "global_average_pool"]
     dense = {"kind": "dense", "units": 4}
     assert checked({**base, "model": {"backbone": str(file), "layers": [dense]}}, "p").model.layers[1:] == (dense,)
-    with pytest.raises(InputError, match="freeze without one"):
+    with pytest.raises(BackboneMissingError, match="freeze without one"):
         checked({**base, "model": {"freeze": 0.8}}, "p")
-    with pytest.raises(InputError, match="at most 1"):
+    with pytest.raises(ConfigError):
         checked({**base, "model": {"backbone": str(file), "freeze": 1.2}}, "p")
     # The file lies beside the TOML, and where both lie has no part in the hash.
     for folder in (tmp_path / "a", tmp_path / "b"):

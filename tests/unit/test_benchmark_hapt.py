@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from benchmarks import HAPT
 from benchmarks.hapt.answers import Answers, f1_of_present, mean_over_people, share_right
 from benchmarks.hapt.crossvalidation import cross_validate, others, people_of
 from benchmarks.hapt.network_file import network_file
@@ -13,7 +14,7 @@ from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.models.network import NetworkClassifier
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.whole_graph import graph_of
+from edgewright.pipeline.fitting import graph_of
 from edgewright.preprocessing.scale import Scale
 from support import shared_data
 
@@ -56,7 +57,7 @@ def test_the_network_alone_answers_as_the_whole() -> None:
 @pytest.mark.slow
 @pytest.mark.needs_data
 def test_people_who_evaluate_take_no_part_in_choosing() -> None:
-    config = read_config("hapt")
+    config = read_config(HAPT)
     assert config.split.test_groups == ("26", "27", "28", "29", "30")
     people = people_of(others(str(shared_data("har-hapt")), config))
     assert len(people) == 16

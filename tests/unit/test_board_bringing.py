@@ -18,7 +18,9 @@ from board_gateway import EmulatedBoard, PtyBoard
 from c99_stages import need_compiler
 from cli_runner import Cli
 from edgewright.cli.main import run
+from edgewright.core.errors import InputError
 from edgewright.core.package import Package, parse_package, read_package
+from edgewright.core.records.fleet import BoardAsk, BoardEntry, BoardRound, BoardSeen
 from edgewright.device.boards.configuration import checked_link, read_boards
 from edgewright.device.boards.link import BoardLine, open_link
 from edgewright.device.boards.reconciliation import BoardCheck, look
@@ -33,8 +35,6 @@ from edgewright.device.boards.weights import (
 from edgewright.export.emulator import missing_tools
 from edgewright.fleet.device.board_process import carry_out
 from edgewright.fleet.device.board_updates import BoardProcess
-from edgewright.schema.boards import BoardAsk, BoardEntry, BoardRound, BoardSeen
-from edgewright.schema.errors import InputError
 from support import left_out
 
 serial = pytest.importorskip("serial")

@@ -18,10 +18,9 @@ from edgewright.core.prediction.executor import compile_graph
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_host.host import FLAGS, compile_c99, context_of
-from edgewright.export.contract import Subject
+from edgewright.export.contract import Subject, read_subject
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.export.slots import read_layout, slot_code, slot_files, weights_body
-from edgewright.export.subject import read_subject
 from integer_networks import samples_of, small
 from support import left_out
 

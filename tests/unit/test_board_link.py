@@ -16,13 +16,13 @@ from board_example import Board, build, train
 from c99_stages import need_compiler
 from cli_runner import Cli
 from edgewright.cli.main import run
+from edgewright.core.errors import CheckFailedError, OutputError
 from edgewright.core.package import parse_package, read_package
 from edgewright.core.predictor import Predictor
 from edgewright.device.boards import link
 from edgewright.device.boards.link import BoardLine, Port, answer, request
 from edgewright.device.boards.reconciliation import update
 from edgewright.device.boards.weights import with_weights
-from edgewright.schema.errors import CheckFailedError, OutputError
 from frames_example import write_rows
 
 serial = pytest.importorskip("serial")

@@ -14,12 +14,12 @@ from board_example import KEY, PUBLIC, Board, build, train
 from c99_stages import need_compiler
 from cli_runner import Cli
 from edgewright.cli.main import run
+from edgewright.core.errors import CheckFailedError, InputError
 from edgewright.core.package import read_package
 from edgewright.device.boards.weights import HEADER, parse_weights, weights_for
+from edgewright.export.contract import read_subject
 from edgewright.export.slots import read_layout, slot_code, slot_files, weights_body
-from edgewright.export.subject import read_subject
-from edgewright.fleet.protocol.keys.files import make_key
-from edgewright.schema.errors import CheckFailedError, InputError
+from edgewright.fleet.protocol.keys import make_key
 
 pytestmark = pytest.mark.slow
 OK, ORDER, DAMAGED, FORMAT, LAYOUT, OLDER, SIGNATURE, ANSWERS, TRIAL, NONE = 0, 1, 5, 6, 7, 8, 9, 10, 11, 12

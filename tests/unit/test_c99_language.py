@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from c99_examples import WARNINGS
+from edgewright.core.errors import ExportError
 from edgewright.export.c99_language.student import write_language_c99
-from edgewright.nlp.utterance.model_file import Arrays, student_of
-from edgewright.nlp.utterance.normalise import LONGEST, normalised
-from edgewright.schema.errors import InputError
-from edgewright.schema.language import LanguageSpec, StudentSpec
+from edgewright.nlp.records import LanguageSpec, StudentSpec
+from edgewright.nlp.utterance.parse import Arrays, student_of
+from edgewright.nlp.utterance.values import LONGEST, normalised
 from support import left_out, shared_data
 
 ROWS, HIDDEN, CLASSES = 900, 16, 9
@@ -164,5 +164,5 @@ def test_nothing_is_read_beyond_its_end(tmp_path: Path) -> None:
 
 def test_names_that_c_does_not_take() -> None:
     for name in ("int", "1a", "a-b", ""):
-        with pytest.raises(InputError):
+        with pytest.raises(ExportError):
             write_language_c99(*model(), name=name)

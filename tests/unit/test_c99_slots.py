@@ -16,15 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from c99_language_example import Library, built, in_python, jumble, memory, model, written
-from edgewright.export.c99_language.slots import Slots
-from edgewright.export.c99_language.student import write_language_c99
+from edgewright.export.c99_language.student import Slots, write_language_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.language.utterances import read
-from edgewright.nlp.utterance.model_file import Arrays
-from edgewright.nlp.utterance.normalise import LONGEST, compose
-from edgewright.nlp.utterance.parse import Understanding
-from edgewright.nlp.utterance.values import NAMES
-from edgewright.schema.language import LanguageSpec
+from edgewright.nlp.records import LanguageSpec
+from edgewright.nlp.utterance.parse import Arrays, Understanding
+from edgewright.nlp.utterance.values import LONGEST, NAMES, compose
 from support import left_out, need_sanitizers, shared_data
 
 CALL = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')

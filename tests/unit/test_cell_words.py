@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgewright.core.units import MISSING_LABELS, MISSING_NUMBERS, MISSING_TEXTS, is_date, is_number
+from edgewright.core.formatting import MISSING_LABELS, MISSING_NUMBERS, MISSING_TEXTS, is_date, is_number
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from edgewright.core.records.data import Column, DataSet, Samples
+from edgewright.core.records.trace import EvaluationRecord, Interval, MetricRecord
 from edgewright.pipeline.evaluation.class_metric import VerdictMetric, metric_record, verdict_metric
-from edgewright.race.metrics import choose
+from edgewright.race.heats import choose
 from edgewright.race.problem import Problem
-from edgewright.schema.data import Column, DataSet, Samples
-from edgewright.schema.trace import EvaluationRecord, Interval, MetricRecord
 from edgewright.trace.sentences.readiness import NO_MODEL, NOT_READY, READY, state_of, verdict
 from edgewright.training.metrics import default_class_metric
 

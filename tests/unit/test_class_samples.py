@@ -13,11 +13,11 @@ import trace_example as example
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.evaluation.class_samples import class_samples
+from edgewright.pipeline.evaluation.class_metric import class_samples
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.plan import data_plan
 from edgewright.trace.html import page_html
-from edgewright.trace.sections.samples import values_of
+from edgewright.trace.sections.data import values_of
 from edgewright.trace.sentences.opening import opening
 from small_pipeline import run_small
 

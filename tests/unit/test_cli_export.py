@@ -12,16 +12,16 @@ import pytest
 from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.archive import pack
+from edgewright.core.errors import ExportError, InputError, UnknownNameError
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import read_package
 from edgewright.core.prediction.executor import compile_graph
-from edgewright.core.prediction.native_modules import find_module
+from edgewright.core.prediction.objects import find_module
 from edgewright.core.predictor import package_path
 from edgewright.export._extension.build import can_build
 from edgewright.export.c99_host.host import compiler_command, load_c99
 from edgewright.export.contract import find_target
 from edgewright.graph.from_tflite import read_tflite
-from edgewright.schema.errors import InputError, UnknownNameError
 from foreign import MODELS, model, node
 from small_pipeline import run_small, write_rows, write_toml
 from support import left_out
@@ -81,7 +81,7 @@ def test_a_package_becomes_c_with_a_header(folder: Path, tmp_path: Path, capsys:
 
 @pytest.mark.parametrize(("tool", "target"), [("arduino", "library"), ("ESP-IDF", "library"), ("webassembly", "web")])
 def test_the_name_of_a_tool_points_to_the_target_that_writes_for_it(tool: str, target: str) -> None:
-    with pytest.raises(InputError, match=f"(?i)^expected --to {target}, which writes .*{tool}.*, got --to {tool}"):
+    with pytest.raises(ExportError, match=f"(?i)^expected --to {target}, which writes .*{tool}.*, got --to {tool}"):
         find_target(tool)
 
 
@@ -198,7 +198,9 @@ def test_a_model_beyond_the_device_is_exit_code_1(tmp_path: Path, capsys: Captur
     assert run(arguments) == 1
     out, err = capsys.readouterr()
     assert "wrote" in out
-    assert err.startswith("edgewright: wide on cortex-m4: flash 8.00 MB is 6.95 MB (663%) beyond 1.05 MB")
+    assert err.startswith(
+        "edgewright: error[check-failed]: wide on cortex-m4: flash 8.00 MB is 6.95 MB (663%) beyond 1.05 MB"
+    )
     assert "; RAM " not in err
     assert "what would fit: the int8 form, 2.0" in err
     assert " is too large, too, and esp32-s3 holds the model as it is (8.39 MB of flash and " in err

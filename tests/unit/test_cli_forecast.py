@@ -83,16 +83,12 @@ def test_rows_that_the_forecaster_knows_are_passed_over(tmp_path: Path, cli: Cli
     assert cli.json("forecast", "run", tmp_path / "load.forecaster", "--csv", whole)["rows"] == 5
 
 
-def test_the_terminal_and_the_page_say_backtest_coverage_and_forecast(tmp_path: Path, cli: Cli) -> None:
+def test_the_terminal_says_backtest_coverage_and_forecast(tmp_path: Path, cli: Cli) -> None:
     data = write(tmp_path / "load.csv", load(600))
-    page = tmp_path / "load.html"
-    text = cli("forecast", data, "--column", "load", "--horizon", "12", "--page", page)
+    text = cli("forecast", data, "--column", "load", "--horizon", "12")
     assert "season of the calendar: 24 and 168 rows (every 3600 s)" in text
     assert "80 % interval covered" in text
     assert "rows from the last one" in text
-    assert '<span class="key k2">forecast</span>' in page.read_text(), "colours are named"
-    assert "(chosen)" in page.read_text()
-    assert "--force" in refused(cli, str(data), "--column", "load", "--horizon", "12", "--page", str(page))
 
 
 def test_gaps_are_filled_and_said(tmp_path: Path, cli: Cli) -> None:
@@ -144,18 +140,6 @@ def test_what_a_file_may_be_wrong_in_is_said(tmp_path: Path, cli: Cli) -> None:
     back = tmp_path / "back.csv"
     back.write_text("time,v\n" + "".join(f"{100 - k},{k}\n" for k in range(50)))
     assert "a step back" in refused(cli, str(back), "--horizon", "3")
-
-
-def test_a_chronos_directory_without_weights_is_refused_and_a_missing_package_is_said(tmp_path: Path, cli: Cli) -> None:
-    data = str(write(tmp_path / "load.csv", load(200)))
-    model = tmp_path / "chronos-bolt"
-    model.mkdir()
-    (model / "config.json").write_text("{}")
-    requested = (data, "--column", "load", "--horizon", "12", "--chronos", str(model))
-    assert "weights" in refused(cli, *requested)
-    (model / "model.safetensors").write_bytes(b"")
-    candidates = cli.json("forecast", *requested)["tried"]
-    assert next(one["why"] for one in candidates if one["name"].startswith("Chronos")).endswith("chronos-forecasting)")
 
 
 def test_parquet_gives_the_same_forecaster_as_csv(tmp_path: Path, cli: Cli, capsys: Capture) -> None:

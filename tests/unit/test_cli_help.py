@@ -32,7 +32,7 @@ def commands() -> dict[tuple[str, ...], click.Command]:
 
 
 def test_the_commands_of_the_first_fifteen_minutes_are_there() -> None:
-    assert {"check", "data", "demo", "predict", "run"} <= set(COMMANDS)
+    assert {"check", "demo", "init", "predict", "run"} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("path", commands(), ids=" ".join)
@@ -66,7 +66,7 @@ def test_version_and_nothing(cli: Cli, capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["activty"], "no command 'activty'. Known: adapt, advise, bus, check, "),
+        (["activty"], "no command 'activty'. Known: adapt, advise, check, "),
         (["chek", "x"], "Did you mean 'check'?"),
         (["run"], "Missing argument 'PIPELINE'. Try: edgewright run --help"),
         (["run", "activity", "--seed", "3"], "No such option"),

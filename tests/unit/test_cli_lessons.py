@@ -21,11 +21,10 @@ from edgewright.export.answering import load
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.pipeline.run import RunResult
-from edgewright.pipeline.run_folder.journal import Journalling, journalled
-from edgewright.pipeline.run_folder.listener import Listener
+from edgewright.pipeline.run_folder.journal import Journalling, Listener, journalled
 from edgewright.trace.journal import journals
 from edgewright.trace.modes import modes
-from edgewright.trace.record import read_trace, write_trace
+from edgewright.trace.page_model import read_trace, write_trace
 from small_pipeline import ROWS, rows, run_small, write_rows, write_toml
 
 Capture = pytest.CaptureFixture[str]

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from edgewright.cli.command import Aside, Result, Stream, argument, declare, option
 from edgewright.cli.text import describe, wrote
-from edgewright.schema.errors import CHECK_SAID_NO, CheckFailedError
+from edgewright.core.errors import CHECK_SAID_NO, CheckFailedError
 
 
 class Part(msgspec.Struct, frozen=True):

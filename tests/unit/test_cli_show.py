@@ -13,9 +13,9 @@ import pytest
 import trace_example
 from cli_runner import Cli
 from edgewright.cli.main import run
-from edgewright.schema.trace import PAGE_VERSION, TRACE_VERSION
-from edgewright.trace import record as page_file
-from edgewright.trace.record import PAGE_FILE, page_version, trace_bytes, write_trace
+from edgewright.core.records.trace import PAGE_VERSION, TRACE_VERSION
+from edgewright.trace import page_model as page_file
+from edgewright.trace.page_model import PAGE_FILE, page_version, trace_bytes, write_trace
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ import polars as pl
 import pytest
 
 from cli_runner import Cli
-from edgewright.core.clocks.texts import joined, parts_of
+from edgewright.core.clocks.reader import joined, parts_of
 from edgewright.core.csv.rows import read_csv
+from edgewright.core.errors import UnknownNameError
 from edgewright.core.input.samples import to_samples
 from edgewright.core.package import read_package
 from edgewright.data.load import load_data
-from edgewright.schema.errors import UnknownNameError
 
 START = datetime(2024, 4, 28, 21, 0, tzinfo=UTC)
 

@@ -8,12 +8,12 @@ import pytest
 from edgewright.core.clocks.reader import ClockReader
 from edgewright.core.csv.header import Header
 from edgewright.core.csv.rows import Rows
+from edgewright.core.errors import TimeFormatError
 from edgewright.core.input.recordings import Boundaries
 from edgewright.core.input.samples import to_samples
+from edgewright.core.records.data import Column
+from edgewright.core.records.package import Manifest, RecordingColumns, WindowSpec
 from edgewright.data.clock import read_clock
-from edgewright.schema.data import Column
-from edgewright.schema.errors import InputError
-from edgewright.schema.package import Manifest, RecordingColumns, WindowSpec
 
 ROWS = 200
 GAP_AT = 120
@@ -70,13 +70,13 @@ def test_a_reader_goes_on_from_its_state(kind: str) -> None:
 def test_a_cell_that_is_no_time_is_missing_and_the_others_go_on() -> None:
     times = ClockReader("t").seconds(["", "1", "soon", "3", "2024-05-01"])
     np.testing.assert_array_equal(times, [np.nan, 1, np.nan, 3, np.nan])
-    with pytest.raises(InputError, match="got 'soon' - at row 3"):
+    with pytest.raises(TimeFormatError, match="got 'soon' - at row 3"):
         read_clock(np.array(["1", "2", "soon"]), column="t", unit="s", row_name=lambda row: f"row {row + 1}")
 
 
 @pytest.mark.parametrize("cells", [["10 ms", "20 ms", "0.03 s"], ["10 ms", "20 ms", "30"], ["10", "20", "30 ms"]])
 def test_a_clock_has_one_unit(cells: list[str]) -> None:
-    with pytest.raises(InputError, match="row 3"):
+    with pytest.raises(TimeFormatError, match="row 3"):
         read_clock(np.array(cells), column="t", unit="auto", row_name=lambda row: f"row {row + 1}")
     reader = ClockReader("t")
     assert np.isfinite(reader.seconds(cells[:2])).all()
@@ -97,9 +97,9 @@ def test_times_that_float32_rounded_are_refused(start: float) -> None:
     times = np.arange(ROWS) / 200 + start
     table = np.stack([np.arange(ROWS), times], 1)
     rows = Rows(("x", "time"), table.astype(np.float32), {}, {}, np.arange(ROWS), Header(("x", "time"), ","), "rows")
-    with pytest.raises(InputError, match=r"float32.*time_columns"):
+    with pytest.raises(TimeFormatError, match=r"float32.*time_columns"):
         to_samples(rows, _manifest())
-    with pytest.raises(InputError, match="float32"):
+    with pytest.raises(TimeFormatError, match="float32"):
         to_samples({"x": table[:, 0], "time": times.astype(np.float32)}, _manifest())
     gap = times + np.where(np.arange(ROWS) >= 105, 60, 0)
     assert len(to_samples({"x": table[:, 0], "time": gap}, _manifest())) == 10 + 9

@@ -11,16 +11,23 @@ import numpy as np
 import pytest
 
 from cli_runner import Cli
-from edgewright.core.clocks.reader import ClockReader
-from edgewright.core.clocks.texts import day_order, is_day, is_time_of_day, is_time_text, needs_order, seconds_of
+from edgewright.core.clocks.reader import (
+    ClockReader,
+    day_order,
+    is_day,
+    is_time_of_day,
+    is_time_text,
+    needs_order,
+    seconds_of,
+)
+from edgewright.core.errors import TimeFormatError
 from edgewright.core.package import read_package
+from edgewright.core.records.config import ModelConfig, PipelineConfig
 from edgewright.data.clock import split_clock
 from edgewright.data.load import load_data
 from edgewright.data.table_proposal import propose_table
 from edgewright.pipeline.package.packaging import recording_columns
 from edgewright.pipeline.plan import data_plan
-from edgewright.schema.config import ModelConfig, PipelineConfig
-from edgewright.schema.errors import InputError
 
 START = datetime(2024, 4, 3, 10, 15, tzinfo=UTC)
 DAYS = [START + timedelta(days=day) for day in range(20)]
@@ -143,7 +150,7 @@ def test_dates_that_nothing_tells_are_a_question(tmp_path: Path, cli: Cli) -> No
         assert "say --time-unit dmy (the day first) or mdy (time_unit in [data])" in error
     cli("check", path, "--target", "state", "--time-unit", "dmy")
     assert propose_table(str(path), {"time_unit": "mdy"}).table["time_unit"] == "mdy"
-    with pytest.raises(InputError, match=r"order of day and month is clear.*rows\.csv line 2, column Date"):
+    with pytest.raises(TimeFormatError, match=r"order of day and month is clear.*rows\.csv line 2, column Date"):
         load_data({"kind": "csv", "path": str(path), "time": "Date", "target": "state"}, seed=0)
     dataset = load_data(
         {"kind": "csv", "path": str(path), "time": "Date", "time_unit": "dmy", "target": "state"}, seed=0
@@ -156,7 +163,7 @@ def test_dates_in_another_order_than_time_unit_say_which(tmp_path: Path) -> None
         tmp_path / "rows.csv", lambda day: f"{day:%d/%m/%Y}", [START + timedelta(days=14 + n) for n in range(5)]
     )
     table: dict[str, object] = {"kind": "csv", "path": str(path), "time": "Date", "time_unit": "mdy", "target": "state"}
-    with pytest.raises(InputError, match="in one order of day and month, that of time_unit") as error:
+    with pytest.raises(TimeFormatError) as error:
         load_data(table, seed=0)
     assert "Here it is dmy, the day first" in error.value.do
 

@@ -9,12 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.core.clocks.units import unit_in_name
+from edgewright.core.errors import TimeFormatError
 from edgewright.data.clock import UnitChoice, choose_unit, read_clock
 from edgewright.data.load import load_data
-from edgewright.data.small_tables import SAMPLES
 from edgewright.data.table_file import write_table_file
 from edgewright.data.table_proposal import propose_table
-from edgewright.schema.errors import InputError
+from edgewright.data.tabular import SAMPLES
 from edgewright.workflows.own_data.proposal import OwnDataRequest, look
 
 Values = NDArray[np.float64]
@@ -136,7 +136,7 @@ def test_a_smallest_time_is_no_clock(tmp_path: Path) -> None:
 
 def test_a_unit_that_the_file_states_otherwise_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "time,temperature", "ms,°C", "{}")
-    with pytest.raises(InputError, match="milliseconds by its line of units"):
+    with pytest.raises(TimeFormatError, match="milliseconds by its line of units"):
         load_data({"kind": "csv", "path": str(path), "time": "time", "time_unit": "s"}, seed=0)
 
 
@@ -148,13 +148,13 @@ def seconds(*cells: str, column: str = "t") -> list[float]:
 def test_times_of_a_day_go_on_after_midnight() -> None:
     assert seconds("23:59:59.5", "00:00:00.0", "00:00:00.5") == [0.0, 0.5, 1.0]
     assert seconds("7:05", "07:06") == [0.0, 60.0]
-    with pytest.raises(InputError, match="row 2"):
+    with pytest.raises(TimeFormatError, match="row 2"):
         seconds("07:05:00", "25:00:00")
 
 
 def test_local_dates_have_the_day_first() -> None:
     assert seconds("31.12.2023 23:59:50", "01.01.2024 00:00:00", "1.1.24 00:00:10") == [0.0, 10.0, 20.0]
-    with pytest.raises(InputError, match="row 1"):
+    with pytest.raises(TimeFormatError, match="row 1"):
         seconds("12.31.2023 00:00:00", "31.12.2023 00:00:00")
 
 
@@ -213,7 +213,7 @@ def test_a_row_without_a_time_is_an_error(name: str, gone: str, tmp_path: Path) 
     path = tmp_path / "rows.csv"
     rows = [f"{gone if row == 40 else 2 * row},{row % 9},{row % 7}\n" for row in range(200)]
     path.write_text(f"{name},temperature,humidity\n" + "".join(rows))
-    with pytest.raises(InputError, match=r"rows.csv line 42, column t.*remove the row"):
+    with pytest.raises(TimeFormatError, match=r"rows.csv line 42, column t.*remove the row"):
         load_data(propose_table(str(path), {}).table, seed=0)
 
 

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgewright.core.clocks.reader import ClockReader
-from edgewright.core.clocks.texts import is_time_text, seconds_of
+from edgewright.core.clocks.reader import ClockReader, is_time_text, seconds_of
 from edgewright.core.clocks.units import SCALE, unit_of_numbers
-from edgewright.core.units import is_date
+from edgewright.core.formatting import is_date
 from edgewright.data.clock import choose_unit, find_time_column
 from edgewright.data.load import load_data
 from edgewright.data.table_proposal import propose_table

@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from edgewright.core.errors import InputError, OutputError
 from edgewright.device.agent.startup import deliver
 from edgewright.device.sinks import Sink, kind
-from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.store import Item
+from edgewright.device.store.records import Item
 from mqtt_broker import broker_until
 from store_example import HandClock, event, opened, put_rows
 

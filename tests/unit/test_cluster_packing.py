@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgewright.cluster.packing import packed
+from edgewright.cluster.mapping import packed
 
 ROWS = 20_000
 _RNG = np.random.default_rng(0)

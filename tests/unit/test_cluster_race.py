@@ -10,17 +10,18 @@ import msgspec
 import pytest
 
 from cli_runner import Cli
-from edgewright.cluster.contract import ClusterLostError, Engine, engine_for
-from edgewright.cluster.mapping import on_engine
+from edgewright.cluster.mapping import ClusterLostError, Engine, engine_for, on_engine
+from edgewright.core.errors import InputError, RaceError
+from edgewright.core.records.config import DeviceConfig, PipelineConfig, SplitConfig
+from edgewright.core.records.race import RaceRecord
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.plan import data_plan
+from edgewright.race.explanation import explain
 from edgewright.race.pipeline_end import entrants_of
 from edgewright.race.problem import problem_of_training
 from edgewright.race.race import Race
-from edgewright.schema.config import DeviceConfig, PipelineConfig, SplitConfig
-from edgewright.schema.errors import InputError
-from edgewright.trace.record import read_trace
-from ladder_problems import ladder, table
+from edgewright.trace.page_model import read_trace
+from race_problems import race, table
 
 CHEAP = ("majority", "threshold", "linear", "tree", "neighbours")
 
@@ -72,12 +73,17 @@ def test_a_race_of_all_candidates_in_processes_has_the_same_record(tmp_path: Pat
     assert _plain(here) == _plain(there)
 
 
+def explained(path: Path) -> RaceRecord:
+    started = race(path)
+    return explain(started, started.run())
+
+
 @pytest.mark.slow
-def test_a_ladder_in_processes_has_the_same_record(tmp_path: Path) -> None:
+def test_an_explained_race_in_processes_has_the_same_record(tmp_path: Path) -> None:
     path = table(tmp_path / "rows.csv", kind="product")
-    here = ladder(path).climb()
+    here = explained(path)
     with on_engine(engine_for("local:2")):
-        there = ladder(path).climb()
+        there = explained(path)
     assert _plain(here) == _plain(there)
 
 
@@ -101,20 +107,15 @@ def test_people_left_out_in_turn_in_processes_have_the_same_scores(
     assert len(scores[0].groups) == 5
 
 
-class _Falling:
+class _Falling(Engine):
     """An engine whose cluster is lost after some results."""
 
     def __init__(self, inner: Engine, after: int) -> None:
+        super().__init__()
         self.inner, self.left = inner, after
-        self.workers, self.retried, self.title = 1, 0, "falling"
 
-    def __enter__(self) -> _Falling:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def run(self, work: str, shared: bytes, batches: Any) -> Any:  # noqa: ANN401 - as the engine
-        for answer in self.inner.run(work, shared, batches):
+    def run(self, shared: bytes, batches: Any) -> Any:  # noqa: ANN401 - as the engine
+        for answer in self.inner.run(shared, batches):
             self.left -= 1
             if self.left < 0:
                 raise ClusterLostError("a running cluster", "none")
@@ -141,7 +142,7 @@ def test_what_a_worker_refuses_is_left_out_with_the_same_reason(
 
         monkeypatch.setattr("edgewright.race.fold_fits.fit_fold", refuse)
         monkeypatch.setattr("edgewright.race.race.fit_fold", refuse)
-        with pytest.raises(InputError) as error:
+        with pytest.raises(RaceError) as error:
             if address:
                 with on_engine(engine_for(address)):
                     race.run()

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from cluster_stories import OWN_PROFILE, STORIES, in_small_pieces, package
-from edgewright.cluster.contract import engine_for
-from edgewright.cluster.mapping import Progress, on_engine
+from edgewright.cluster.mapping import Progress, engine_for, on_engine
 
 TESTS = str(Path(__file__).parents[1])
 

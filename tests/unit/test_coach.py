@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,19 +12,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cli_runner import Cli
 from coach_example import has_speech, random_coach, recordings
+from edgewright.core.errors import InputError, MissingFileError, PackageDamagedError
 from edgewright.core.integer.network import run_integer, to_integers
 from edgewright.export.c99_host.host import compile_c99, context_of
-from edgewright.export.c99_stream.network import write_network_stream_c99
+from edgewright.export.c99_stream.stream import write_network_stream_c99
 from edgewright.graph.streaming import NetworkStream
-from edgewright.language.pronunciation.coach import PhoneStream, read_coach, write_coach
-from edgewright.language.pronunciation.evaluation import Cases
-from edgewright.language.pronunciation.phones import OUTPUTS, SILENCE
-from edgewright.language.pronunciation.reading import Reader
-from edgewright.language.pronunciation.sound import FRAMES, MELS, log_mel
-from edgewright.schema.errors import InputError
+from evaluation import Cases, score_coach
+from network import PhoneStream, read_coach, write_coach
+from phones import OUTPUTS, SILENCE
+from proof import prove
+from reading import Reader
+from sound import FRAMES, MELS, log_mel
 from support import left_out
+from takes import read_corpus
+from training import CoachRequest, train_coach
 
 
 def test_a_file_is_read_as_it_was_written_and_a_damaged_one_is_refused(tmp_path: Path) -> None:
@@ -39,9 +40,9 @@ def test_a_file_is_read_as_it_was_written_and_a_damaged_one_is_refused(tmp_path:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    with pytest.raises(InputError, match="coach"):
+    with pytest.raises(PackageDamagedError, match="coach"):
         read_coach(path)
-    with pytest.raises(InputError, match="edgewright coach train"):
+    with pytest.raises(MissingFileError):
         read_coach(tmp_path / "absent.coach")
 
 
@@ -130,7 +131,7 @@ def test_c_gives_the_bytes_of_python_step_by_step(tmp_path: Path) -> None:
 def test_espeak_says_where_each_phone_begins() -> None:
     if not has_speech():
         left_out("espeak-ng is not installed")
-    from edgewright.language.pronunciation.speech import say
+    from espeak import say
 
     spoken = say("thin", "en-us")
     phones = [phone for phone in spoken.phones if phone != SILENCE]
@@ -141,94 +142,18 @@ def test_espeak_says_where_each_phone_begins() -> None:
         say("thin", "xx-none")
 
 
-JOB = """
-title = "Who says it well?"
-shows = "A coach of six voices."
-minutes = 0.2
-[[steps]]
-kind = "coach"
-sentences = 8
-epochs = [1, 1, 1]
-hold_out = 0.4
-[[steps]]
-kind = "prove"
-file = "tiny.coach"
-"""
+@pytest.mark.slow
+def test_a_coach_is_proven(tmp_path: Path) -> None:
+    write_coach(tmp_path / "tiny.coach", random_coach())
+    assert prove(tmp_path / "tiny.coach") > 100
 
 
 @pytest.mark.slow
-def test_a_job_trains_judges_and_proves_a_coach(tmp_path: Path) -> None:
+def test_recordings_train_a_coach(tmp_path: Path) -> None:
     if not has_speech():
         left_out("espeak-ng is not installed")
-    from edgewright.jobs.workflow import run_job
-    from edgewright.pipeline.run_folder.listener import Listener
-
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    (folder / "job.toml").write_text(JOB)
-    finished = run_job(folder, data=recordings(tmp_path / "recordings"), out=tmp_path / "runs", listener=Listener())
-    assert finished.record.passed
-    evaluated, proven = finished.record.steps
-    assert "2 others judge" in evaluated.says[0]
-    assert {figure.name for figure in evaluated.figures} >= {
-        "phone",
-        "confusable",
-        "word",
-        "recall",
-        "network",
-        "verdict",
-    }
-    line = evaluated.timeline
-    assert line is not None
-    assert {one.label for one in line.truth} == {"as in the prompt", "another phone"}
-    assert proven.figures[0].value > 100
-    assert (finished.folder / "tiny.coach").is_file()
-
-
-@pytest.mark.slow
-def test_a_coach_is_proven_and_a_fault_in_its_code_is_found(tmp_path: Path) -> None:
-    from edgewright.workflows.proof.provers import ProofRequest
-    from edgewright.workflows.proof.provers.coach import prove_coach
-
-    path = tmp_path / "tiny.coach"
-    write_coach(path, random_coach())
-    assert prove_coach(ProofRequest(path)).passed
-
-    def broken(files: Mapping[str, str]) -> Mapping[str, str]:
-        return {name: text.replace("memmove(", "(void)sizeof(", 1) for name, text in files.items()}
-
-    record = prove_coach(ProofRequest(path, change=broken))
-    assert not record.passed
-    assert record.breaks is not None
-    with pytest.raises(InputError, match="no --data"):
-        prove_coach(ProofRequest(path, data="rows.csv"))
-
-
-@pytest.mark.slow
-def test_from_recordings_to_verdicts_a_log_and_progress(tmp_path: Path, cli: Cli) -> None:
-    if not has_speech():
-        left_out("espeak-ng is not installed")
-    folder = recordings(tmp_path / "recordings")
-    coach = tmp_path / "my.coach"
-    out = cli("coach", "train", folder, "--out", coach, "--sentences", "12", "--epochs", "3,3,1", "--hold-out", "0.4")
-    assert "2 are held out" in out
-    score = cli.json("coach", "score", coach, folder)
-    assert score["speakers"] == 2
-    assert 0.0 <= score["phone"]["low"] <= score["phone"]["high"] <= 1.0
-    assert score["network_bytes"] <= 75_000
-    wav, log = folder / "s0.wav", tmp_path / "log"
-    spoken = cli("coach", "listen", coach, "We call it bear.", "--wav", wav, "--lexicon", folder / "lexicon.txt",
-                 "--log", log)  # fmt: skip
-    assert "of 4 words without a mistake" in spoken
-    assert [line.split()[2] for line in spoken.splitlines()[:4]] == ["we", "call", "it", "bear"]
-    reading = cli.json("coach", "listen", coach, "we call it bear", "--wav", wav, "--log", log)
-    ends = [word["end_s"] for word in reading["words"]]
-    assert ends == sorted(ends)
-    assert (log / reading["recording"]).is_file()
-    assert "2" in cli("coach", "progress", log)
-    err = cli("coach", "listen", coach, "we call it bear", "--wav", tmp_path / "absent.wav", code=2)
-    assert "a WAV file" in err
-    err = cli("coach", "listen", coach, "we call it bear", "--device", "no-such-microphone", code=2)
-    assert "microphone" in err or "libasound" in err
-    err = cli("coach", "listen", coach, " ".join(["bear"] * 60), "--wav", wav, code=2)
-    assert "a reading of all 60 words" in err
+    corpus = read_corpus(recordings(tmp_path / "recordings"))
+    request = CoachRequest(name="tiny", sentences=8, epochs=(1, 1, 1), hold_out=0.4, seed=0)
+    trained = train_coach(corpus, request)
+    assert len(trained.judges) >= 2
+    assert score_coach(trained.file, trained.judges, corpus.lexicon).speakers == 2

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import wave
-from datetime import UTC, datetime
-from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edgewright.language.pronunciation.advice import advice
-from edgewright.language.pronunciation.alignment import Alignment, Prompt, align
-from edgewright.language.pronunciation.log import days, keep, readings
-from edgewright.language.pronunciation.phones import (
+from alignment import Alignment, Prompt, align
+from edgewright.core.errors import InputError
+from edgewright.core.records.data import Floats
+from phones import (
     NUMBERS,
     PHONES,
     SILENCE,
@@ -23,11 +20,7 @@ from edgewright.language.pronunciation.phones import (
     other_word,
     read_lexicon,
 )
-from edgewright.language.pronunciation.reading import match_phones, sound_of, word_mistake
-from edgewright.language.pronunciation.speech import RATE
-from edgewright.schema.coach import PhoneVerdict, Reading, WordVerdict
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
+from reading import match_phones, word_mistake
 
 
 def phones(text: str) -> tuple[int, ...]:
@@ -44,17 +37,6 @@ def scores_of(spoken: list[tuple[int, int]]) -> Floats:
 
 BEAR, RED = phones("B EH R"), phones("R EH D")
 SPOKEN = [(SILENCE, 4), *((p, 3) for p in BEAR), (SILENCE, 5), *((p, 4) for p in RED), (SILENCE, 4)]
-
-
-def test_sound_of_a_file_comes_in_pieces_of_the_seconds_that_one_waits(tmp_path: Path) -> None:
-    with wave.open(str(tmp_path / "said.wav"), "wb") as file:
-        file.setparams((1, 2, RATE, 0, "NONE", ""))
-        file.writeframes(np.arange(10_000, dtype="<i2").tobytes())
-    pieces = list(sound_of(tmp_path / "said.wav", "", 0.25))
-    assert [len(piece) for piece in pieces] == [4000, 4000, 2000]
-    np.testing.assert_allclose(np.concatenate(pieces), np.arange(10_000) / 32768, atol=1e-4)
-    with pytest.raises(InputError):
-        next(sound_of(tmp_path / "other.wav", "", 0.25))
 
 
 def test_phones_lie_where_they_are_heard_and_pauses_are_optional() -> None:
@@ -117,17 +99,6 @@ def test_a_changed_prompt_differs_in_the_phones_that_it_names() -> None:
         assert number == -1 or other[number][0] not in prompt[number]
 
 
-def test_advice_says_what_differs_between_any_two_phones() -> None:
-    assert (
-        advice("TH", "S") == "TH as in 'thin', not S as in 'sue': put the tip of the tongue lightly between the teeth"
-    )
-    assert advice("B", "P").endswith(": the same mouth, but let the throat hum")
-    assert advice("IH", "IY").endswith(": open the jaw a little and lower the tongue; keep it short and loose")
-    steps = {pair: advice(*pair).partition(": ")[2].split("; ") for pair in permutations(PHONES, 2)}
-    for (phone, instead), own in steps.items():
-        assert all(own) and not {*own} & {*steps[instead, phone]}, (phone, instead)
-
-
 def test_phones_of_letters_and_dictionaries(tmp_path: Path) -> None:
     assert from_ipa("tʃ") == phones("CH")
     assert from_ipa("ɑːɹ") == phones("AA R")
@@ -139,28 +110,3 @@ def test_phones_of_letters_and_dictionaries(tmp_path: Path) -> None:
         read_lexicon(path)
     with pytest.raises(InputError, match="a dictionary as text"):
         read_lexicon(tmp_path / "absent.txt")
-
-
-def test_a_log_stays_in_its_folder_and_tells_days_and_phones_to_practise(tmp_path: Path) -> None:
-    good = PhoneVerdict(phone="B", begin_s=0.1, end_s=0.2, mistake=-1.0)
-    bad = PhoneVerdict(phone="R", begin_s=0.2, end_s=0.3, mistake=1.0, instead="L", advice=advice("R", "L"))
-    words = [
-        WordVerdict(word=name, begin_s=0.1, end_s=0.3, known_s=0.5, mistake=-1.0, phones=own)
-        for name, own in (("BEAR", (good, bad)), ("BE", (good,)))
-    ]
-    sound = np.zeros(1600, np.float32)
-    for day in (3, 3, 4):
-        reading = Reading(text="BEAR BE", words=tuple(words if day == 3 else words[1:]))
-        keep(tmp_path / "log", reading, sound, datetime(2026, 11, day, 9, 0, 0, day, tzinfo=UTC))
-    practice_days = days(readings(tmp_path / "log"))
-    assert [(day.day, day.readings, day.words, day.right) for day in practice_days] == [
-        ("2026-11-03", 2, 4, 0.5), ("2026-11-04", 1, 1, 1.0),
-    ]  # fmt: skip
-    assert practice_days[0].mistakes == (("R", "L", 2),)
-    assert practice_days[0].advice == (advice("R", "L"),)
-    # A power cut within the last line loses that line alone.
-    with (tmp_path / "log" / "readings.jsonl").open("ab") as file:
-        file.write(b'{"text": "BE')
-    assert len(readings(tmp_path / "log")) == 3
-    with pytest.raises(InputError, match="the log of a learner"):
-        readings(tmp_path / "absent")

@@ -1,27 +1,33 @@
-"""Bursts of rows whose times are whole seconds: their rate, the gaps between them, and windows within them."""
+"""Clocks of rows and of the machine."""
 
 from __future__ import annotations
 
 import io
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.rates import RateGuard, gap_length, rate_of
+from agent_example import RATE, package, run, signal
+from edgewright.core.clocks.units import RateGuard, gap_length, rate_of
 from edgewright.core.input.recordings import stretches
-from edgewright.core.package import package_bytes, parse_package
+from edgewright.core.package import package_bytes, parse_package, read_package
 from edgewright.core.prediction_input import answer_rows
 from edgewright.core.predictor import Predictor
+from edgewright.core.records.config import WindowConfig
+from edgewright.core.records.data import Column, DataSet, Recording, TimeUnit
+from edgewright.core.records.package import RecordingColumns, WindowSpec
 from edgewright.data.quality import examine
 from edgewright.data.samples import cut
+from edgewright.device.timeline import WallClock, kernel_doubt
 from edgewright.monitor.detector_stream import DetectorFile, Watch
 from edgewright.monitor.detectors import kind
-from edgewright.schema.config import WindowConfig
-from edgewright.schema.data import Column, DataSet, Recording
-from edgewright.schema.detector import DetectorSpec, Threshold
-from edgewright.schema.package import RecordingColumns, WindowSpec
+from edgewright.monitor.records import DetectorSpec, Threshold
 from edgewright.workflows.detection.rows import watched_of
 from runtime_example import window_parts
 
@@ -115,3 +121,69 @@ def test_each_person_and_session_may_have_a_clock_from_zero() -> None:
     assert "time-goes-back" not in kinds(groups=people, sessions=takes)
     assert "time-goes-back" in kinds(groups=people)  # the second session of a person, which no column tells
     assert "time-goes-back" in kinds()
+
+
+CLOCKS: dict[str, tuple[str, TimeUnit, Callable[[float], str]]] = {
+    "seconds": ("time", "s", lambda s: f"{s:.3f}"),
+    "milliseconds": ("time", "ms", lambda s: str(round(1e3 * s))),
+    "microseconds": ("time", "us", lambda s: str(round(1e6 * s))),
+    "milliseconds in another column": ("zeit", "ms", lambda s: str(round(1e3 * s))),
+    "minutes": ("time", "min", lambda s: f"{s / 60:.7f}"),
+    "a counter of 16 bits": ("time", "ms", lambda s: str(round(1e3 * s) % 65_536)),
+    "epochs": ("time", "auto", lambda s: f"{1_714_564_800 + s:.3f}"),
+    "milliseconds of the epoch": ("time", "auto", lambda s: str(1_714_564_800_000 + round(1e3 * s))),
+    "ISO": ("time", "auto", lambda s: str(np.datetime64("2024-05-01T23:59:00.000") + round(1e3 * s))),
+    "times of day": ("time", "auto", lambda s: str(np.datetime64("2024-05-01T23:59:00.000") + round(1e3 * s))[11:]),
+    "local dates": ("time", "auto", lambda s: f"01.05.2024 12:{int(s // 60):02d}:{s % 60:06.3f}"),
+}
+GAP_AT = 1503
+
+
+@pytest.mark.parametrize("kind", CLOCKS)
+@pytest.mark.parametrize("gap_s", [0.0, 20.0])
+def test_a_replay_answers_as_predict(kind: str, gap_s: float, tmp_path: Path) -> None:
+    name, unit, write = CLOCKS[kind]
+    recordings = RecordingColumns(time=name, time_unit=unit)
+    predictor = Predictor(read_package(package(tmp_path / "switch.edge", recordings=recordings)))
+    values = np.round(signal(80.0), 4)
+    seconds = np.arange(len(values)) / RATE + gap_s * (np.arange(len(values)) >= GAP_AT)
+    rows = [f"{write(s)},{a},{b}\n" for s, (a, b) in zip(seconds.tolist(), values.tolist(), strict=True)]
+    (tmp_path / "rows.csv").write_text(f"{name},level,heat\n" + "".join(rows))
+    answers = Counter(answer["label"] for answer in answer_rows(predictor, tmp_path / "rows.csv", "rows.csv"))
+    settings = {"packages": [{"path": "switch.edge"}], "agent": {"summary": 1000.0}}
+    events, _ = run(tmp_path, f"replay:{tmp_path / 'rows.csv'}", settings=settings)
+    (summary,) = [event for event in events if event.kind == "summary"]
+    assert summary.detail["counts"] == answers
+    assert answers.total() == (797 if gap_s else 799)
+
+
+class Clocks:
+    """A time of day and a steady clock that tests move."""
+
+    def __init__(self) -> None:
+        self.wall, self.steady = 1.7e9, 50.0
+
+    def pass_by(self, seconds: float) -> None:
+        self.wall += seconds
+        self.steady += seconds
+
+
+@pytest.mark.parametrize("days", [400, -400])
+def test_a_clock_that_is_set_is_noticed_once(days: float) -> None:
+    clocks = Clocks()
+    watch = WallClock(lambda: clocks.wall, lambda: clocks.steady, lambda: 0.01)
+    assert watch.now().jumped == 0.0
+    clocks.pass_by(3600)
+    clocks.wall += 0.2  # what a time service corrects
+    assert watch.now().jumped == 0.0
+    clocks.wall += days * 86400
+    assert watch.now().jumped == pytest.approx(days * 86400)
+    clocks.pass_by(1)
+    moment = watch.now()
+    assert (moment.jumped, moment.wall, moment.doubt) == (0.0, clocks.wall, 0.01)
+
+
+def test_the_kernel_says_a_doubt_or_that_nobody_set_the_clock() -> None:
+    doubt = kernel_doubt()
+    assert doubt is None or 0.0 <= doubt < 1000.0
+    assert abs(WallClock().now().wall - time.time()) < 1.0

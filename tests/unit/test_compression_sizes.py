@@ -13,14 +13,14 @@ from edgewright.compression.int8 import quantise
 from edgewright.compression.weights import to_integers
 from edgewright.core.integer.network import run_integer
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.compress import CompressRow
+from edgewright.core.records.network import Graph
 from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
 from edgewright.models.network import NetworkRegressor
-from edgewright.schema.compress import CompressRow
-from edgewright.schema.graph import Graph
 from edgewright.training.metrics import wilson
-from edgewright.workflows.compression.evaluation import _tested
+from edgewright.workflows.compression.workflow import _tested
 from support import shared_data
 
 

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from cli_runner import Cli
 from edgewright.cli.main import run
+from edgewright.core.errors import InputError
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.database.tables import devices
-from edgewright.schema.errors import InputError
 from fleet_plane import Client, enrolled, fleet_folder, plane_of
 
 

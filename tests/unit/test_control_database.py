@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from edgewright.fleet.server.database import audit_chain
+from edgewright.core.errors import ExistingFileError, FleetDatabaseError, FormatNewerError
 from edgewright.fleet.server.database import sqlite as files
+from edgewright.fleet.server.database import tables
 from edgewright.fleet.server.database.engine import open_database
 from edgewright.fleet.server.database.group_commit import Committer
+from edgewright.fleet.server.database.migration import upgrade_file
 from edgewright.fleet.server.database.tables import audit, devices, metadata, tokens
-from edgewright.fleet.server.database.upgrade import upgrade_file
-from edgewright.schema.errors import InputError
 from first_revision import first_revision
 
 
@@ -33,7 +33,7 @@ def test_a_newer_database_is_refused_by_name(tmp_path: Path) -> None:
     with database.writing.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     database.close()
-    with pytest.raises(InputError, match=r"9999.*newer Edgewright"):
+    with pytest.raises(FormatNewerError, match=r"9999.*newer Edgewright"):
         open_database(tmp_path)
 
 
@@ -82,16 +82,16 @@ def test_a_changed_a_missing_and_an_inserted_row_break_the_chain(tmp_path: Path)
     def verified(statement: str) -> tuple[int, str]:
         with database.writing.connect() as connection, connection.begin() as change:
             connection.execute(sa.text(statement))
-            rows, _, problem = audit_chain.verify(connection)
+            rows, _, problem = tables.verify_audit_log(connection)
             change.rollback()
         return rows, problem
 
     with database.writing.begin() as connection:
         for number in range(5):
-            audit_chain.append(
+            tables.append_audit_row(
                 connection, at=float(number), who="ada", action="did", subject=str(number), detail={"n": number}
             )
-        assert audit_chain.verify(connection)[0::2] == (5, "")
+        assert tables.verify_audit_log(connection)[0::2] == (5, "")
     assert verified("UPDATE audit SET who = 'eve' WHERE number = 3") == (2, "row 3 was changed")
     assert verified("UPDATE audit SET at = at + 1 WHERE number = 1") == (0, "row 1 was changed")
     assert verified("DELETE FROM audit WHERE number = 3") == (2, "row 3 is missing")
@@ -99,9 +99,7 @@ def test_a_changed_a_missing_and_an_inserted_row_break_the_chain(tmp_path: Path)
     rows, problem = verified("DELETE FROM audit WHERE number = 5")
     assert (rows, problem) == (4, "")  # a chain cut off at its end holds: that is what the noted hash is for
     with database.reading() as connection:
-        assert (
-            connection.execute(sa.select(audit.c.before).where(audit.c.number == 1)).scalar_one() == audit_chain.START
-        )
+        assert connection.execute(sa.select(audit.c.before).where(audit.c.number == 1)).scalar_one() == tables.START
     database.close()
 
 
@@ -112,14 +110,14 @@ def test_a_backup_is_one_moment_of_a_database_that_is_written(tmp_path: Path) ->
     def write() -> None:
         while not ended.is_set():
             committer.submit(
-                lambda c: audit_chain.append(c, at=1.0, who="w", action="x", detail={"pad": "x" * 2000})
+                lambda c: tables.append_audit_row(c, at=1.0, who="w", action="x", detail={"pad": "x" * 2000})
             ).result(10)
 
     writer = threading.Thread(target=write)
     writer.start()
     copies = [tmp_path / f"copy{number}.sqlite" for number in range(3)]
     for copy in copies:
-        assert files.backup(tmp_path / files.NAME, copy) == copy.stat().st_size
+        assert files.copy_file(tmp_path / files.NAME, copy) == copy.stat().st_size
     ended.set()
     writer.join()
     committer.close()
@@ -131,17 +129,17 @@ def test_a_backup_is_one_moment_of_a_database_that_is_written(tmp_path: Path) ->
         copied.close()
         engine = files.engine(copy, reading=True)
         with engine.connect() as connection:
-            assert audit_chain.verify(connection)[2] == ""
+            assert tables.verify_audit_log(connection)[2] == ""
         engine.dispose()
 
 
 def test_a_backup_writes_over_nothing(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="database"):
-        files.backup(tmp_path / files.NAME, tmp_path / "copy")
+    with pytest.raises(FleetDatabaseError):
+        files.copy_file(tmp_path / files.NAME, tmp_path / "copy")
     open_database(tmp_path).close()
     (tmp_path / "there").write_text("mine")
-    with pytest.raises(InputError, match="does not exist yet"):
-        files.backup(tmp_path / files.NAME, tmp_path / "there")
+    with pytest.raises(ExistingFileError):
+        files.copy_file(tmp_path / files.NAME, tmp_path / "there")
     assert (tmp_path / "there").read_text() == "mine"
 
 

@@ -11,15 +11,15 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.wire.signing import public_text
+from edgewright.core.records.fleet import Allowed, Report
+from edgewright.fleet.protocol.transport import public_text
 from edgewright.fleet.server import device_access, reports, retention
 from edgewright.fleet.server.api.endpoints import devices as pagination
 from edgewright.fleet.server.control_plane import Limits, Plane
 from edgewright.fleet.server.database.tables import devices, intents, items, outcomes, tokens, vitals
 from edgewright.fleet.server.database.tables import reports as history
-from edgewright.fleet.server.monitoring.gauges import Gauges
-from edgewright.fleet.server.rollouts import intents as intent_rules
-from edgewright.schema.fleet_report import Allowed, Report
+from edgewright.fleet.server.gauges import Gauges
+from edgewright.fleet.server.rollouts import offered as intent_rules
 from fleet_plane import Client, Device, enrolled, plane_of
 from threat_unit import Hand
 

@@ -15,17 +15,16 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from edgewright.core.errors import EdgewrightError, InputError, OutputError
+from edgewright.core.records.fleet import Gate, Report, Vitals
 from edgewright.fleet.repository.folder import ADDRESS
 from edgewright.fleet.repository.metadata import sha256 as digest
 from edgewright.fleet.server import reports
-from edgewright.fleet.server.database import audit_chain, copy, postgres
+from edgewright.fleet.server.database import migration, postgres, tables
 from edgewright.fleet.server.database.engine import Database, open_address, open_database
 from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.database.tables import audit, devices, items
 from edgewright.fleet.server.database.tables import reports as history
-from edgewright.schema.errors import EdgewrightError, InputError, OutputError
-from edgewright.schema.fleet_plan import Gate
-from edgewright.schema.fleet_report import Report, Vitals
 from postgres_database import fresh_database
 from rollout_example import gates_of, plan
 
@@ -126,20 +125,22 @@ def test_two_servers_hear_the_same_devices_and_none_is_heard_twice(database: Dat
 def test_the_log_of_two_servers_is_one_chain(database: Database, address: str) -> None:
     def together(connection: sa.Connection, names: Sequence[str]) -> list[str | EdgewrightError]:
         for name in names:
-            audit_chain.append(connection, at=1.0, who="test", action=name)
+            tables.append_audit_row(connection, at=1.0, who="test", action=name)
         return list(names)
 
     with two_servers(database, address) as committers:
         futures = [
             committers[number % 2].submit_to(together, f"shared{number}")
             if number % 3
-            else committers[number % 2].submit(partial(audit_chain.append, at=1.0, who="test", action=f"alone{number}"))
+            else committers[number % 2].submit(
+                partial(tables.append_audit_row, at=1.0, who="test", action=f"alone{number}")
+            )
             for number in range(60)
         ]
         for future in futures:
             future.result(20)
     with database.reading() as connection:
-        assert audit_chain.verify(connection)[::2] == (60, "")
+        assert tables.verify_audit_log(connection)[::2] == (60, "")
 
 
 def test_servers_that_start_at_once_make_the_tables_once() -> None:
@@ -165,26 +166,26 @@ def test_a_database_moves_there_and_its_backup_is_the_same(tmp_path: Path) -> No
     with small.writing.begin() as connection:
         connection.execute(sa.insert(devices), [_device(f"{number:032x}") for number in range(5)])
         for number in range(5):
-            audit_chain.append(connection, at=float(number), who="test", action="x", detail={"ä": number})
+            tables.append_audit_row(connection, at=float(number), who="test", action="x", detail={"ä": number})
     small.close()
     with fresh_database() as address:
-        counts = copy.fill(address, folder / "fleet.sqlite")
+        counts = migration.fill(address, folder / "fleet.sqlite")
         assert (counts["devices"], counts["audit"]) == (5, 5)
         with pytest.raises(InputError, match="an empty database"):
-            copy.fill(address, folder / "fleet.sqlite")
+            migration.fill(address, folder / "fleet.sqlite")
         postgres.keep(folder, address)
         assert (folder / ADDRESS).stat().st_mode & 0o777 == 0o600
         database = open_database(folder)
         with database.writing.begin() as connection:  # numbers go on after those that were copied
             assert reports.take(connection, [_arrived(f"{1:032x}", 1, f"{1:032x}-0", "n")])[0]
-            audit_chain.append(connection, at=9.0, who="test", action="after")
-        assert copy.backup(folder, tmp_path / "copy.sqlite") > 0
+            tables.append_audit_row(connection, at=9.0, who="test", action="after")
+        assert migration.write_backup(folder, tmp_path / "copy.sqlite") > 0
         database.close()
         (tmp_path / "again").mkdir()
         (tmp_path / "copy.sqlite").rename(tmp_path / "again" / "fleet.sqlite")
         again = open_database(tmp_path / "again")
         with again.reading() as connection:
-            assert audit_chain.verify(connection)[0] == 6
+            assert tables.verify_audit_log(connection)[0] == 6
             assert connection.execute(sa.select(sa.func.count()).select_from(history)).scalar_one() == 1
         again.close()
 

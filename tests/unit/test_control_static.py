@@ -10,9 +10,8 @@ import httpx
 import pytest
 from starlette.types import Message, Scope
 
-from edgewright.fleet.server.api.static_files import Static
-from edgewright.fleet.server.control_plane import Plane
-from edgewright.fleet.server.counters import Counters
+from edgewright.fleet.server.api.app import Static
+from edgewright.fleet.server.control_plane import Counters, Plane
 from fleet_plane import Client, plane_of
 
 pytestmark = pytest.mark.anyio

@@ -10,10 +10,10 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.core.csv.rows import iter_csv, read_csv
+from edgewright.core.errors import DataWarning
 from edgewright.data.files import read_columns
 from edgewright.data.load import load_data
 from edgewright.data.preview import read_preview
-from edgewright.schema.errors import DataWarning
 
 
 def names_and_rows(text: str, **keys: object) -> tuple[tuple[str, ...], list[list[float]], list[int]]:

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.rates import rate_of
+from edgewright.core.clocks.units import rate_of
+from edgewright.core.errors import RateDiffersError, TargetNotNumericError
+from edgewright.core.records.data import TimeUnit
 from edgewright.data.clock import common_rate, find_time_column, read_clock, tidy_rate
 from edgewright.data.targets import (
     as_text,
@@ -23,9 +25,7 @@ from edgewright.data.targets import (
 )
 from edgewright.language.forecasting.series import read_series
 from edgewright.pipeline.check import check_data
-from edgewright.schema.data import TimeUnit
-from edgewright.schema.errors import InputError
-from edgewright.search.ladder.setup import problem_and_config
+from edgewright.workflows.own_data.proposal import OwnDataRequest, look
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_rate_ignores_gaps_jitter_and_coarse_clocks() -> None:
 def test_common_rate_names_the_two_recordings() -> None:
     assert common_rate([("a", 50.0), ("b", 50.2), ("c", None)]) == pytest.approx(50.1)
     assert common_rate([("a", None)]) is None
-    with pytest.raises(InputError, match=r"got 50 Hz and 52 Hz - at a and b"):
+    with pytest.raises(RateDiffersError, match=r"got 50 Hz and 52 Hz - at a and b"):
         common_rate([("a", 50.0), ("b", 52.0)])
 
 
@@ -99,7 +99,7 @@ def test_task_of(y: NDArray[Any], task: str) -> None:
 
 
 def test_text_cannot_be_regressed() -> None:
-    with pytest.raises(InputError, match="numbers in the target of a regression"):
+    with pytest.raises(TargetNotNumericError):
         encode_target(np.array(["a"]), "regression")
 
 
@@ -139,16 +139,14 @@ def test_times_are_found_by_their_values(form: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
-def test_the_ladder_check_and_forecast_find_them(tmp_path: Path, form: str) -> None:
+def test_run_check_and_forecast_find_them(tmp_path: Path, form: str) -> None:
     x = np.random.default_rng(0).normal(size=120)
     lines = [f"{when},{value:.3f},{'on' if value > 0 else 'off'}" for when, value in zip(FORMS[form], x, strict=True)]
     path = tmp_path / "room.csv"
     path.write_text("\n".join(["when,x,label", *lines]) + "\n", encoding="utf-8")
-    problem, config, left = problem_and_config(str(path), {"target": "label"})
-    assert config.data["time"] == "when"
-    assert problem.by == "day"
-    assert [column.name for column in problem.samples.columns] == ["x"]
-    assert left == ()
+    data = look(OwnDataRequest(path=str(path), target="label"))
+    assert data.roles.time == "when"
+    assert data.roles.readings == ("x",)
     assert check_data(str(path), target="label").quality.rate == pytest.approx(1 / 7200)
     assert read_series(str(path), column="x").time == "when"
 

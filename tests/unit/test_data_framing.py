@@ -7,24 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cli_runner import Cli
-from edgewright.core.clocks.rates import pace
+from edgewright.core.clocks.units import pace
 from edgewright.core.input.riff import wav_bytes
+from edgewright.core.records.config import WindowConfig
 from edgewright.data.clock import measured_rate
-from edgewright.data.decision import sound_window
 from edgewright.data.load import load_data
+from edgewright.data.table_proposal import sound_window
 from edgewright.pipeline.check import check_data
-from edgewright.schema.config import WindowConfig
-from edgewright.search.advise.contract import AdviceRequest as AdviceAsked
-from edgewright.search.advise.framings import labelled
-from edgewright.search.advise.inspection import inspect
-from edgewright.search.advise.rungs import commands
-from edgewright.search.ladder.measurement import Ladder
-from edgewright.search.ladder.setup import problem_and_config
-from ladder_problems import silent
 from small_pipeline import write_rows
 
-Capture = pytest.CaptureFixture[str]
 RATE = 8000
 
 
@@ -57,42 +48,11 @@ def test_short_sounds_are_windows_of_their_own_and_long_ones_are_cut(tmp_path: P
 
 
 @pytest.mark.slow
-def test_the_ladder_and_the_check_judge_sounds_and_not_their_samples(tmp_path: Path) -> None:
-    folder = str(_tones(tmp_path / "words", 0.2))
-    problem, config, _ = problem_and_config(folder, {})
-    assert len(problem.y) == 40
-    assert config.window == problem.window
-    assert "change it with --window N" in problem.notes[0]
-    record = Ladder(problem, config, silent, rungs=("majority", "threshold")).climb()
-    assert record.rungs[1].score is not None
-    assert record.rungs[1].score.value > 0.95
-    assert record.notes[0] == problem.notes[0]
-    data_report = check_data(folder)
+def test_the_check_judges_sounds_and_not_their_samples(tmp_path: Path) -> None:
+    data_report = check_data(str(_tones(tmp_path / "words", 0.2)))
     assert data_report.framed.startswith("8000 rows a second are sound")
     assert data_report.inflation is not None
     assert data_report.inflation.samples == 40
-    shorter, _, _ = problem_and_config(folder, {}, window=WindowConfig(samples=4000))
-    assert len(shorter.y) == 40
-
-
-@pytest.mark.slow
-def test_check_and_advice_say_the_same_pace(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(1)
-    rows = []
-    for n in range(300):
-        day, minute = divmod(n * 28, 1440)
-        on = (n // 20) % 3 == 0
-        stamp = f"2024-05-{1 + day:02} {minute // 60:02}:{minute % 60:02}:00"
-        rows.append([stamp, f"{on * 2 + rng.normal():.3f}", "yes" if on else "no"])
-    write_rows(tmp_path / "room.csv", rows, header="date,light,occupied")
-    assert "a row every 1680 s" in cli("check", "room.csv", "--target", "occupied")
-    request = AdviceAsked(data="room.csv", target="occupied")
-    setup = labelled._setup(inspect("room.csv"), request)
-    assert setup.why[0].startswith("the column date holds the times of rows")
-    assert setup.why[1].startswith("a row every 1680 s")
-    assert (setup.problem.by, int(setup.problem.units.max()) + 1) == ("day", 6)
-    assert "--target occupied --time date --run rules" in commands(setup, request, "rules")[0]
 
 
 def test_a_rate_is_the_median_of_the_recordings() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.leakage import digests, overlap
-from edgewright.schema.data import Column, Samples, Split
+from edgewright.core.records.data import Column, Samples, Split
+from edgewright.data.splits import digests, overlap
 
 
 def _samples(**changes: NDArray[Any] | float | None) -> Samples:

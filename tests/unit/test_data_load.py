@@ -6,22 +6,37 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.datasets import activities
 
 from cli_runner import Cli
+from edgewright.core.errors import (
+    ConfigError,
+    DataError,
+    DataKindUnknownError,
+    MissingFileError,
+    UnknownNameError,
+)
 from edgewright.data.load import guess, load_data
-from edgewright.data.public import loaders, public_set, public_sets, register_sets, set_at
-from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.data.set_files import VARIABLE, register_sources
+
+COINS = """
+import numpy as np
+from edgewright.data.contract import Source, SourceConfig
+from edgewright.core.records.data import Column, DataSet, Recording
+def load(config, seed):
+    recording = Recording(name="a", values=np.array([[1.0], [2.0]], np.float32))
+    return DataSet(name="coins", columns=(Column(name="weight"),), recordings=(recording,))
+SOURCES = {"coins": Source(SourceConfig, load)}
+"""
 
 
 def test_kind_key_and_type_errors_name_their_place() -> None:
-    with pytest.raises(InputError, match=r"expected a kind, got none - at p\.toml \[data\]. Known: .*csv"):
+    with pytest.raises(DataKindUnknownError, match=r"expected a kind, got none - at p\.toml \[data\]. Known: .*csv"):
         load_data({}, seed=0, where="p.toml [data]")
     with pytest.raises(UnknownNameError, match=r"no kind of data 'cvs'.*Did you mean 'csv'\? - at \[data\]"):
         load_data({"kind": "cvs"}, seed=0)
-    with pytest.raises(InputError, match=r"expected text, got 3 - at \[data\] target"):
+    with pytest.raises(ConfigError, match=r"expected text, got 3 - at \[data\] target"):
         load_data({"kind": "csv", "target": 3}, seed=0)
-    with pytest.raises(InputError, match=r"expected a number above 0, got -1 - at \[data\] rate"):
+    with pytest.raises(ConfigError, match=r"expected a number above 0, got -1 - at \[data\] rate"):
         load_data({"kind": "csv", "rate": -1}, seed=0)
 
 
@@ -43,13 +58,11 @@ def test_arrays_that_are_columns_are_a_table(tmp_path: Path, cli: Cli) -> None:
     assert "columns: 60 rows, 2 columns" in cli("check", tmp_path / "columns.npz", "--target", "target")
 
 
-@pytest.mark.parametrize("name", sorted(loaders()))
-def test_a_public_set_without_its_folder_says_how_to_get_it(name: str) -> None:
-    if loaders()[name].carried is None:
-        with pytest.raises(InputError, match=rf"edgewright data get {name}, or name its folder with --data PATH"):
-            load_data({"kind": name}, seed=0)
-    with pytest.raises(InputError, match=rf"no such folder - at nowhere. Download it with: edgewright data get {name}"):
-        load_data({"kind": name}, seed=0, path="nowhere")
+def test_a_public_set_without_its_folder_says_where_it_is_from() -> None:
+    with pytest.raises(DataError):
+        load_data({"kind": "hapt"}, seed=0)
+    with pytest.raises(MissingFileError, match="no such folder - at nowhere"):
+        load_data({"kind": "hapt"}, seed=0, path="nowhere")
 
 
 @pytest.mark.parametrize(
@@ -89,29 +102,30 @@ def test_a_suffix_tells_its_source(tmp_path: Path, name: str, kind: str) -> None
 
 
 def test_what_nothing_reads(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no such file - at nowhere\.csv"):
+    with pytest.raises(MissingFileError, match=r"no such file - at nowhere\.csv"):
         guess("nowhere.csv")
     (tmp_path / "a.xyz").write_text("")
-    with pytest.raises(InputError, match=r"Known endings: .*\.csv.*\.wav"):
+    with pytest.raises(DataKindUnknownError):
         guess(str(tmp_path / "a.xyz"))
-    with pytest.raises(InputError, match="a folder with files that a source reads"):
+    with pytest.raises(DataKindUnknownError):
         guess(str(tmp_path))
     (tmp_path / "readme.txt").write_text("x\n1\n")
-    with pytest.raises(InputError, match="a folder with files that a source reads"):
+    with pytest.raises(DataKindUnknownError):
         guess(str(tmp_path))
 
 
-def test_a_removed_public_set_names_what_replaces_it_and_a_program_can_register_its_own(
+def test_a_removed_kind_names_its_replacement_and_a_file_offers_further_kinds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "WISDM_ar_v1.1_transformed.csv").write_text("UNIQUE_ID,user,X0,class\n1,33,0.04,Jogging\n")
-    table: dict[str, object] = {"kind": "wisdm", "path": str(tmp_path)}
-    with pytest.raises(InputError, match=r"wisdm, which was removed - at p\.toml\. Read its files as your own data"):
-        load_data(table, seed=0, where="p.toml")
+    with pytest.raises(DataError, match=r"wisdm, which was removed - at p\.toml\. Read its files as your own data"):
+        load_data({"kind": "wisdm", "path": str(tmp_path)}, seed=0, where="p.toml")
+    monkeypatch.delenv(VARIABLE)
+    with pytest.raises(DataError, match=r"hapt, which was moved.*EDGEWRIGHT_SOURCES=examples/activity/activities\.py"):
+        load_data({"kind": "hapt", "path": str(tmp_path)}, seed=0)
+    (tmp_path / "coins.py").write_text(COINS, encoding="utf-8")
+    register_sources(tmp_path / "coins.py")
+    assert load_data({"kind": "coins"}, seed=0).recordings[0].values.tolist() == [[1.0], [2.0]]
     with monkeypatch.context() as patch:
-        for name in activities.SETS:
-            patch.setitem(public_sets(), name, public_set("occupancy"))  # removed again afterwards
-        register_sets(activities.SETS)
-        assert load_data(table, seed=0).recordings[0].target.tolist() == ["Jogging"]
-        assert set_at(tmp_path) == "wisdm"
-    assert set_at(tmp_path) == ""
+        patch.setenv(VARIABLE, str(tmp_path / "nothing.py"))
+        with pytest.raises(MissingFileError, match="no such file"):
+            load_data({"kind": "coin"}, seed=0)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewright.data.leakage import overlap
-from edgewright.schema.data import Column, Samples, Split
+from edgewright.core.records.data import Column, Samples, Split
+from edgewright.data.splits import overlap
 
 
 def sides(copies: int) -> tuple[Samples, Split]:

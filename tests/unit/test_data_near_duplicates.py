@@ -11,15 +11,15 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from edgewright.core.errors import ConfigError
+from edgewright.core.records.data import Column, DataSet, Recording
+from edgewright.core.records.trace import EvaluationRecord, Interval
 from edgewright.data.load import load_data
 from edgewright.data.near_duplicates import burst_sentence, burst_share, find_bursts, link_recordings
 from edgewright.pipeline.config import checked
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.plan import data_plan
 from edgewright.race.problem import fold_units
-from edgewright.schema.data import Column, DataSet, Recording
-from edgewright.schema.errors import InputError
-from edgewright.schema.trace import EvaluationRecord, Interval
 from edgewright.trace.sentences.readiness import READY, WEAK, state_of, verdict
 from edgewright.workflows.own_data.proposal import OwnDataRequest, _split, base_table, look
 
@@ -67,6 +67,20 @@ def test_distinct_pictures_are_not_linked() -> None:
     bursts = find_bursts(pictures, labels_of(scenes))
     assert bursts.tolist() == list(range(300))
     assert burst_sentence(bursts.astype(str)) == ""
+
+
+def test_copies_in_another_light_contrast_or_orientation_are_linked() -> None:
+    pictures, scenes = photographs(120)
+    changed = [
+        0.6 * pictures[0],
+        0.7 * pictures[1] + 40,
+        np.rot90(pictures[2], 1, (1, 2)),
+        np.rot90(pictures[3], 2, (1, 2)),
+    ]
+    changed += [255 * (pictures[4] / 255) ** 1.3]
+    every = np.concatenate([pictures, np.stack(changed).astype(np.float32)])
+    bursts = find_bursts(every, labels_of(np.concatenate([scenes, scenes[:5]])))
+    assert bursts.tolist() == [*range(120), *range(5)]
 
 
 def test_alike_pictures_of_well_separated_classes_are_not_linked() -> None:
@@ -226,10 +240,71 @@ def test_copies_are_on_one_side_of_the_proposed_split_and_of_the_run(tmp_path: P
     assert sum(map(len, sides)) == len(set.union(*sides)) == 30
 
 
+def walks(count: int, rows: int, seed: int = 0) -> list[Floats]:
+    """Return recordings of one column: random walks, shape (rows,) each."""
+    generator = np.random.default_rng(seed)
+    return [np.cumsum(generator.normal(size=rows)).round(3).astype(np.float32) for _ in range(count)]
+
+
+def windows_of(recordings: list[Floats], step: int, length: int = 64) -> tuple[Floats, NDArray[np.int64]]:
+    """Return overlapping windows, shape (n, length), and the recording of each."""
+    starts = range(0, len(recordings[0]) - length + 1, step)
+    rows = np.stack([recording[start : start + length] for recording in recordings for start in starts])
+    return rows, np.repeat(np.arange(len(recordings)), len(starts))
+
+
+def write_windows(path: Path, rows: Floats, labels: list[str]) -> None:
+    lines = [",".join([*(f"t{i}" for i in range(rows.shape[1])), "label"])]
+    lines += [",".join([*map(str, row.tolist()), label]) for row, label in zip(rows, labels, strict=True)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_rows_that_are_overlapping_windows_are_on_one_side(tmp_path: Path) -> None:
+    rows, of = windows_of(walks(30, 400), 32)
+    order = np.random.default_rng(1).permutation(len(rows))
+    write_windows(tmp_path / "windows.csv", rows[order], [("slow", "fast")[i % 2] for i in of[order].tolist()])
+    request = OwnDataRequest(path=str(tmp_path / "windows.csv"), target="label")
+    data = look(request)
+    base, why, _ = _split(base_table(request, data), data)
+    assert base["data"]["near_duplicates"] is True
+    assert base["split"]["by"] == "session"
+    assert f"{len(rows)} of {len(rows)}" in why["split"]
+    material = prepare(data_plan(checked(base, "windows")), None)
+    sides = [set(of[order][rows].tolist()) for rows in (material.sides.train, material.sides.validation)]
+    sides.append(set(of[order][material.sides.test].tolist()))
+    assert sum(map(len, sides)) == len(set.union(*sides)) == 30
+
+
+def test_a_long_chain_of_windows_is_cut_into_blocks_in_order() -> None:
+    rows, _ = windows_of(walks(1, 64 + 16 * 399), 16)
+    order = np.random.default_rng(2).permutation(400)
+    columns = tuple(Column(name=f"t{i}") for i in range(64))
+    dataset = DataSet(name="rows", columns=columns, recordings=(Recording(name="rows", values=rows[order]),))
+    linked, sentence = link_recordings(dataset)
+    assert "400 of 400" in sentence
+    sessions = np.asarray(linked.recordings[0].sessions)[np.argsort(order)]
+    assert np.flatnonzero(sessions[1:] != sessions[:-1]).tolist() == list(range(19, 399, 20))
+
+
+def test_rows_that_do_not_overlap_and_constant_rows_stay_apart() -> None:
+    rows = np.stack([*walks(200, 64), *np.zeros((20, 64), np.float32)])
+    columns = tuple(Column(name=f"t{i}") for i in range(64))
+    dataset = DataSet(name="rows", columns=columns, recordings=(Recording(name="rows", values=rows),))
+    assert link_recordings(dataset) == (dataset, "")
+
+
+def test_too_many_recordings_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgewright.data.near_duplicates._MAX_RECORDINGS", 3)
+    dataset = dataset_of(oscillations(4))
+    linked, sentence = link_recordings(dataset)
+    assert linked == dataset
+    assert sentence.startswith("4 recordings were not searched")
+
+
 @pytest.mark.parametrize("wrong", ["yes", 1, None])
 def test_a_wrong_setting_is_refused(tmp_path: Path, wrong: object) -> None:
     (tmp_path / "a.csv").write_text("x,label\n1,a\n2,b\n")
-    with pytest.raises(InputError, match="near_duplicates"):
+    with pytest.raises(ConfigError, match="near_duplicates"):
         load_data({"kind": "csv", "path": str(tmp_path / "a.csv"), "target": "label", "near_duplicates": wrong}, seed=0)
 
 

@@ -13,11 +13,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgewright.core.errors import (
+    FileTooLargeError,
+    FolderEmptyError,
+    LabelsError,
+    PictureError,
+    TooFewClassesError,
+)
 from edgewright.core.input.pictures import pixels
 from edgewright.data.load import guess, load_data
 from edgewright.data.samples import cut, unit_of
 from edgewright.pipeline.check import check_data
-from edgewright.schema.errors import InputError
 from picture_folder import shape_picture, write_pictures
 
 
@@ -45,6 +51,20 @@ def test_a_folder_for_each_label(tmp_path: Path) -> None:
     assert samples.sessions[0] == "disc/000.png"
     first = shape_picture("disc", np.random.default_rng(0))
     np.testing.assert_array_equal(samples.X[0], first.transpose(2, 0, 1))
+
+
+def test_labels_file_in_the_folder_labels_its_pictures(tmp_path: Path) -> None:
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+    for i in range(4):
+        plain(20, 20).save(folder / f"{i}.png")
+    (folder / "labels.csv").write_text("file,label,group\n0.png,disc,a\n1.png,square,a\n2.png,disc,b\n3.png,square,b\n")
+    assert guess(str(folder)) == {"kind": "pictures", "path": str(folder)}
+    data = load_data({"kind": "pictures", "path": str(folder), "height": 16, "width": 16}, seed=0)
+    samples = cut(data, None)
+    assert samples.y.tolist() == ["disc", "square", "disc", "square"]
+    assert samples.groups is not None
+    assert samples.groups.tolist() == ["a", "a", "b", "b"]
 
 
 def test_a_zip_is_read_as_the_folder_in_it(tmp_path: Path) -> None:
@@ -76,10 +96,10 @@ def test_labels_and_people_from_a_list(tmp_path: Path) -> None:
     assert recording.groups is not None
     assert recording.groups.tolist() == ["shop 1", "shop 2", "shop 2"]
     labels.write_text("file,label\na.png,cat\na.png,dog\n")
-    with pytest.raises(InputError, match=r"one label of a\.png, got 'cat' and 'dog' - at labels\.csv line 3"):
+    with pytest.raises(LabelsError, match=r"one label of a\.png, got 'cat' and 'dog' - at labels\.csv line 3"):
         load_data(table, seed=0)
     labels.write_text("file,label\nz.png,cat\n")
-    with pytest.raises(InputError, match=r"got no label - at .*labels\.csv\. Its files must be those below"):
+    with pytest.raises(LabelsError, match=r"got no label - at .*labels\.csv\. Its files must be those below"):
         load_data(table, seed=0)
 
 
@@ -141,7 +161,7 @@ def claimed(width: int, height: int) -> bytes:
 def test_a_damaged_or_hostile_file_is_one_line(content: bytes, got: str, tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "bad.png").write_bytes(content)
-    with pytest.raises(InputError, match=got) as caught:
+    with pytest.raises(PictureError, match=got) as caught:
         load_data({"kind": "pictures", "path": str(tmp_path)}, seed=0)
     assert "a/bad.png" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -152,13 +172,13 @@ def test_too_many_pictures_for_memory_are_refused_before_they_fill_it(
 ) -> None:
     folder = write_pictures(tmp_path / "shapes", each=3)
     monkeypatch.setattr("edgewright.data.sources.pictures._BYTES", 4 * 3 * 16 * 16 * 5)
-    with pytest.raises(InputError, match="at most 5 pictures of this size"):
+    with pytest.raises(FileTooLargeError):
         load_data({"kind": "pictures", "path": str(folder), "height": 16, "width": 16}, seed=0)
 
 
 @pytest.mark.slow
 def test_a_check_of_many_pictures_holds_them_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgewright.core.input.windows._BYTES", 2**20)
+    monkeypatch.setattr("edgewright.core.input.recordings._BYTES", 2**20)
     folder = write_pictures(tmp_path / "shapes", each=150)
     check_data(str(folder))  # imports and caches are no pictures
     tracemalloc.start()
@@ -172,9 +192,9 @@ def test_a_check_of_many_pictures_holds_them_once(tmp_path: Path, monkeypatch: p
 
 
 def test_an_empty_folder_and_one_label(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="at least one picture, got none"):
+    with pytest.raises(FolderEmptyError, match="at least one picture, got none"):
         load_data({"kind": "pictures", "path": str(tmp_path)}, seed=0)
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat" / "a.png").write_bytes(encoded(plain(8, 8)))
-    with pytest.raises(InputError, match="at least two different values in the target, got only 'cat'"):
+    with pytest.raises(TooFewClassesError, match="at least two different values in the target, got only 'cat'"):
         cut(load_data({"kind": "pictures", "path": str(tmp_path)}, seed=0), None)

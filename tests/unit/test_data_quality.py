@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.data.findings import Finding, by_column, few, percent
+from edgewright.core.records.data import Column, DataSet, Recording
+from edgewright.data.contract import Finding, by_column, few, percent
 from edgewright.data.quality import examine
-from edgewright.schema.data import Column, DataSet, Recording
 
 Array = NDArray[Any]
 RNG = np.random.default_rng(0)

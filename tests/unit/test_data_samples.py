@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from edgewright.core.errors import InputError, LabelsError
+from edgewright.core.records.config import WindowConfig
+from edgewright.core.records.data import Column, DataSet, Recording
 from edgewright.data.samples import cut
-from edgewright.schema.config import WindowConfig
-from edgewright.schema.data import Column, DataSet, Recording
-from edgewright.schema.errors import InputError
 
 Array = NDArray[Any]
 
@@ -104,7 +104,7 @@ def test_what_cannot_be_cut(target: list[str], window: WindowConfig | None, mess
 
 
 def test_a_set_without_target_is_refused() -> None:
-    with pytest.raises(InputError, match="Name the column to predict: target"):
+    with pytest.raises(LabelsError):
         cut(_set(Recording(name="r", values=np.zeros((3, 2), dtype=np.float32))), None)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgewright.data.sets import heartbeats
-from edgewright.data.sets._beat_families import FAMILIES, MEDIANS, families, medians
-from edgewright.schema.errors import InputError
+from beat_families import FAMILIES, MEDIANS, families, medians
+from edgewright.core.errors import InputError
+from example_sources import read_set
 from support import shared_data
 
 BEATS, EVERY = 200, 3
@@ -64,11 +64,11 @@ def test_a_premature_beat_does_not_move_the_median() -> None:
 def test_later_beats_change_no_earlier_row(tmp_path: Path) -> None:
     source = np.load(shared_data("mitdb") / "beats.npz")
     mine = np.flatnonzero(source["record"] == source["record"][0])
-    config = heartbeats.MitdbConfig(families=True, medians=True, shape=False)
+    config: dict[str, object] = {"families": True, "medians": True, "shape": False}
     rows = []
     for count in (300, 400):
         np.savez(tmp_path / "beats.npz", **{key: source[key][mine[:count]] for key in ("x", "y", "record", "sample")})
-        dataset = heartbeats.SETS["mitdb"].load(tmp_path, config)
+        dataset = read_set("mitdb", tmp_path, **config)
         rows.append(dataset.recordings[0].values)
     assert tuple(column.name for column in dataset.columns) == (*FAMILIES, *MEDIANS)
     # The last row of a record lacks the interval after it.
@@ -77,4 +77,4 @@ def test_later_beats_change_no_earlier_row(tmp_path: Path) -> None:
 
 def test_a_table_has_columns() -> None:
     with pytest.raises(InputError, match="habits, families, medians or intervals"):
-        heartbeats.SETS["mitdb"].load(shared_data("mitdb") / "raw", heartbeats.MitdbConfig(shape=False))
+        read_set("mitdb", shared_data("mitdb") / "raw", shape=False)

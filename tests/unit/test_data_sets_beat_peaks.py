@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from beat_peaks import find_peaks
+from edgewright.core.errors import InputError
+from edgewright.core.records.data import Floats
 from edgewright.data.noises import draw_noise, scaled
-from edgewright.data.sets._beat_peaks import find_peaks
-from edgewright.data.sets.heartbeats import MitdbConfig, _load_mitdb, _millivolts, _raw
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
+from heartbeats import MitdbConfig, _load_mitdb, _millivolts, _raw
 from support import shared_data
 
 RATE = 360.0

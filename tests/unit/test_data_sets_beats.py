@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgewright.data.sets import heartbeats
-from edgewright.data.sets._beat_habits import NAMES, habits
-from edgewright.schema.data import Recording
-from edgewright.schema.errors import InputError
+from beat_habits import NAMES, habits
+from edgewright.core.errors import InputError
+from edgewright.core.records.data import Recording
+from example_sources import read_set
+from heartbeats import BEFORE
 from support import shared_data
 
 
@@ -21,7 +22,7 @@ def table(**keys: Any) -> Recording:  # noqa: ANN401 - values of several types
     with tempfile.TemporaryDirectory() as folder:
         for file in (shared_data("mitdb") / "raw").glob("101.*"):
             (Path(folder) / file.name).symlink_to(file)
-        return heartbeats.SETS["mitdb"].load(Path(folder), heartbeats.MitdbConfig(**keys)).recordings[0]
+        return read_set("mitdb", Path(folder), **keys).recordings[0]
 
 
 def test_changes_are_those_from_the_beats_before() -> None:
@@ -69,18 +70,18 @@ def test_a_premature_beat_is_unusual_and_a_steady_one_is_not() -> None:
 def test_later_beats_change_no_earlier_row(tmp_path: Path) -> None:
     source = np.load(shared_data("mitdb") / "beats.npz")
     mine = np.flatnonzero(source["record"] == source["record"][0])
-    config = heartbeats.MitdbConfig(intervals=True, changes=True, habits=True, average=4)
+    config: dict[str, object] = {"intervals": True, "changes": True, "habits": True, "average": 4}
     rows = []
     for count in (300, 400):
         np.savez(tmp_path / "beats.npz", **{key: source[key][mine[:count]] for key in ("x", "y", "record", "sample")})
-        rows.append(heartbeats.SETS["mitdb"].load(tmp_path, config).recordings[0].values)
+        rows.append(read_set("mitdb", tmp_path, **config).recordings[0].values)
     # The last row of a record lacks the interval after it.
     np.testing.assert_array_equal(rows[0][:-1], rows[1][:299])
 
 
 def test_columns_are_named_after_their_first_sample() -> None:
-    names = [c.name for c in heartbeats.SETS["mitdb"].load(
-        shared_data("mitdb") / "raw", heartbeats.MitdbConfig(changes=True, habits=True, average=20)
+    names = [c.name for c in read_set("mitdb",
+        shared_data("mitdb") / "raw", changes=True, habits=True, average=20
     ).columns]  # fmt: skip
     assert names[:2] == ["sample_-90", "sample_-70"]
     assert names[10:12] == ["change_-90", "change_-70"]
@@ -104,6 +105,6 @@ def test_the_signal_itself_has_the_class_of_the_nearest_beat() -> None:
     )
     assert len(starts) == 1
     assert one.target is not None
-    assert one.target[starts[0] + heartbeats.BEFORE] == beats.target[1]
+    assert one.target[starts[0] + BEFORE] == beats.target[1]
     with pytest.raises(InputError, match="habits with form 'table'"):
-        heartbeats.SETS["mitdb"].load(shared_data("mitdb") / "raw", heartbeats.MitdbConfig(form="signal", habits=True))
+        read_set("mitdb", shared_data("mitdb") / "raw", form="signal", habits=True)

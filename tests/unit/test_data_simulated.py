@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.core.errors import ConfigError, DataKindUnknownError
+from edgewright.core.records.data import DataSet
 from edgewright.data.contract import Source
 from edgewright.data.load import load_data
 from edgewright.data.sources import machine, plant, speech, wearable
-from edgewright.schema.data import DataSet
-from edgewright.schema.errors import InputError
 
 SHAPES: tuple[tuple[Any, tuple[int, int], int, tuple[str, ...]], ...] = (
     (wearable.SOURCE, (10_000, 20), 50, ("running", "sitting", "walking")),
@@ -84,7 +84,7 @@ def test_uneven_rows_add_up(source: Source[Any]) -> None:
 
 @pytest.mark.parametrize("source", [s for s, *_ in SHAPES])
 def test_fewer_rows_than_one_are_refused(source: Source[Any]) -> None:
-    with pytest.raises(InputError, match="rows = 0"):
+    with pytest.raises(ConfigError, match="rows = 0"):
         source.load(source.config(rows=0), 0)
 
 
@@ -160,7 +160,7 @@ def test_speakers_differ_and_the_background_hides_words() -> None:
     assert len({one.values.tobytes() for one in dataset.recordings}) == len(dataset.recordings) == 16
     for one, other in zip(dataset.recordings, again.recordings, strict=True):
         np.testing.assert_array_equal(one.values, other.values)
-    with pytest.raises(InputError, match="at least one speaker"):
+    with pytest.raises(ConfigError):
         load_data({"kind": "speech", "speakers": 0}, seed=0)
 
 
@@ -179,7 +179,7 @@ def test_a_larger_plant_begins_with_the_smaller_one() -> None:
 @pytest.mark.parametrize("given", [{}, {"path": "mine.csv"}])
 def test_a_file_beside_rows_that_are_made_up_is_refused(given: dict[str, object]) -> None:
     path = None if given else "mine.csv"
-    with pytest.raises(InputError, match=r"no data with the kind 'wearable'.*'mine.csv'"):
+    with pytest.raises(DataKindUnknownError, match=r"no data with the kind 'wearable'.*'mine.csv'"):
         load_data({"kind": "wearable", "rows": 100, **given}, seed=0, path=path)
 
 

@@ -14,11 +14,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgewright.core.errors import (
+    ArchiveDamagedError,
+    ArrayFileError,
+    DataKindUnknownError,
+    DataWarning,
+    EdgewrightError,
+    InputError,
+    LabelsError,
+    ParquetDamagedError,
+    UnknownNameError,
+    WavError,
+)
 from edgewright.core.input.riff import read_wav, wav_bytes
+from edgewright.core.records.data import DataSet
 from edgewright.data.labels import Meaning, read_name
 from edgewright.data.load import load_data
-from edgewright.schema.data import DataSet
-from edgewright.schema.errors import DataWarning, EdgewrightError, InputError
 
 
 def _load(kind: str, path: Path, **keys: object) -> DataSet:
@@ -80,7 +91,7 @@ def test_floats_and_the_extensible_form() -> None:
     ],
 )
 def test_bad_wav_files(data: bytes, message: str) -> None:
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(WavError) as caught:
         read_wav(data, "a.wav")
     assert message in str(caught.value)
 
@@ -105,10 +116,10 @@ def test_wav_zip_with_a_name_pattern(tmp_path: Path) -> None:
     assert data.recordings[1].groups is not None
     assert data.recordings[1].groups.tolist() == ["bob"] * 3
     assert (data.rate, data.group_name, data.target_name) == (8000, "group", "label")
-    with pytest.raises(InputError, match=r"a name like \{label\}-\{index\}, got '3_ann_0' - at 3_ann_0\.wav"):
+    with pytest.raises(LabelsError, match=r"a name like \{label\}-\{index\}, got '3_ann_0' - at 3_ann_0\.wav"):
         _load("wav", tmp_path / "sounds.zip", pattern="{label}-{index}")
     (tmp_path / "broken.zip").write_bytes((tmp_path / "sounds.zip").read_bytes()[:100])
-    with pytest.raises(InputError, match="a whole ZIP file"):
+    with pytest.raises(ArchiveDamagedError):
         _load("wav", tmp_path / "broken.zip")
 
 
@@ -170,7 +181,7 @@ def test_long_wav_files_have_their_size_in_a_chunk_of_its_own(head: bytes) -> No
     sound = read_wav(start + chunks + b"more", "long.wav")
     assert (sound.rate, sound.values.shape) == (100, (3, 2))
     np.testing.assert_array_equal(sound.values * 32768, np.arange(6).reshape(3, 2))
-    with pytest.raises(InputError, match="truncated"):
+    with pytest.raises(WavError):
         read_wav(start + chunks[:-4], "long.wav")
 
 
@@ -189,12 +200,12 @@ def test_parquet_with_dates_truth_values_and_gaps(tmp_path: Path) -> None:
     assert data.recordings[0].target.tolist() == ["true", "false", ""]
     np.testing.assert_array_equal(data.recordings[0].values, [[1, 0.5], [np.nan, 1.5], [3, 2.5]])
     assert data.rate == 1.0
-    with pytest.raises(InputError, match=r"expected a column of numbers, got .* - at rows\.parquet column t"):
+    with pytest.raises(DataKindUnknownError, match=r"expected a column of numbers, got .* - at rows\.parquet column t"):
         _load("parquet", file, target="ok")
-    with pytest.raises(InputError, match="Did you mean 'ok'"):
+    with pytest.raises(UnknownNameError, match="Did you mean 'ok'"):
         _load("parquet", file, target="okk")
     file.write_bytes(file.read_bytes()[:40])
-    with pytest.raises(InputError, match=r"a whole Parquet file, got .* - at rows\.parquet"):
+    with pytest.raises(ParquetDamagedError, match=r"a whole Parquet file, got .* - at rows\.parquet"):
         _load("parquet", file)
 
 
@@ -230,7 +241,7 @@ def test_bad_numpy_files(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=message):
             _load("numpy", file)
     file.write_bytes(file.read_bytes()[:50])
-    with pytest.raises(InputError, match=r"set\.npz"):
+    with pytest.raises(ArrayFileError, match=r"set\.npz"):
         _load("numpy", file)
 
 
@@ -266,17 +277,17 @@ def test_name_patterns(file: str, pattern: str, meaning: Meaning) -> None:
 
 @pytest.mark.parametrize("pattern", ["label", "{label}_{label}"])
 def test_a_pattern_needs_parts(pattern: str) -> None:
-    with pytest.raises(InputError, match="parts such as"):
+    with pytest.raises(LabelsError):
         read_name("a.csv", pattern)
 
 
 def test_names_of_columns_that_are_not_there(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", X=np.ones((3, 1)))
-    with pytest.raises(InputError, match=r"no column 'temp'. Known: x0 - at \[data\] units"):
+    with pytest.raises(UnknownNameError, match=r"no column 'temp'. Known: x0 - at \[data\] units"):
         _load("numpy", tmp_path / "a.npz", units={"temp": "C"})
     (tmp_path / "a.wav").write_bytes(_wav([1, 2]))
-    with pytest.raises(InputError, match=r"no column 'left'. Known: sound - at \[data\] ranges"):
+    with pytest.raises(UnknownNameError, match=r"no column 'left'. Known: sound - at \[data\] ranges"):
         _load("wav", tmp_path / "a.wav", ranges={"left": [-1, 1]})
     (tmp_path / "a.npz").unlink()
-    with pytest.raises(InputError, match=r"no column 'acc'. Known: sound - at a\.wav"):
+    with pytest.raises(UnknownNameError, match=r"no column 'acc'. Known: sound - at a\.wav"):
         _load("folder", tmp_path, columns=["acc"])

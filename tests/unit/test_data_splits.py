@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from edgewright.core.errors import InputError, SplitLeaksError, SplitTooSmallError, UnknownNameError
+from edgewright.core.records.config import SplitConfig
+from edgewright.core.records.data import Column, Samples, Split
 from edgewright.data.splits import split, touching
-from edgewright.schema.config import SplitConfig
-from edgewright.schema.data import Column, Samples, Split
-from edgewright.schema.errors import InputError, UnknownNameError
 
 Values = NDArray[Any] | list[str] | list[int]
 
@@ -92,9 +92,9 @@ def test_named_groups() -> None:
     assert [set(groups[side]) for side in _sides(result)] == [{"p2", "p4"}, {"p0", "p1"}, {"p3"}]
     with pytest.raises(UnknownNameError, match=r"no group 'p9'. Known: p0, .* - at \[split\] test_groups"):
         split(samples, SplitConfig(test_groups=("p9",)), seed=0, window=None)
-    with pytest.raises(InputError, match="'p1' in both"):
+    with pytest.raises(SplitLeaksError, match="'p1' in both"):
         split(samples, SplitConfig(test_groups=("p1",), validation_groups=("p1",)), seed=0, window=None)
-    with pytest.raises(InputError, match="by = 'group' for named groups"):
+    with pytest.raises(SplitTooSmallError):
         split(samples, SplitConfig(by="row", test_groups=("p1",)), seed=0, window=None)
 
 
@@ -215,7 +215,7 @@ def _in_sessions(sessions: int) -> Samples:
 
 @pytest.mark.parametrize(("sessions", "side"), [(1, "test"), (2, "validation")])
 def test_one_session_is_not_told_to_split_by_session(sessions: int, side: str) -> None:
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(SplitTooSmallError) as caught:
         split(_in_sessions(sessions), SplitConfig(by="session"), seed=0, window=None)
     message = str(caught.value)
     assert f"to take {side} samples from" in message

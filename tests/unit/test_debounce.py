@@ -12,7 +12,11 @@ import polars as pl
 import pytest
 
 import trace_example
+from edgewright.core.errors import ConfigError, OptionError
 from edgewright.core.package import read_package
+from edgewright.core.records.config import WindowConfig
+from edgewright.core.records.trace import Trace
+from edgewright.core.records.trace_flow import DebounceRecord
 from edgewright.data.load import load_data
 from edgewright.data.samples import StreamWindows, cut_streams
 from edgewright.pipeline import debounce as tested
@@ -21,11 +25,7 @@ from edgewright.pipeline.config import checked
 from edgewright.pipeline.debounce import answer_streams
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.run import RunResult, run_pipeline
-from edgewright.pipeline.run_folder.job import AnsweredStream
-from edgewright.schema.config import WindowConfig
-from edgewright.schema.errors import InputError
-from edgewright.schema.trace import Trace
-from edgewright.schema.trace_flow import DebounceRecord
+from edgewright.pipeline.run_folder.store import AnsweredStream
 from edgewright.trace.html import page_html
 from edgewright.workflows.compression.subject import Wanted
 from edgewright.workflows.compression.workflow import compress
@@ -239,9 +239,9 @@ def test_a_compressed_run_decides_as_the_run_does(tmp_path: Path) -> None:
 
 def test_decisions_are_refused_where_no_stream_is_classified(tmp_path: Path) -> None:
     data = people(tmp_path / "rows.csv", 4)
-    with pytest.raises(InputError, match="samples without a window"):
+    with pytest.raises(OptionError, match="samples without a window"):
         run(tmp_path, data, {"window": None, "stages": []})
-    with pytest.raises(InputError, match="debounce"):
+    with pytest.raises(ConfigError, match="debounce"):
         run(tmp_path, data, {"decision": {"debounce": 0}})
     assert not (tmp_path / "shakes").exists()
 

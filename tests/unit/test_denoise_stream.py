@@ -12,21 +12,21 @@ import pytest
 from c99_stages import need_named_compiler
 from denoiser_example import random_denoiser
 from edgewright.core.archive import pack, unpack
+from edgewright.core.errors import FormatNewerError, GraphError, PackageDamagedError
 from edgewright.core.integer.network import run_integer
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.data import Floats
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_host.host import FLAGS, STRICT, compile_c99, context_of, load_c99
-from edgewright.export.c99_stream.denoiser import write_denoiser_c99
+from edgewright.export.c99_stream.stream import write_denoiser_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
-from edgewright.graph.denoising import DenoiserFile, denoiser_bytes, parse_denoiser
 from edgewright.graph.extract import integer_network
+from edgewright.graph.restoration import SPEC, DenoiserFile, parse_restorer
 from edgewright.graph.streaming import NetworkStream, steps_of
-from edgewright.models.denoiser import DenoiserConfig, Denoising, delayed, framed, graph_of
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
-from edgewright.workflows.denoising.evaluation import float_form
+from edgewright.models.restoration import DenoiserConfig, Denoising, delayed, denoiser_graph, framed
+from edgewright.workflows.restoration.evaluation import float_form
 from support import left_out
 
 FORMS = [
@@ -60,7 +60,7 @@ def test_graph_is_the_function_that_was_trained() -> None:
     layers = Denoising(config, 2)
     parameters = layers.initialise(np.random.default_rng(0))
     x = np.random.default_rng(1).standard_normal((3, 2, 64)).astype(np.float32)
-    graph = graph_of(config, parameters, np.zeros(2), np.ones(2), 64, "g")
+    graph = denoiser_graph(config, parameters, np.zeros(2), np.ones(2), 64, "g")
     given = compile_graph(graph)(x)["prediction"]
     np.testing.assert_allclose(framed(delayed(x, 8) - given, 4), np.asarray(layers(parameters, x)), atol=1e-5)
 
@@ -170,20 +170,23 @@ def test_a_network_that_sees_later_samples_is_no_stream() -> None:
     numbers = {**operator.numbers, "pads": (0, 1, 0, 1)}
     other = (*denoiser.network.operators[:moment], msgspec.structs.replace(operator, numbers=numbers),
              *denoiser.network.operators[moment + 1 :])  # fmt: skip
-    with pytest.raises(InputError, match="causal"):
+    with pytest.raises(GraphError):
         steps_of(msgspec.structs.replace(denoiser.network, operators=other))
 
 
 def test_file_is_read_back_and_damage_and_newer_versions_are_refused() -> None:
     denoiser = random_denoiser()
-    data = denoiser_bytes(denoiser)
-    assert parse_denoiser(data, "x").spec == denoiser.spec
-    with pytest.raises(InputError, match="denoiser"):
-        parse_denoiser(data[:200] + bytes([data[200] ^ 1]) + data[201:], "x")
+    data = denoiser.packed()
+    assert parse_restorer(data, "x").spec == denoiser.spec
+    with pytest.raises(PackageDamagedError):
+        parse_restorer(data[:200] + bytes([data[200] ^ 1]) + data[201:], "x")
     files = unpack(data, "x")
-    newer = files["denoiser.json"].replace(b'"version": 1', b'"version": 2')
-    with pytest.raises(InputError, match="format 2 is newer"):
-        parse_denoiser(pack({**files, "denoiser.json": newer}), "x")
+    newer = files[SPEC].replace(b'"version": 2', b'"version": 3')
+    with pytest.raises(FormatNewerError):
+        parse_restorer(pack({**files, SPEC: newer}), "x")
     other = pack({**files, "arrays/test_out.npy": files["arrays/test_in.npy"]})
-    with pytest.raises(InputError, match="its own test"):
-        parse_denoiser(other, "x")
+    with pytest.raises(GraphError):
+        parse_restorer(other, "x")
+    earlier = files.pop(SPEC).replace(b'"version": 2', b'"version": 1').replace(b'"task": "denoise",', b"")
+    read = parse_restorer(pack({**files, "denoiser.json": earlier}), "x")
+    np.testing.assert_array_equal(read.test_out, denoiser.test_out)

@@ -19,19 +19,20 @@ from denoiser_example import RATE, random_denoiser, voices
 from edgewright.cli.commands import export as export_module
 from edgewright.cli.commands import prove as prove_module
 from edgewright.cli.folder import FolderOfCommands
+from edgewright.core.errors import EdgewrightError, InputError, UnknownNameError
 from edgewright.core.input.riff import read_wav, wav_bytes
 from edgewright.data.load import guess, load_data
-from edgewright.graph.denoising import read_denoiser, write_denoiser
-from edgewright.schema.errors import EdgewrightError, InputError, UnknownNameError
-from edgewright.workflows.denoising.data import Clean, NoiseSource, windows
-from edgewright.workflows.denoising.evaluation import score_denoiser, segmental_snr, si_sdr, snr
+from edgewright.graph.restoration import DenoiserFile, read_as, write_restorer
+from edgewright.workflows.restoration.denoiser import NoiseSource, windows
+from edgewright.workflows.restoration.evaluation import score_denoiser, segmental_snr, si_sdr, snr
+from edgewright.workflows.restoration.training import Clean
 
 SMALL = ["--set", "hop=4", "--set", "first=8", "--set", "filters=6", "--set", "blocks=2", "--windows", "24"]
 
 
 def invoke(*arguments: object) -> str:
     done = CliRunner().invoke(
-        FolderOfCommands("edgewright.cli.commands.denoise"), [str(a) for a in arguments], catch_exceptions=True
+        FolderOfCommands("edgewright.cli.commands.restore"), [str(a) for a in arguments], catch_exceptions=True
     )
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
@@ -45,7 +46,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[
     folder = tmp_path_factory.mktemp("denoise")
     clean = voices(folder / "voices")
     out = folder / "v.denoiser"
-    text = invoke("train", clean, "--noise", "white", "--noise", "hum", "--snr", "0:10", "--epochs", "2", *SMALL,
+    text = invoke("denoise", clean, "--noise", "white", "--noise", "hum", "--snr", "0:10", "--epochs", "2", *SMALL,
                   "--out", out, "--json")  # fmt: skip
     return clean, out, json.loads(text)
 
@@ -56,23 +57,23 @@ def test_same_seed_same_file_and_nobody_on_two_sides(trained: tuple[Path, Path, 
     again = out.parent / "again" / out.name
     again.parent.mkdir()
     noise = ["--noise", "white", "--noise", "hum", "--snr", "0:10"]
-    invoke("train", clean, *noise, "--epochs", "2", *SMALL, "--out", again)
+    invoke("denoise", clean, *noise, "--epochs", "2", *SMALL, "--out", again)
     assert again.read_bytes() == out.read_bytes()
-    spec = read_denoiser(out)
+    spec = read_as(DenoiserFile, out)
     learnt = spec.spec.learnt
     sides = [set(side) for side in (learnt.trained, learnt.validated, learnt.held_out)]
     assert all(sides)
     assert sum(map(len, sides)) == len(set.union(*sides)) == 6
     assert [row["epoch"] for row in record["history"]] == [1, 2]  # type: ignore[attr-defined]
     with pytest.raises(EdgewrightError, match="new file"):
-        invoke("train", clean, "--noise", "white", *SMALL, "--out", out)
+        invoke("denoise", clean, "--noise", "white", *SMALL, "--out", out)
 
 
 @pytest.mark.slow
 def test_score_leaves_out_who_trained_and_names_what_is_worse(trained: tuple[Path, Path, dict[str, object]]) -> None:
     clean, out, _ = trained
     score = json.loads(invoke("score", out, clean, "--noise", "white", "--json"))
-    held_out = read_denoiser(out).spec.learnt.held_out
+    held_out = read_as(DenoiserFile, out).spec.learnt.held_out
     assert (score["recordings"], score["groups"]) == (len(held_out), len(held_out))
     rows = {(row["noise"], row["method"]): row for row in score["rows"]}
     assert rows["white", "identity"]["snr"]["value"] == 0.0
@@ -90,7 +91,7 @@ def test_score_refuses_people_and_noise_that_it_could_not_keep_apart(
 ) -> None:
     clean, out, _ = trained
     data = load_data(guess(str(clean)), seed=0, where="test")
-    denoiser = read_denoiser(out)
+    denoiser = read_as(DenoiserFile, out)
     grouped = msgspec.structs.replace(denoiser.spec.learnt, held_by="group")
     spec = msgspec.structs.replace(denoiser.spec, learnt=grouped)
     with pytest.raises(InputError, match="the person or machine of each recording, as in the training"):
@@ -111,12 +112,12 @@ def test_runs_on_sound_and_on_a_table_with_the_base_install(
     invoke("run", out, "--wav", tmp_path / "in.wav", "--out", tmp_path / "out.wav")
     sound = read_wav((tmp_path / "out.wav").read_bytes(), "out.wav")
     noisy = read_wav((tmp_path / "in.wav").read_bytes(), "in.wav")
-    expected = read_denoiser(out).start().whole(noisy.values)
+    expected = read_as(DenoiserFile, out).start().whole(noisy.values)
     np.testing.assert_allclose(sound.values, expected, atol=1 / 32768)
     table = "t,sound,note\n" + "".join(f"{i},{v:.6f},n{i}\n" for i, v in enumerate(x[:, 0])).replace("0.100000", "")
     (tmp_path / "in.csv").write_text(table)
     script = (
-        "import sys\nfrom edgewright.cli.commands.denoise import run\n"
+        "import sys\nfrom edgewright.cli.commands.restore import run\n"
         f"run(['{out}', '--csv', '{tmp_path}/in.csv', '--out', '{tmp_path}/out.csv'], standalone_mode=False)\n"
         "bad = [m for m in ('jax', 'sklearn', 'scipy', 'onnx', 'polars', 'optax') if m in sys.modules]\n"
         "assert not bad, bad\n"
@@ -130,7 +131,7 @@ def test_runs_on_sound_and_on_a_table_with_the_base_install(
 @pytest.mark.slow
 def test_every_form_tells_the_same_noise(tmp_path: Path) -> None:
     path = tmp_path / "tiny.denoiser"
-    write_denoiser(path, random_denoiser(channels=2))
+    write_restorer(path, random_denoiser(channels=2))
     done = CliRunner().invoke(prove_module.command, [str(path), "--json"])
     assert done.exit_code == 0, done.output
     record = json.loads(done.stdout)
@@ -144,7 +145,7 @@ def test_every_form_tells_the_same_noise(tmp_path: Path) -> None:
 
 def test_export_writes_stream_and_window_forms(tmp_path: Path) -> None:
     path = tmp_path / "tiny.denoiser"
-    write_denoiser(path, random_denoiser())
+    write_restorer(path, random_denoiser())
     for target, files in (("c99", {"tiny.c", "tiny.h"}), ("onnx", {"tiny.onnx"}),
                           ("tflite", {"tiny.tflite", "tiny.network.tflite"})):  # fmt: skip
         done = CliRunner().invoke(
@@ -158,7 +159,7 @@ def test_export_writes_stream_and_window_forms(tmp_path: Path) -> None:
 
 def _wrong(clean: Path, out: Path, *arguments: str) -> EdgewrightError:
     with pytest.raises(EdgewrightError) as refusal:
-        invoke("train", clean, *SMALL, *arguments, "--out", out)
+        invoke("denoise", clean, *SMALL, *arguments, "--out", out)
     assert not out.exists()
     return refusal.value
 
@@ -186,15 +187,15 @@ def test_wrong_input_is_refused_by_name(tmp_path: Path) -> None:
     table = tmp_path / "gap.csv"
     table.write_text("t,x\n" + "".join(f"{i / 50},{'' if i == 9 else i % 7}\n" for i in range(500)))
     with pytest.raises(EdgewrightError, match="missing value"):
-        invoke("train", table, "--time", "t", "--noise", "white", *SMALL, "--out", out)
+        invoke("denoise", table, "--time", "t", "--noise", "white", *SMALL, "--out", out)
     table.write_text(table.read_text().replace("t,", "label,t,", 1).replace("\n", "\nwalk,").removesuffix("walk,"))
     with pytest.raises(EdgewrightError, match="missing value"):  # the column of text is left out
-        invoke("train", table, "--time", "t", "--noise", "white", *SMALL, "--out", out)
+        invoke("denoise", table, "--time", "t", "--noise", "white", *SMALL, "--out", out)
 
 
 def test_sound_that_does_not_fit_the_denoiser_is_refused(tmp_path: Path) -> None:
     path, wav = tmp_path / "tiny.denoiser", tmp_path / "in.wav"
-    write_denoiser(path, random_denoiser())
+    write_restorer(path, random_denoiser())
     for values, rate, text in ((np.zeros((50, 2)), RATE, "1 channels"), (np.zeros((50, 1)), 8000, "8000 Hz")):
         wav.write_bytes(wav_bytes(values, rate))
         with pytest.raises(EdgewrightError, match=text):
@@ -204,7 +205,7 @@ def test_sound_that_does_not_fit_the_denoiser_is_refused(tmp_path: Path) -> None
         wav.write_bytes(wav_bytes(values, RATE))
         invoke("run", path, "--wav", wav, "--out", tmp_path / "out.wav", "--force")
         assert len(read_wav((tmp_path / "out.wav").read_bytes(), "out.wav").values) == len(values)
-    with pytest.raises(EdgewrightError, match="--wav FILE or --csv FILE"):
+    with pytest.raises(EdgewrightError, match="--wav FILE, --csv FILE"):
         invoke("run", path, "--out", tmp_path / "y.wav")
 
 

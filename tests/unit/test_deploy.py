@@ -18,11 +18,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deploy_files import DEPLOY, compose, panels, queries, rules
 from edgewright.cli.commands.fleet.serve import command
-from edgewright.fleet.protocol.wire.signing import public_text, sign
-from edgewright.fleet.repository.static_export import CACHE
+from edgewright.core.records.fleet import Acknowledged, Enrolled
+from edgewright.fleet.protocol.api_records import NewOperator, NewToken, OperatorMade, TokenMade
+from edgewright.fleet.protocol.transport import public_text, sign
+from edgewright.fleet.repository.distribution import CACHE
 from edgewright.fleet.server.api.client import local_client
-from edgewright.schema.fleet_api import NewOperator, NewToken, OperatorMade, TokenMade
-from edgewright.schema.fleet_report import Acknowledged, Enrolled
 from rollout_example import Example
 from support import environment
 
@@ -183,7 +183,6 @@ def test_the_servers_of_the_composition_understand_their_options() -> None:
         assert line[:2] == ["fleet", "serve"]
         context = command.make_context("serve", list(line[2:]))
         assert context.params["behind_proxy"]
-        assert context.params["broker"].startswith("mqtts://")
     for name, one in services.items():
         assert set(one.get("secrets", ())) <= compose()["secrets"].keys(), name
 
@@ -204,7 +203,7 @@ def test_files_that_the_composition_mounts_are_there() -> None:
         for job in jobs
     }  # fmt: skip
     assert requests["edgewright"] == {name for name in compose()["services"] if name.startswith("server-")}
-    assert requests["probes"] == {"nginx", "mosquitto", "postgres"} <= compose()["services"].keys()
+    assert requests["probes"] == {"nginx", "postgres"} <= compose()["services"].keys()
     modules = yaml.safe_load((DEPLOY / "blackbox.yml").read_text())["modules"]
     assert {one["labels"]["module"] for job in jobs[1:] for one in job["static_configs"]} == modules.keys()
     assert set(re.findall(r"server (server-\d):8798", (DEPLOY / "nginx.conf").read_text())) == requests["edgewright"]

@@ -12,11 +12,11 @@ import pytest
 from scipy.stats import binomtest, chi2
 
 from detector_example import KINDS, rows
+from edgewright.core.errors import DetectorError, InputError, UnknownNameError
+from edgewright.core.records.data import Column
+from edgewright.core.records.package import WindowSpec
 from edgewright.monitor.detector_stream import DetectorFile, Watch
-from edgewright.schema.data import Column
-from edgewright.schema.detector import Choice
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.package import WindowSpec
+from edgewright.monitor.records import Choice
 from edgewright.workflows.detection import selection
 from edgewright.workflows.detection.fit import blocks, fit_detector
 from edgewright.workflows.detection.rows import Stretch, Watched, read_watched
@@ -175,7 +175,7 @@ def test_labels_and_given_thresholds() -> None:
     assert limit.by == "labels"
     assert 1 < limit.value <= 5
     assert threshold([(labelled, scores)], ThresholdRequest(threshold=3.0), None).by == "given"
-    with pytest.raises(InputError, match="none"):
+    with pytest.raises(DetectorError, match="none"):
         threshold([(labelled, np.full(1000, -math.inf))], ThresholdRequest(), None)
 
 
@@ -302,7 +302,7 @@ def test_unknown_detectors_and_windows_are_refused() -> None:
     with pytest.raises(UnknownNameError, match="variance"):
         fit_detector(watched, "pca", config={"varianc": 0.5})
     windows = _watched(_stretch(200), window=WindowSpec(samples=10, step=5, rate=None))
-    with pytest.raises(InputError, match=r"takes windows \(.*pca"):
+    with pytest.raises(DetectorError):
         fit_detector(windows, "var")
-    with pytest.raises(InputError, match="1,800 rows to choose a detector on, got 5"):
+    with pytest.raises(DetectorError, match="1,800 rows to choose a detector on, got 5"):
         choose(_watched(_stretch(5)), ThresholdRequest())

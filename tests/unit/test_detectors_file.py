@@ -10,6 +10,16 @@ import numpy as np
 import pytest
 
 from edgewright.core.archive import pack, unpack
+from edgewright.core.errors import (
+    DetectorSettingsError,
+    FormatNewerError,
+    MissingFileError,
+    PackageDamagedError,
+    SampleShapeError,
+    TooFewRowsError,
+)
+from edgewright.core.records.data import Column
+from edgewright.core.records.package import WindowSpec
 from edgewright.monitor.detector_stream import (
     FEATURES,
     DetectorFile,
@@ -23,10 +33,7 @@ from edgewright.monitor.detector_stream import (
     write_detector,
 )
 from edgewright.monitor.detectors import kind
-from edgewright.schema.data import Column
-from edgewright.schema.detector import DetectorSpec, Threshold
-from edgewright.schema.errors import InputError
-from edgewright.schema.package import WindowSpec
+from edgewright.monitor.records import DetectorSpec, Threshold
 from edgewright.workflows.detection.threshold import episodes
 
 
@@ -59,38 +66,38 @@ def test_damage_is_refused_wherever_it_is() -> None:
     data = detector_bytes(_spec(), _learnt())
     for index in range(0, len(data), 37):
         broken = data[:index] + bytes([data[index] ^ 1]) + data[index + 1 :]
-        with pytest.raises(InputError):
+        with pytest.raises(PackageDamagedError):
             parse_detector(broken, "x.detector")
     for length in (0, 1, 30, len(data) - 1):
-        with pytest.raises(InputError, match="detector"):
+        with pytest.raises(PackageDamagedError, match="detector"):
             parse_detector(data[:length], "x.detector")
 
 
 def test_newer_and_forged_files_are_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(MissingFileError, match="no such file"):
         read_detector(tmp_path / "none.detector")
-    with pytest.raises(InputError, match=r"format 99 is newer .* upgrade"):
+    with pytest.raises(FormatNewerError):
         parse_detector(detector_bytes(_spec(version=99), _learnt()), "x.detector")
     files = unpack(detector_bytes(_spec(), _learnt()), "x")
     without = {name: content for name, content in files.items() if not name.endswith("unit.npy")}
-    with pytest.raises(InputError, match="unit"):
+    with pytest.raises(PackageDamagedError, match="unit"):
         parse_detector(pack(without), "x.detector")
-    with pytest.raises(InputError, match=r"detector\.json"):
+    with pytest.raises(PackageDamagedError):
         parse_detector(pack({**files, "detector.json": b'{"version": 1}'}), "x.detector")
-    with pytest.raises(InputError, match="window"):
+    with pytest.raises(DetectorSettingsError):
         parse_detector(detector_bytes(_spec(window=WindowSpec(samples=0, step=1, rate=None)), _learnt()), "x")
     # Sealed again by somebody, with other arrays than this detector learns.
     wrong = DetectorFile(_spec(), {"centre": np.zeros(3)})
-    with pytest.raises(InputError, match="what a detector robust learns"):
+    with pytest.raises(DetectorSettingsError):
         Watch(wrong)
     # Arrays that start and then do not go together, and a ring that no memory holds.
-    with pytest.raises(InputError, match="3 channels"):
+    with pytest.raises(SampleShapeError):
         Watch(DetectorFile(_spec(), _learnt(3)))
-    with pytest.raises(InputError, match="robust learns"):
+    with pytest.raises(DetectorSettingsError):
         Watch(DetectorFile(_spec(), {**_learnt(), "unit": np.ones((1, 5))}))
-    with pytest.raises(InputError, match="robust learns"):
+    with pytest.raises(DetectorSettingsError):
         Watch(DetectorFile(_spec(), {**_learnt(), "mean": 1 << 60}))
-    with pytest.raises(InputError, match="own_past"):
+    with pytest.raises(TooFewRowsError, match="own_past"):
         Watch(DetectorFile(_spec(kind="own_past"), {"channels": 2, "config": {"bins": 1 << 40}}))
 
 
@@ -127,7 +134,7 @@ def test_a_pause_may_be_a_share_of_the_rows_seen() -> None:
 def test_a_share_of_windows_and_a_pause_below_nothing_are_refused() -> None:
     window = WindowSpec(samples=8, step=3, rate=None)
     for wrong in (_spec(refractory=-1.0), _spec(refractory=0.5, window=window)):
-        with pytest.raises(InputError, match="without another alarm"):
+        with pytest.raises(TooFewRowsError):
             parse_detector(detector_bytes(wrong, _learnt()), "pump.detector")
 
 
@@ -170,5 +177,5 @@ def test_features_of_a_window_and_missing_values() -> None:
 
 
 def test_rows_of_other_columns_are_refused() -> None:
-    with pytest.raises(InputError, match="2 columns"):
+    with pytest.raises(SampleShapeError):
         Watch(DetectorFile(_spec(), _learnt())).push(np.zeros((1, 3), np.float32), np.zeros(1))

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from benchmarks.anomalies import nab, skab
 
+import own_past_choice as families
+from alarm_scores import STANDARD, Series, benchmark_score, normalised, score, windowed_gaussian, worth
 from c99_examples import WARNINGS, call
 from c99_stages import need_compiler
 from edgewright.export.c99_detectors._source import write_detector_c99
@@ -18,17 +20,7 @@ from edgewright.export.c99_host.host import compiler_command
 from edgewright.monitor.detector_stream import state_bytes
 from edgewright.monitor.detectors import kind
 from edgewright.monitor.detectors.own_past import OwnPastConfig
-from edgewright.workflows.detection import own_past_choice as families
-from edgewright.workflows.detection.early_alarms import (
-    STANDARD,
-    Series,
-    benchmark_score,
-    normalised,
-    score,
-    windowed_gaussian,
-    worth,
-)
-from edgewright.workflows.detection.own_start import judge
+from own_start import judge
 from support import shared_data
 
 

@@ -10,11 +10,11 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 import detector_example
+from edgewright.core.errors import InputError
 from edgewright.monitor.detectors import kind
 from edgewright.monitor.detectors._row import SlidingMean
 from edgewright.monitor.detectors.own_past import OwnPast, OwnPastConfig
 from edgewright.monitor.detectors.robust import RobustConfig
-from edgewright.schema.errors import InputError
 
 
 def _correlated(count: int = 500) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

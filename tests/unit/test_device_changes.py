@@ -12,16 +12,15 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+from edgewright.core.records.fleet import Acknowledged, Cohort, Intent, Stage
 from edgewright.fleet.device.enrollment import device_key, enrol
 from edgewright.fleet.device.ports import RetiredError
 from edgewright.fleet.device.ports import Tested as Result
 from edgewright.fleet.device.state_database import RETRIES, State
-from edgewright.fleet.protocol.wire.token import read_token
+from edgewright.fleet.protocol.transport import read_token
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.database.tables import audit
 from edgewright.fleet.server.endpoint import endpoints
-from edgewright.schema.fleet_plan import Cohort, Stage
-from edgewright.schema.fleet_report import Acknowledged, Intent
 from fleet_plane import Client, enrolled
 from threat_fleet import HOUR, Town, town
 from threat_unit import Unit

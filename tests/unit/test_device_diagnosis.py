@@ -1,23 +1,36 @@
-"""What may be in a device's answer to an operator: no data row, no field beyond the list, no more than 64 KiB."""
+"""One device of a fleet: diagnoses and deployments."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.device.diagnosis import Diagnoser, LogBuffer
+from cli_runner import Cli
+from edgewright.core.errors import InputError
+from edgewright.core.records.fleet import Acknowledged, Cohort, DiagnosisRequest, Plan, Report, Stage
+from edgewright.fleet.device.reports import Diagnoser, LogBuffer
 from edgewright.fleet.device.state_database import State
-from edgewright.fleet.server import diagnoses as kept
-from edgewright.fleet.server.database.tables import devices, diagnoses, metadata
+from edgewright.fleet.protocol.api_records import MAX_BYTES, MAX_LINES, Diagnosis, DiagnosisSeen
+from edgewright.fleet.protocol.plans.decision import listed, lists_devices
+from edgewright.fleet.repository.publication import prepare_release
+from edgewright.fleet.server import reports
+from edgewright.fleet.server.control_plane import open_plane
+from edgewright.fleet.server.database.tables import MOST_DEPLOYS, devices, diagnoses, in_index, metadata, rollouts
 from edgewright.fleet.server.endpoint import RefusedError
-from edgewright.schema.fleet_diagnosis import MAX_BYTES, MAX_LINES, Diagnosis, DiagnosisSeen
-from edgewright.schema.fleet_report import Acknowledged, DiagnosisRequest, Report
+from fleet_folder import apply, package
+from fleet_plane import Client, enrolled_devices
+from rollout_example import Example, plan
 from store_example import HandClock
+from threat_fleet import HOUR, Town, town
+from threat_unit import Unit
 
 
 class Clock(HandClock):
@@ -74,8 +87,8 @@ def test_texts_of_earlier_agents_are_not_stored(connection: sa.Connection) -> No
     connection.execute(sa.insert(diagnoses).values(id="a" * 32, device="d" * 32, at=1.0, by="ann", lines=5))
     lines = [{"at": 1.0, "source": "model", "text": "source: got 'ward 3'"}]
     older = {"format": 1, "id": "a" * 32, "at": 2.0, "why": "got 'ward 3'", "store_error": "ward 3", "log": lines}
-    kept.answer(connection, "d" * 32, msgspec.convert(older, Diagnosis), 3.0)
-    (seen,) = kept.latest(connection, "d" * 32)
+    reports.answer(connection, "d" * 32, msgspec.convert(older, Diagnosis), 3.0)
+    (seen,) = reports.latest(connection, "d" * 32)
     assert "ward" not in str(seen.diagnosis)
     assert (seen.diagnosis["log"][0]["source"], seen.diagnosis["log"][0]["count"]) == ("model", 1)
 
@@ -100,14 +113,14 @@ def test_an_answer_is_taken_once_of_the_device_that_was_asked(connection: sa.Con
         sa.insert(diagnoses).values(id=diagnosis.id, device="d" * 32, at=1.0, by="ann", lines=5)
     )  # fmt: skip
     bundle = Diagnosis(id=diagnosis.id, at=2.0)
-    kept.answer(connection, "e" * 32, bundle, 3.0)
-    assert kept.latest(connection, "d" * 32)[0].answered is None
-    assert kept.pending(connection, ["d" * 32, "e" * 32]) == {"d" * 32: DiagnosisRequest(id=diagnosis.id, lines=5)}
-    kept.answer(connection, "d" * 32, bundle, 3.0)
-    kept.answer(connection, "d" * 32, msgspec.structs.replace(bundle, why="forged later"), 4.0)
-    (seen,) = kept.latest(connection, "d" * 32)
+    reports.answer(connection, "e" * 32, bundle, 3.0)
+    assert reports.latest(connection, "d" * 32)[0].answered is None
+    assert reports.pending(connection, ["d" * 32, "e" * 32]) == {"d" * 32: DiagnosisRequest(id=diagnosis.id, lines=5)}
+    reports.answer(connection, "d" * 32, bundle, 3.0)
+    reports.answer(connection, "d" * 32, msgspec.structs.replace(bundle, why="forged later"), 4.0)
+    (seen,) = reports.latest(connection, "d" * 32)
     assert (seen.answered, seen.diagnosis["why"]) == (3.0, "")
-    assert kept.pending(connection, ["d" * 32]) == {}
+    assert reports.pending(connection, ["d" * 32]) == {}
 
 
 def test_the_latest_five_of_a_device_are_kept_and_one_question_waits(connection: sa.Connection) -> None:
@@ -115,10 +128,133 @@ def test_the_latest_five_of_a_device_are_kept_and_one_question_waits(connection:
     connection.execute(sa.insert(devices).values(id="d" * 32, enrolled_at=1.0, nonce="", last_report_at=7.0, **row))
     for number in range(8):
         diagnosis = DiagnosisSeen(id=f"{number:032x}", at=float(number), by="ann", lines=5)
-        assert kept.ask(connection, "d" * 32, diagnosis) == 7.0
-        kept.answer(connection, "d" * 32, Diagnosis(id=diagnosis.id, at=2.0), 9.0)
+        assert reports.ask(connection, "d" * 32, diagnosis) == 7.0
+        reports.answer(connection, "d" * 32, Diagnosis(id=diagnosis.id, at=2.0), 9.0)
     for number in (8, 9):
-        kept.ask(connection, "d" * 32, DiagnosisSeen(id=f"{number:032x}", at=float(number), by="ann", lines=5))
-    assert [one.at for one in kept.latest(connection, "d" * 32)] == [9.0, 7.0, 6.0, 5.0, 4.0]
+        reports.ask(connection, "d" * 32, DiagnosisSeen(id=f"{number:032x}", at=float(number), by="ann", lines=5))
+    assert [one.at for one in reports.latest(connection, "d" * 32)] == [9.0, 7.0, 6.0, 5.0, 4.0]
     with pytest.raises(RefusedError, match="an enrolled device"):
-        kept.ask(connection, "e" * 32, diagnosis)
+        reports.ask(connection, "e" * 32, diagnosis)
+
+
+ONE = (Stage(name="device", percent=100.0, cohorts=("chosen",), dwell=HOUR),)
+
+
+def to_device(plant: Town, name: str, unit: Unit, **changes: Any) -> Plan:  # noqa: ANN401 - fields of Plan
+    """Return a plan for one device."""
+    salt = "ab" * 32
+    cohort = Cohort(devices=(listed(salt, unit.id),))
+    fields = {"stages": ONE, "cohorts": {"chosen": cohort}, "gates": (), "salt": salt, **changes}
+    planned = plant.plan(name, few=0, **{k: v for k, v in fields.items() if k != "salt"})
+    salted: Plan = type(planned)(
+        **{f: getattr(planned, f) for f in planned.__struct_fields__ if f != "salt"}, salt=salt
+    )
+    return salted
+
+
+@pytest.mark.slow
+def test_a_release_reaches_one_device_while_the_rollout_of_its_product_goes_on(tmp_path: Path) -> None:
+    with town(tmp_path, 3) as plant:
+        one, *others = plant.units
+        plant.base()
+        waits = (Stage(name="later", percent=0.001, dwell=30 * HOUR), Stage(name="all", percent=100.0))
+        plant.roll_out(plant.plan("main", few=0, stages=waits, gates=()))
+        change, (newer, back) = prepare_release(plant.fleet, package(tmp_path, "2"), plant.clock.now, product="main")
+        apply(plant.fleet, change, plant.clock.now)  # the server takes it in
+        single = to_device(plant, "single", one, release=newer.release, revert=back.release)
+        plant.roll_out(single)
+        plant.run(2 * HOUR)
+        assert one.counter == newer.release.counter
+        assert one.state.device_state.trial is None
+        assert [unit.counter for unit in others] == [plant.old.counter] * 2
+        # The others keep nothing of a plan that is none of theirs, and say what their own rollout wants.
+        assert all(unit.state.device_state.followed("single") is None for unit in others)
+        assert all("no cohort" not in unit.agent.why for unit in others)
+        assert plant.server is not None
+        plant.server.rollouts.steer("main", "ann", "aborted")
+        everybody = (Stage(name="all", percent=100.0, gated=False),)
+        plant.roll_out(
+            plant.plan("whole", few=0, release=newer.release, revert=back.release, stages=everybody, gates=())
+        )
+        plant.run(2 * HOUR)
+        assert plant.counters() == [newer.release.counter] * 3
+
+
+@pytest.mark.slow
+def test_a_device_that_was_away_gets_its_release_when_it_is_back(tmp_path: Path) -> None:
+    with town(tmp_path, 2) as plant:
+        one = plant.units[0]
+        plant.base()
+        one.dead = True
+        plant.roll_out(to_device(plant, "single", one))
+        plant.run(5 * HOUR)
+        one.dead = False
+        plant.run(2 * HOUR)
+        assert plant.counters() == [plant.new.counter, plant.old.counter]
+
+
+def test_plans_for_single_devices_are_told_from_others() -> None:
+    one = {"chosen": Cohort(devices=("0" * 64,))}
+    assert lists_devices(plan(stages=ONE, cohorts=one))
+    assert not lists_devices(plan(stages=ONE, cohorts={"chosen": Cohort(tags=("lab",))}))
+    assert not lists_devices(plan(stages=(*ONE, Stage(name="all", percent=100.0)), cohorts=one))
+
+
+@pytest.mark.slow
+def test_few_of_them_go_on_at_once_and_none_takes_the_place_of_the_products_own_rollout(tmp_path: Path) -> None:
+    example = Example(tmp_path)
+    one = {"stages": ONE, "cohorts": {"chosen": Cohort(devices=("0" * 64,))}}
+    try:
+        example.started(id="whole")
+        for number in range(MOST_DEPLOYS):
+            example.started(id=f"single-{number}", **one)
+        with pytest.raises(InputError, match=f"fewer than {MOST_DEPLOYS}"):
+            example.started(id="one-more", **one)
+        with pytest.raises(InputError, match="one rollout of a product"):
+            example.started(id="another")
+        with example.database.reading() as connection:
+            entries = connection.execute(sa.select(rollouts).order_by(rollouts.c.started_at, rollouts.c.plan.desc()))
+            rows = [{**row._mapping, "state": "finished"} for row in entries]
+        late = [{**row, "plan": f"late-{row['plan']}", "started_at": row["started_at"] + 99.0} for row in rows[1:]]
+        assert {row["plan"] for row in in_index([*rows, *late])} == {"whole", *(row["plan"] for row in late)}
+    finally:
+        example.close()
+
+
+@pytest.mark.slow
+def test_a_package_and_a_release_are_deployed_by_name(tmp_path: Path, cli: Cli) -> None:
+    folder = tmp_path / "fleet"
+    cli("fleet", "init", folder)
+    here = ("--fleet", folder)
+    cli("fleet", "publish", package(tmp_path, "0"), *here)
+    one, other = enrolled_devices(folder, 2)
+    cli("fleet", "device", "rename", one.id, "pump-1", *here)
+    seen = cli.json("fleet", "device", "deploy", "pump-1", "main:1", *here)
+    assert (seen["state"], seen["counter"], [stage["name"] for stage in seen["stages"]]) == ("running", 1, ["device"])
+    file = next((folder / "public" / "targets" / "plans").glob("*.deploy-main-1-*.json"))
+    signed = json.loads(file.read_bytes())
+    assert signed["cohorts"]["chosen"]["devices"] == [listed(signed["salt"], one.id)]
+    assert one.id not in file.read_text()
+    with_settings = ("--settings", tmp_path / "settings.toml")
+    with_settings[1].write_text("[agent]\nslow = 2.0\n")
+    printed = cli("fleet", "device", "deploy", "pump-1", package(tmp_path, "1"), *with_settings, *here)
+    assert "release 2 goes to pump-1 alone" in printed
+    assert [one["carries"] for one in cli.json("fleet", "releases", *here)] == [[], ["settings"], []]
+    printed = cli("fleet", "device", "deploy", "pump-1", package(tmp_path, "2"), *here)
+    assert "release 2 has settings and this one has none" in printed
+    assert "which has its own" in cli("fleet", "device", "deploy", "pump-1", "main:2", *with_settings, *here, code=2)
+    assert "as pump:7" in cli("fleet", "device", "deploy", "pump-1", "nowhere.edge", *here, code=2)
+    assert "other" in cli("fleet", "device", "deploy", "pump-1", "other:1", *here, code=2)
+
+    async def reported() -> None:
+        plane = open_plane(folder)
+        try:
+            other.client = Client(plane)
+            assert (await other.report(counter=2, floor=2)).status_code == 200
+        finally:
+            plane.close()
+
+    asyncio.run(reported())
+    assert "a release above 2" in cli("fleet", "device", "deploy", other.id, "main:2", *here, code=2)
+    cli("fleet", "device", "block", "pump-1", "--reason", "x", *here)
+    assert "blocked" in cli("fleet", "device", "deploy", "pump-1", "main:2", *here, code=2)

@@ -12,13 +12,12 @@ from pathlib import Path
 import pytest
 
 from c99_examples import WARNINGS
-from edgewright.core.state_machine.validation import CheckedTable, check_table
+from edgewright.core.errors import ExportError, StateTableError
+from edgewright.core.state_machine.table import CheckedTable, StateTable, check_table
 from edgewright.core.toml_tables import convert_table
 from edgewright.export.c99_language.dialogue import WORD, dialogue_files
-from edgewright.language.dialogue.validation import read_dialogue
+from edgewright.language.dialogue.conversation import read_dialogue
 from edgewright.nlp.dialogue import Dialogue, DialogueOutput, spoken
-from edgewright.schema.errors import InputError
-from edgewright.schema.state_table import StateTable
 from support import ROOT, left_out, need_sanitizers
 
 FLAGS = (*WARNINGS, "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
@@ -214,9 +213,9 @@ def test_names_that_are_one_in_c_are_refused() -> None:
     text = ODD.replace('"end"', '"a_b"').replace('["a", "b", "c"', '["a", "b", "c", "a.b"')
     text += '[[steps]]\nstate = "a"\nevent = "x"\nto = "a.b"\n[[steps]]\nstate = "a.b"\nevent = "x"\nto = "a"\n'
     table = check_table(convert_table(tomllib.loads(text), StateTable, "odd.toml"), "odd.toml")
-    with pytest.raises(InputError, match=r"names that differ in C, got 'a\.b' and 'a_b'"):
+    with pytest.raises(StateTableError, match=r"names that differ in C, got 'a\.b' and 'a_b'"):
         dialogue_files(table, "odd")
-    with pytest.raises(InputError, match="no word of C"):
+    with pytest.raises(ExportError):
         dialogue_files(odd(), "int")
 
 

@@ -12,8 +12,8 @@ from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.export.write import LIST
 from edgewright.nlp.dialogue import event_name, filled, slots_of
+from edgewright.nlp.records import Parsed, Slot
 from edgewright.nlp.utterance.parse import Understanding
-from edgewright.schema.language import Parsed, Slot
 from support import ROOT
 
 EXAMPLES = ROOT / "docs" / "examples"

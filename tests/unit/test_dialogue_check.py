@@ -7,11 +7,11 @@ from xml.etree import ElementTree
 
 import pytest
 
+from edgewright.core.errors import InputError, StateTableError
+from edgewright.language.dialogue.conversation import RULES, Vocabulary, read_dialogue, vocabulary
 from edgewright.language.dialogue.diagram import mermaid, svg, ways
-from edgewright.language.dialogue.validation import RULES, Vocabulary, read_dialogue, vocabulary
+from edgewright.nlp.records import LanguageSpec, TaggerSpec
 from edgewright.nlp.utterance.values import values
-from edgewright.schema.errors import InputError
-from edgewright.schema.language import LanguageSpec, TaggerSpec
 from support import ROOT
 
 VENDING = ROOT / "docs" / "examples" / "vending.toml"
@@ -91,7 +91,7 @@ def test_what_a_model_understands_as_events() -> None:
     known = vocabulary(spec)
     assert known.intents == {"play_music", "timeout_"}
     assert known.slots == {"artist", "drink", *RULES}
-    with pytest.raises(InputError, match="'play music' and 'play_music'"):
+    with pytest.raises(StateTableError, match="'play music' and 'play_music'"):
         vocabulary(LanguageSpec(name="m", intents=("play music", "play_music"), student=student))
 
 

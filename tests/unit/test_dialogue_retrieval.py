@@ -12,13 +12,12 @@ from cli_runner import Cli
 from documents_example import LOOKING_FLOW as FLOW
 from documents_example import QUESTION, manual_index
 from edgewright.cli.main import run
-from edgewright.language.dialogue.conversation import turn_lines, turn_steps
-from edgewright.language.dialogue.diagram import MARGIN, drawing, mermaid, svg
-from edgewright.language.dialogue.validation import read_dialogue
+from edgewright.core.errors import DialogueError, InputError, StateTableError
+from edgewright.language.dialogue.conversation import read_dialogue, turn_lines, turn_steps
+from edgewright.language.dialogue.diagram import drawing, mermaid, svg
 from edgewright.nlp.dialogue import Dialogue
-from edgewright.nlp.documents.retrieval import Retriever
-from edgewright.schema.errors import InputError
-from edgewright.schema.language import OUT_OF_SCOPE, Parsed, Ranked, Slot
+from edgewright.nlp.documents.search import Retriever
+from edgewright.nlp.records import OUT_OF_SCOPE, Parsed, Ranked, Slot
 from llm_server import language_model
 from support import ROOT
 
@@ -129,13 +128,11 @@ def test_a_language_model_that_fails_ends_the_conversation(
     assert "a dialogue that looks things up" in cli("language", "chat", vending, "--phrase", "http://[::1]:1", code=2)
 
 
-def test_a_layout_says_where_states_stand(flow: Path) -> None:
-    flow.write_text(FLOW + "[layout]\nidle = [300, 0]\nlook_up = [0, 200]\ntold = [300, 400]\n")
+def test_nothing_in_a_diagram_overlaps_and_a_layout_of_version_0_2_is_ignored(flow: Path) -> None:
+    flow.write_text(FLOW + "[layout]\nidle = [300, 0]\nlook_up = [0, 0]\ntold = [0, 0]\n")
     checked, _ = read_dialogue(flow)
     diagram = drawing(checked.table)
     boxes = {box.state: box for box in diagram.boxes}
-    assert (boxes["idle"].x - boxes["look_up"].x, boxes["told"].y - boxes["idle"].y) == (300, 400)
-    assert boxes["look_up"].x == MARGIN
     assert boxes["look_up"].lines == ("looks up drill.index",)
     areas = [box.area for box in diagram.boxes] + [way.area for way in diagram.ways]
     for number, (x, y, w, h) in enumerate(areas):
@@ -190,7 +187,7 @@ actions = [{ say = "No." }]
     _, summary = read_dialogue(flow)
     assert summary.findings == ("told wait forever: no time-out",)
     flow.write_text(text % "look_up")
-    with pytest.raises(InputError, match="a cycle through"):
+    with pytest.raises(StateTableError, match="a cycle through"):
         read_dialogue(flow)
 
 
@@ -199,7 +196,7 @@ def test_what_is_missing_is_told(flow: Path, cli: Cli, tmp_path: Path) -> None:
     assert "note: look_up retrieves from drill.index, which is not there" in cli("language", "dialogue", "check", flow)
     assert "an index of documents, got no such file" in cli("language", "chat", flow, code=2)
     checked, _ = read_dialogue(flow)
-    with pytest.raises(InputError, match="the indexes of a dialogue that retrieves"):
+    with pytest.raises(DialogueError):
         Dialogue(checked)
     assert "a dialogue that retrieves nothing" in cli("language", "dialogue", "c", flow, "--out", tmp_path, code=2)
     assert run(["language", "dialogue", "draw", str(flow), "--out", str(tmp_path / "f.svg")]) == 0

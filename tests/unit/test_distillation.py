@@ -15,20 +15,21 @@ from PIL import Image
 
 from cli_runner import Cli
 from edgewright.cli.listeners import Quiet
+from edgewright.core.errors import CheckFailedError, LabelsError
 from edgewright.core.input.riff import wav_bytes
 from edgewright.core.package import read_package
+from edgewright.core.records.trace import EpochRecord, Interval
 from edgewright.data.audited_labels import record_path, records_of
-from edgewright.language.distillation import media, texts, workflow
-from edgewright.language.distillation.contract import Distilled, Fitted, Judges
+from edgewright.language.distillation import students as student_kinds
+from edgewright.language.distillation import workflow
+from edgewright.language.distillation.students import Distilled, Fitted, Judges
 from edgewright.language.labelling.audit import unanswered
 from edgewright.language.labelling.items import make, read_items
 from edgewright.language.labelling.project import Project
 from edgewright.nlp.documents.media import Kind
 from edgewright.pipeline.run import run_pipeline
-from edgewright.pipeline.run_folder.stopped_work import FINISHED_EPOCHS, stopped_folders
-from edgewright.schema.errors import CheckFailedError, InputError
-from edgewright.schema.trace import EpochRecord, Interval
-from edgewright.training import kept_epochs
+from edgewright.pipeline.run_folder.folder import FINISHED_EPOCHS, stopped_folders
+from edgewright.training import loop as kept_epochs
 from edgewright.training.metrics import wilson
 from label_example import answer, write_texts
 from media_encoders import COLOURS, word_pair
@@ -38,7 +39,7 @@ from own_model_files import sentence_encoder
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave two sizes."""
-    monkeypatch.setattr(texts.TextStudents, "sizes", ("4kB", "8kB"))
+    monkeypatch.setattr(student_kinds.TextStudents, "sizes", ("4kB", "8kB"))
 
 
 def command(folder: Path) -> list[str]:
@@ -172,7 +173,7 @@ def test_no_student_is_judged_on_a_file_of_its_project_wherever_the_file_lies(
         if left:
             assert distilled(path, students, monkeypatch).judges == left
         else:
-            with pytest.raises(InputError, match="things with a true label"):
+            with pytest.raises(LabelsError):
                 distilled(path, students, monkeypatch)
 
 
@@ -231,9 +232,9 @@ def test_a_training_that_was_stopped_begins_anew_on_other_labels(
 
     names = [file.name for file in sorted(source.iterdir())]
     labels.write_text("file,label\n" + "".join(f"{name},{colour(name)}\n" for name in names))
-    students = media.MediaStudents("picture", source, 0.2, 0)
+    students = student_kinds.MediaStudents("picture", source, 0.2, 0)
     with monkeypatch.context() as stopping, pytest.raises(KeyboardInterrupt):
-        stopping.setattr(media, "run_pipeline", partial(run_pipeline, listener=Stop()))
+        stopping.setattr(student_kinds, "run_pipeline", partial(run_pipeline, listener=Stop()))
         students.fit("narrow", labels, tmp_path / "sizes", whole=False)
     assert stopped_folders(tmp_path / "sizes", "narrow", FINISHED_EPOCHS)
     labels.write_text("file,label\n" + "".join(f"{name},{colour(name)}\n" for name in names[:-2]))
@@ -266,7 +267,7 @@ def test_pictures_and_sounds_train_by_the_same_command(
     tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, kind: Kind, write: Callable[..., Path],
     each: int, classes: tuple[str, str],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(media.MediaStudents, "sizes", ("narrow",))
+    monkeypatch.setattr(student_kinds.MediaStudents, "sizes", ("narrow",))
 
     def truth(name: str) -> str:
         return classes[int(Path(name).stem) % 2]

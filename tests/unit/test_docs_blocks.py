@@ -11,26 +11,24 @@ import pytest
 
 from document_blocks import SHELL, Block, blocks_of, pages
 from edgewright.cli.main import cli
-from edgewright.schema.errors import UnknownNameError
+from edgewright.core.errors import UnknownNameError
 from support import ROOT
 
 # Document -> the test that runs its blocks.
 RUN_BY = {
     "README.md": "tests/unit/test_docs_tutorials.py",
     "docs/boards.md": "tests/faults/test_docs_boards.py",
-    "docs/bus.md": "tests/unit/test_bus_service.py",
     "docs/compression.md": "tests/unit/test_docs_examples.py",
     "docs/foundation-models.md": "tests/unit/test_docs_foundation_models.py",
     "docs/generated-c.md": "tests/unit/test_docs_examples.py",
     "docs/importing.md": "tests/unit/test_docs_examples.py",
-    "docs/jobs.md": "tests/unit/test_docs_tutorials.py",
     "docs/monitoring.md": "tests/unit/test_docs_examples.py",
     "docs/operations.md": "tests/faults/test_operations.py",
     "docs/proof.md": "tests/unit/test_docs_examples.py",
     "docs/tutorials/fleet-in-15-minutes.md": "tests/faults/test_docs_fleet.py",
     "docs/tutorials/lessons.md": "tests/unit/test_docs_tutorials.py",
     "docs/tutorials/own-data-to-arduino.md": "tests/unit/test_docs_tutorials.py",
-} | {page: "tests/unit/test_docs_jobs.py" for page in pages() if page.startswith("docs/jobs/")}
+}
 COMPOSED_BY = {"docs/operations.md": "tests/composed_fleet.py"}
 BLOCKS = [block for page in pages() for block in blocks_of(page) if block.language in SHELL]
 
@@ -48,8 +46,7 @@ def test_a_block_to_run_has_a_test_and_a_name_of_its_own() -> None:
         assert all(re.fullmatch(r"[\w-]+", block.note) for block in marked)
         assert max(Counter((block.page, block.note) for block in marked).values()) == 1
         for page, test in tests.items():
-            name = "docs/jobs/NAME.md" if page.startswith("docs/jobs/") else page.rpartition("/")[2]
-            assert name in (ROOT / test).read_text(encoding="utf-8")
+            assert page.rpartition("/")[2] in (ROOT / test).read_text(encoding="utf-8")
 
 
 def _commands(block: Block) -> list[list[str]]:

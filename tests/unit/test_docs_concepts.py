@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from edgewright.core.errors import DecisionError
 from edgewright.core.prediction.objects import MAPPED, refuse_objects
-from edgewright.schema.errors import InputError
 
 TEXT = (Path(__file__).parents[2] / "docs" / "concepts.md").read_text(encoding="utf-8")
 
@@ -22,7 +22,7 @@ def cells(name: str) -> list[str]:
 @pytest.mark.parametrize(("task", "name"), [("detection", "objects in pictures"), ("anomaly", "odd pictures")])
 def test_tasks_that_are_refused_are_listed_so(task: str, name: str) -> None:
     assert task in MAPPED and cells(name)[4:] == ["no"] * 3
-    with pytest.raises(InputError):
+    with pytest.raises(DecisionError):
         refuse_objects(task, "here")
 
 

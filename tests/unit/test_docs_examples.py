@@ -13,7 +13,9 @@ from document_blocks import blocks_of, pages, type_page
 from support import ROOT, environment
 
 # Decision records have the form of docs/adr/README.md.
-PAGES = [page for page in pages() if page.startswith("docs/") and not re.match(r"docs/adr/\d", page)]
+PAGES = [
+    page for page in pages() if page.startswith("docs/") and not re.match(r"docs/(adr/\d|research/|changelog/)", page)
+]
 TYPED = ["docs/compression.md", "docs/generated-c.md", "docs/importing.md", "docs/monitoring.md", "docs/proof.md"]
 PYTHON = ["docs/api.md", "docs/engines.md", "docs/integer-arithmetic.md"]
 

@@ -8,7 +8,7 @@ import msgspec
 from tools.make_docs import DOCS, document
 
 from edgewright.core.catalogue import find, listing
-from edgewright.schema.config import PipelineConfig
+from edgewright.core.records.config import PipelineConfig
 from support import ROOT
 
 DOCUMENT = ROOT / "docs" / "pipeline.md"

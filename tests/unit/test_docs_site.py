@@ -22,9 +22,9 @@ def test_navigation_names_every_page_once() -> None:
     docs = ROOT / "docs"
     sources = (*docs.rglob("*.md"), *docs.rglob("*.ipynb"))
     # The hook of the site names the other pages of these folders.
-    folders = ("adr", "cli", "jobs")
+    folders = ("adr", "cli", "research")
     pages = {path.relative_to(docs).as_posix() for path in sources if path.parent.name not in folders}
-    pages |= {"adr/README.md", "cli/README.md"}
+    pages |= {"adr/README.md", "cli/README.md", "research/README.md"}
     assert sorted(named) == sorted(pages | ELSEWHERE)
 
 
@@ -69,3 +69,13 @@ def test_a_path_that_is_not_there_is_named_and_what_commands_leave_is_not(
     (tmp_path / "CONTRIBUTING.md").write_text("`tools/`\n")
     monkeypatch.setattr(make_docs, "DOCS", tmp_path / "docs")
     assert make_docs.absent_paths() == ["README.md line 2: tools/absent.py"]
+
+
+def test_a_change_takes_one_line_of_at_most_25_words() -> None:
+    lines = [
+        f"{path.name} line {number}"
+        for path in sorted((ROOT / "docs" / "changelog").glob("*.md"))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if line and not line.startswith("#") and (not line.startswith("- ") or len(line.split()) > 26)
+    ]
+    assert lines == []

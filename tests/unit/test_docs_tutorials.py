@@ -44,13 +44,6 @@ def test_own_data_of_the_readme(tmp_path: Path) -> None:
     assert (tmp_path / "exported" / "src" / "my.c").is_file()
 
 
-def test_a_job_of_ones_own(tmp_path: Path) -> None:
-    printed = type_page("docs/jobs.md", tmp_path, seconds=400)["jobs"]
-    assert "every check passed" in printed
-    assert "labelled time answered right" in printed
-    assert (tmp_path / "runs" / "mine" / "job.html").is_file()
-
-
 def test_own_data_to_an_arduino(tmp_path: Path) -> None:
     need_compiler()
     page = f"{TUTORIALS}/own-data-to-arduino.md"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from edgewright.language.documents.document_file import DocumentFile
 from edgewright.language.documents.index import write_index
-from edgewright.language.documents.judging import Sections
-from edgewright.language.documents.readers import DocumentFile
 from edgewright.nlp.documents.search import DocumentIndex
+from sections import Sections
 
 MANUAL = Path(__file__).parent.parent / "phone_manual.md"
 ANSWERABLE = (

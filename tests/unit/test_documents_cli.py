@@ -94,7 +94,7 @@ def test_wrong_use_is_told_in_one_line(tmp_path: Path, cli: Cli) -> None:
         ["language", "index", str(manual(tmp_path)), "--out", str(tmp_path / "x"), "--encoder", str(tmp_path)],
     ):
         error = cli(*arguments, code=2)
-        assert error.startswith("edgewright: expected")
+        assert error.startswith("edgewright: error[")
         assert error.count("\n") == 1
 
 

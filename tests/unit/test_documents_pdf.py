@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.language.documents.passages import Block
-from edgewright.language.documents.readers import DocumentFile
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import InputError
+from edgewright.language.documents.document_file import DocumentFile
+from edgewright.language.documents.index import Block
 from pdf_files import Line, encrypted, pdf_bytes, with_outline
 
 PAGES: list[list[Line]] = [

@@ -10,12 +10,12 @@ import pytest
 
 from cli_runner import Cli
 from documents_example import manual_index
+from edgewright.core.errors import LanguageModelMissingError, OutputError, SinkSettingsError
 from edgewright.language.documents.phrasing import phrase
-from edgewright.language.language_models import server
+from edgewright.language.language_models import client as server
 from edgewright.language.own_models.registration import add_model
 from edgewright.nlp.documents.search import DocumentIndex
-from edgewright.schema.documents import Answer
-from edgewright.schema.errors import InputError, OutputError
+from edgewright.nlp.records import Answer
 from llm_server import COMPLETION, Server, language_model, llama_server
 from own_model_files import gguf
 
@@ -90,10 +90,10 @@ def test_a_server_that_fails_is_told(model: Server, answer: Answer, manner: str,
 
 
 def test_addresses(answer: Answer) -> None:
-    with pytest.raises(InputError, match="TLS"):
+    with pytest.raises(SinkSettingsError):
         phrase(answer, "http://192.0.2.1:8080")
     for wrong in ("ftp://127.0.0.1", "http://", "http://127.0.0.1:99999", "http://[::1"):
-        with pytest.raises(InputError, match="--phrase"):
+        with pytest.raises(LanguageModelMissingError, match="--phrase"):
             phrase(answer, wrong)
     with pytest.raises(OutputError, match="Start the server"):
         phrase(answer, "http://127.0.0.1:9", seconds=2)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.language.documents.passages import LONGEST, Block, clean, cut
-from edgewright.language.documents.readers import DocumentFile, readers
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import DocumentIndexError, DocumentUnreadableError, MissingFileError
+from edgewright.language.documents.document_file import DocumentFile, readers
+from edgewright.language.documents.index import LONGEST, Block, clean, cut
 
 
 def blocks(folder: Path, name: str, content: str | bytes) -> list[Block]:
@@ -96,15 +96,15 @@ def test_text_in_other_encodings(tmp_path: Path, encoding: str) -> None:
 
 
 def test_what_is_no_document_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(MissingFileError, match="no such file"):
         DocumentFile(tmp_path / "a.txt")
     (tmp_path / "a.docx").write_bytes(b"PK")
-    with pytest.raises(InputError, match=r"\.docx"):
+    with pytest.raises(DocumentUnreadableError, match=r"\.docx"):
         DocumentFile(tmp_path / "a.docx")
-    with pytest.raises(InputError, match="another format"):
+    with pytest.raises(DocumentIndexError, match="another format"):
         blocks(tmp_path, "b.txt", bytes(range(256)) * 10)
     (tmp_path / "c.txt").mkdir()
-    with pytest.raises(InputError, match="a folder"):
+    with pytest.raises(MissingFileError, match="a folder"):
         DocumentFile(tmp_path / "c.txt")
 
 

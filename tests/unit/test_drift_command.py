@@ -13,11 +13,11 @@ import pytest
 from cli_runner import Cli
 from edgewright.cli.drift_input import rows_of
 from edgewright.cli.main import run
+from edgewright.core.errors import ColumnMissingError, TimeFormatError
 from edgewright.core.package import read_package, write_package
+from edgewright.core.records.package import ReferenceColumn
 from edgewright.monitor.drift.reference_test import LENGTHS
 from edgewright.monitor.drift.stream_monitor import DriftConfig, watch_of
-from edgewright.schema.errors import InputError
-from edgewright.schema.package import ReferenceColumn
 from runtime_example import numbers, parts
 
 Capture = pytest.CaptureFixture[str]
@@ -73,10 +73,10 @@ def test_a_time_that_is_an_input_is_watched_and_dates_the_rows(package: Path, tm
     assert times.tolist() == [1714564800.125, 1714564801.25]
     assert values.tolist() == [[float(np.float32(1714564800)), *[2.0] * 9]] * 2
     path.write_text(f"{head}\n{',2' * 9}\n")
-    with pytest.raises(InputError, match="a time such as"):
+    with pytest.raises(TimeFormatError):
         list(rows_of(str(path), manifest, "c0", watch))
     path.write_text("a,b\n1,2\n")
-    with pytest.raises(InputError, match=r"expected the columns c0, .* - at rows\.csv\."):
+    with pytest.raises(ColumnMissingError, match=r"expected the columns c0, .* - at rows\.csv\."):
         list(rows_of(str(path), manifest, "", watch))
 
 

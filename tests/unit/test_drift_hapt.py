@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgewright.core.records.config import WindowConfig
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch
 from edgewright.pipeline.package.packaging import reference
-from edgewright.schema.config import WindowConfig
 from support import shared_data
 
 pytestmark = pytest.mark.slow

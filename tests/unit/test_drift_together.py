@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.core.errors import DriftReferenceError
+from edgewright.core.records.config import WindowConfig
+from edgewright.core.records.data import Column, DataSet, Recording, Samples
+from edgewright.core.records.device import Event
+from edgewright.core.records.package import JointReference
 from edgewright.data.samples import cut
 from edgewright.monitor.drift.cross_channel import JointMonitor, faults, moved, products
 from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch
-from edgewright.pipeline.package.motion_reference import FEWEST_UNITS
+from edgewright.pipeline.package.adaptation import FEWEST_UNITS
 from edgewright.pipeline.package.packaging import joint_reference, reference
-from edgewright.schema.config import WindowConfig
-from edgewright.schema.data import Column, DataSet, Recording, Samples
-from edgewright.schema.device import Event
-from edgewright.schema.errors import InputError
-from edgewright.schema.package import JointReference
 
 Rows = NDArray[np.float32]
 RATE, RHYTHM = 10.0, 400.0
@@ -151,7 +151,7 @@ def test_ten_channels_take_less_than_two_kilobytes() -> None:
     watch.push(people[0].values)
     assert watch.size_bytes < 2000
     assert len(watch.to_bytes()) < watch.size_bytes
-    with pytest.raises(InputError, match="expected a reference of 9 channels together"):
+    with pytest.raises(DriftReferenceError, match="expected a reference of 9 channels together"):
         JointMonitor(joint, columns[:9], RHYTHM)
 
 

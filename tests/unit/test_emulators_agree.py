@@ -11,9 +11,9 @@ import pytest
 from edgewright.export import emulator
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
+from edgewright.export.contract import read_subject
 from edgewright.export.emulator import Entry, board, installed_tools, pip_tools, run_on_device
 from edgewright.export.emulator.pip_tools import Image, Machine
-from edgewright.export.subject import read_subject
 from foreign import MODELS, NAMES
 from support import left_out
 

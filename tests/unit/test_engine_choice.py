@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from edgewright.core import engines, files
 from edgewright.core.engines import Answer, Engine
-from edgewright.core.prediction import processor
+from edgewright.core.errors import InputError, MissingExtraError
+from edgewright.core.prediction import objects
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.schema.errors import InputError, MissingExtraError
 from runtime_example import classifier, numbers
 
 MODEL = to_onnx(classifier())
@@ -102,7 +102,7 @@ def test_the_choice_is_measured_once_and_kept(bench: Bench, monkeypatch: pytest.
     assert bench.choose() == ("two", []), "read from the cache"
     other = to_onnx(classifier((10, 5, 3)))
     assert bench.choose(model=other)[1] == ["one", "two"], "of each model"
-    monkeypatch.setenv(processor.VARIABLE, "another processor")
+    monkeypatch.setenv(objects.VARIABLE, "another processor")
     assert bench.choose()[1] == ["one", "two"], "and of each processor"
 
 

@@ -15,16 +15,16 @@ from edgewright.compression.int8 import quantise
 from edgewright.core import engines
 from edgewright.core.engines import Engine
 from edgewright.core.integer.qdq import integer_network
+from edgewright.core.records.proof import FormRecord, PairRecord, ProofRecord
+from edgewright.core.records.trace import EngineFlips
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.package import variants
 from edgewright.pipeline.package.packaging import answers, tolerance_of
 from edgewright.pipeline.package.variants import answering, engine_flips, recording_engine
-from edgewright.schema.proof import FormRecord, PairRecord, ProofRecord
-from edgewright.schema.trace import EngineFlips
 from edgewright.trace.blocks.terminal import blocks_parts
 from edgewright.trace.html import page_html
 from edgewright.trace.page import page_of
-from edgewright.trace.sections.compression import compression_blocks
+from edgewright.trace.sections.model import compression_blocks
 from edgewright.trace.sentences.facts import engine_flips_text
 from edgewright.trace.views.proof import proof_parts
 from integer_networks import WINDOWS, small, trained

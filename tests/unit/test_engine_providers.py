@@ -15,13 +15,20 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.core import engines
-from edgewright.core.engines import Answer, Engine, _providers
+from edgewright.core.engines import Answer, Engine, providers
+from edgewright.core.errors import (
+    CheckFailedError,
+    EngineError,
+    EngineFailedError,
+    InputError,
+    ProviderError,
+    SampleShapeError,
+)
 from edgewright.core.package import package_bytes, parse_package
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.core.predictor import Predictor
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.schema.errors import CheckFailedError, InputError, ProviderError
 from runtime_example import classifier, numbers, parts
 
 MODEL = to_onnx(classifier())
@@ -33,14 +40,14 @@ def idle() -> Engine:
     """Return the engine of a provider that is listed here and takes no operator."""
     if IDLE not in onnxruntime.get_available_providers():
         pytest.skip(f"this build of ONNX Runtime has no {IDLE}")
-    return _providers.provider_engine("idle", IDLE, call=1e-9)
+    return providers.provider_engine("idle", IDLE, call=1e-9)
 
 
 def test_a_provider_that_is_not_there_is_never_chosen() -> None:
     if ABSENT in onnxruntime.get_available_providers():
         pytest.skip("a GPU is here")
     assert not engines.get("cuda").available()
-    with pytest.raises(InputError, match="a build of ONNX Runtime with CUDAExecutionProvider, and its hardware"):
+    with pytest.raises(EngineError):
         engines.choose("cuda")
 
 
@@ -48,9 +55,9 @@ def test_onnx_runtime_going_on_without_a_provider_is_an_error_here() -> None:
     if ABSENT in onnxruntime.get_available_providers():
         pytest.skip("a GPU is here")
     with pytest.raises(ProviderError, match="opened the model without it") as caught:
-        _providers.open_provider(MODEL, ABSENT)
+        providers.open_provider(MODEL, ABSENT)
     assert "\n" not in str(caught.value)
-    times = engines.measure(_providers.provider_engine("absent", ABSENT, call=1e-9), MODEL, "1")
+    times = engines.measure(providers.provider_engine("absent", ABSENT, call=1e-9), MODEL, "1")
     assert times.row is None, "measured before chosen, and never chosen"
 
 
@@ -65,10 +72,10 @@ def test_a_part_that_runs_on_the_cpu_is_told() -> None:
 
 def test_what_the_cpu_refuses_too_is_no_failure_of_the_provider() -> None:
     answer = idle().load(MODEL)
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(SampleShapeError) as caught:
         answer(numbers(2, 9))
     assert not isinstance(caught.value, ProviderError)
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(EngineFailedError) as caught:
         idle().load(b"no model")
     assert not isinstance(caught.value, ProviderError)
 
@@ -94,8 +101,8 @@ def failing(calls: int) -> Engine:
     inner = idle()
 
     def load(model: bytes) -> Answer:
-        session = Failing(_providers.open_provider(model, IDLE), calls)
-        return _providers.guarded(session, IDLE, model)
+        session = Failing(providers.open_provider(model, IDLE), calls)
+        return providers.guarded(session, IDLE, model)
 
     return Engine(name="failing", available=lambda: True, load=load, start=0.1, call=1e-9, note=inner.note)
 
@@ -244,6 +251,6 @@ def test_openvino_takes_the_mean_of_bytes_over_time_in_every_row(zero_point: int
 
 
 def test_openvino_says_what_it_cannot_run() -> None:
-    with pytest.raises(InputError, match="OpenVINO") as caught:
+    with pytest.raises(EngineFailedError) as caught:
         engines.get("openvino").load(b"no model")
     assert "\n" not in str(caught.value)

@@ -11,7 +11,7 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.cli.options import enrollment_token
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import EnrollmentTokenMissingError
 
 
 def test_a_token_comes_from_a_file_or_standard_input_and_not_from_two_places(
@@ -23,12 +23,12 @@ def test_a_token_comes_from_a_file_or_standard_input_and_not_from_two_places(
     assert enrollment_token("ew1.argument", "") == "ew1.argument"
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"ew1.from-input\n")))
     assert enrollment_token("", "-") == "ew1.from-input"
-    with pytest.raises(InputError, match="expected one token, got two"):
+    with pytest.raises(EnrollmentTokenMissingError, match="expected one token, got two"):
         enrollment_token("ew1.argument", str(file))
     file.write_text("\n")
-    with pytest.raises(InputError, match="in the first line"):
+    with pytest.raises(EnrollmentTokenMissingError):
         enrollment_token("", str(file))
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(EnrollmentTokenMissingError, match="No such file"):
         enrollment_token("", str(tmp_path / "none"))
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
+from edgewright.core.records.trace import GroupRow
 from edgewright.pipeline.evaluation.class_metric import VerdictMetric
 from edgewright.pipeline.evaluation.evaluate import evaluate_classes
 from edgewright.pipeline.leave_one_out import _Left, _record
-from edgewright.schema.trace import GroupRow
 from edgewright.training.metrics import accuracy_interval, macro_f1_interval, wilson
 
 ROWS = np.arange(12)

@@ -10,10 +10,10 @@ import pytest
 
 from c99_examples import WARNINGS, Files, call, everything, harness, need, parallel_branches, pipelines, put
 from edgewright.core.integer.network import run_integer, with_rounding
+from edgewright.core.records.network import Rounding
 from edgewright.export.c99_code.pipeline import write_network_c99
 from edgewright.export.c99_host.host import load_c99
 from edgewright.export.emulator import Entry, installed_tools, run_on_device
-from edgewright.schema.integer import Rounding
 from support import left_out
 
 # What <math.h> of C99 has for float, and what a compiler puts in for copies and zeros.

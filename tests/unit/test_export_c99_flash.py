@@ -10,13 +10,13 @@ import pytest
 
 from c99_stages import need_compiler
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.network import Array, Graph
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
-from edgewright.export.c99_graph.spectrum import OP, factors, recognise, with_spectra
+from edgewright.export.c99_graph.recognition import SPECTRUM, factors, recognise, with_spectra
 from edgewright.export.c99_host.host import STRICT, load_c99
-from edgewright.features import _dft
+from edgewright.features import _sound
 from edgewright.graph.builder import Builder
-from edgewright.schema.graph import Array, Graph
 
 FLAGS = (*STRICT, "-O1", "-ffp-contract=off")
 
@@ -60,9 +60,9 @@ def flash(header: str) -> int:
 def test_a_pair_of_fourier_matrices_becomes_a_fast_transform(
     samples: int, window: str, length: int | None, tmp_path: Path
 ) -> None:
-    cosine, sine = _dft.matrices(samples, window, length)
+    cosine, sine = _sound.matrices(samples, window, length)
     graph = spectrum(cosine, sine)
-    assert [node.op for node in with_spectra(graph).nodes] == [OP]
+    assert [node.op for node in with_spectra(graph).nodes] == [SPECTRUM]
     files = write_c99(graph, CodeOptions("fast"))
     assert flash(files["fast.h"]) < 0.4 * (cosine.nbytes + sine.nbytes)
     time = np.arange(samples)
@@ -74,7 +74,7 @@ def test_a_pair_of_fourier_matrices_becomes_a_fast_transform(
 
 
 def test_what_is_no_transform_stays_two_products() -> None:
-    cosine, sine = _dft.matrices(64, "hann")
+    cosine, sine = _sound.matrices(64, "hann")
     wrong = cosine.copy()
     wrong[5, 7] += 1e-4 * float(np.abs(cosine).max())
     assert recognise(cosine, sine) is not None

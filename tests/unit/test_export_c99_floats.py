@@ -13,6 +13,8 @@ from benchmarks.estimate.subjects import fitted, hapt_stages, windows
 
 from c99_stages import need_compiler
 from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.records.data import Floats
+from edgewright.core.records.network import Graph, StageMark
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.linkable import own_functions
 from edgewright.export.c99_code.pipeline import lay_out, write_c99
@@ -24,9 +26,7 @@ from edgewright.export.c99_operators.reduction import _EXTREMES, _KNOWN, _SUMS, 
 from edgewright.export.contract import Subject
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.pipeline.cost.footprint import as_integers
-from edgewright.schema.data import Floats
-from edgewright.schema.graph import Graph, StageMark
+from edgewright.pipeline.cost import as_integers
 
 CORE = "cortex-m4"
 _TEXT = """#include <math.h>

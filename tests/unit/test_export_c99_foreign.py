@@ -10,12 +10,12 @@ import pytest
 from c99_examples import load_together
 from c99_stages import need_compiler
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.network import Graph
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
-from edgewright.export.c99_graph.trees import OP, with_walks
+from edgewright.export.c99_graph.recognition import TREES, with_walks
 from edgewright.export.c99_host.host import STRICT, CModel, load_c99
 from edgewright.graph.from_onnx import read_model
-from edgewright.schema.graph import Graph
 
 MODELS = Path(__file__).resolve().parent.parent / "fixtures" / "models"
 NAMES = sorted(path.stem for path in MODELS.glob("*.onnx"))
@@ -61,7 +61,7 @@ def test_a_foreign_model_in_c_answers_as_its_graph(
 @pytest.mark.parametrize("name", ["sklearn-forest", "lightgbm"])
 def test_trees_are_walked_in_one_loop_also_over_missing_values(name: str, tmp_path: Path) -> None:
     graph = read_model((MODELS / f"{name}.onnx").read_bytes())
-    assert [node.op for node in with_walks(graph).nodes].count(OP) >= 1
+    assert [node.op for node in with_walks(graph).nodes].count(TREES) >= 1
     files = write_c99(graph, CodeOptions("trees"))
     assert files["trees.c"].count("level < ") == 1
     rng = np.random.default_rng(4)

@@ -19,22 +19,21 @@ from c99_exports import export
 from c99_stages import fitted, need_compiler
 from edgewright.core.integer.network import run_integer, to_integers
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.data import Floats
+from edgewright.core.records.network import Graph, IntegerNetwork, IntegerValue
 from edgewright.export.c99_code.header import CodeOptions
+from edgewright.export.c99_code.linkable import write_self_test
 from edgewright.export.c99_code.pipeline import write_c99, write_network_c99
 from edgewright.export.c99_code.pixels import resizing_of
-from edgewright.export.c99_code.self_test import write_self_test
 from edgewright.export.c99_code.text import comment, literal, template_comment
 from edgewright.export.c99_graph.graph import image_channels, turning
 from edgewright.export.c99_host.host import FLAGS, CModel, compile_c99, context_of, load_c99
+from edgewright.export.contract import read_subject
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
-from edgewright.export.subject import read_subject
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
-from edgewright.schema.data import Floats
-from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerNetwork, IntegerValue
 from edgewright.workflows.proof.forms.emulator import fields_of
 from edgewright.workflows.proof.subject import subject_of
 from integer_networks import LAYERS, picture, small, trained

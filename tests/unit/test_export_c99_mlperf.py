@@ -10,10 +10,10 @@ import pytest
 
 from c99_stages import need_compiler
 from edgewright.core.integer.network import run_integer
+from edgewright.core.records.network import Rounding
 from edgewright.export.c99_code.pipeline import write_network_c99
 from edgewright.export.c99_host.host import STRICT, load_c99
 from edgewright.graph.from_tflite import read_tflite
-from edgewright.schema.integer import Rounding
 from support import shared_data
 
 MODELS = ("ad01_int8", "kws_ref_model", "pretrainedResnet_quant", "str_ww_ref_model", "vww_96_int8")

@@ -17,15 +17,15 @@ from edgewright.core.engines.onnxruntime import open_session
 from edgewright.core.integer.network import run_integer, to_integers, to_reals
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.network import Graph, StageMark, Value
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_host.host import STRICT, CModel, load_c99
+from edgewright.graph.builder import without_mask
 from edgewright.graph.extract import integer_network
-from edgewright.graph.mask import without_mask
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.plan import data_plan
-from edgewright.schema.graph import Graph, StageMark, Value
 
 if TYPE_CHECKING:
     from conftest import Lesson

@@ -13,19 +13,18 @@ from benchmarks.estimate.subjects import RATE, fitted, hapt_stages, windows
 
 from c99_stages import need_compiler
 from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.records.network import Graph, IntegerNetwork
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_host.host import STRICT, load_c99
 from edgewright.export.c99_operators.linear import stiffness_of
 from edgewright.export.contract import Subject
-from edgewright.export.program import program_of
+from edgewright.export.write import program_of
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.pipeline.cost.footprint import as_integers
+from edgewright.pipeline.cost import as_integers
 from edgewright.preprocessing.gravity import smoother
-from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerNetwork
-from edgewright.workflows.estimation.workflow import Truth, truth_of
+from edgewright.workflows.estimation import Truth, truth_of
 
 DENSE = [{"kind": "dense", "units": 32, "activation": "relu"}]
 # A watch: the same features of the axes of acceleration alone, over ten seconds.

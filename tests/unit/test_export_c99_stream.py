@@ -12,23 +12,21 @@ import pytest
 
 from c99_examples import WARNINGS, call, need, sizes_of
 from c99_stages import need_compiler
-from edgewright.core.input.windows import Windower
+from edgewright.core.errors import DecisionError, InputError
+from edgewright.core.input.recordings import Windower
 from edgewright.core.package import read_package, write_package
-from edgewright.core.prediction.decision import Decider
-from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.prediction.executor import Decider, compile_graph
+from edgewright.core.records.data import Column
+from edgewright.core.records.device import DecisionSpec
+from edgewright.core.records.network import Array, Graph
+from edgewright.core.records.package import Manifest, WindowSpec
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_host.host import STRICT, compiler_command, load_c99
 from edgewright.export.c99_stream.stream import write_stream_c99
-from edgewright.export.contract import Stream
-from edgewright.export.subject import read_subject
+from edgewright.export.contract import Stream, read_subject
 from edgewright.export.targets.c99 import TARGET
 from edgewright.graph.builder import Builder
-from edgewright.schema.data import Column
-from edgewright.schema.device import DecisionSpec
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array, Graph
-from edgewright.schema.package import Manifest, WindowSpec
 from runtime_example import parts, regressor
 from stream_example import CStream, Floats, in_python
 
@@ -328,5 +326,5 @@ def test_a_package_is_exported_with_its_stream(tmp_path: Path) -> None:
     text = msgspec.json.decode(msgspec.json.encode(read_package(tmp_path / "a.edge").manifest))
     del text["decision"]
     assert msgspec.json.decode(msgspec.json.encode(text), type=Manifest).decision == DecisionSpec()
-    with pytest.raises(InputError, match=r"decision\.alarms"):
+    with pytest.raises(DecisionError, match=r"decision\.alarms"):
         write_package(tmp_path / "b.edge", *parts(decision=DecisionSpec(alarms=("jump",))))

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 import tomllib
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks import HAPT
 
 from c99_examples import WARNINGS, call, need
 from c99_stages import need_compiler
 from edgewright.compression.int8 import quantise
 from edgewright.core import engines
-from edgewright.core.prediction.decision import Decider
+from edgewright.core.prediction.executor import Decider
+from edgewright.core.records.config import WindowConfig
+from edgewright.core.records.device import DecisionSpec
+from edgewright.core.records.network import Graph
+from edgewright.core.records.package import WindowSpec
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.export._extension.build import can_build
@@ -30,13 +34,8 @@ from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.graph.stage import Context
 from edgewright.models.network import NetworkClassifier
-from edgewright.pipeline.fitting import next_context
+from edgewright.pipeline.fitting import graph_of, next_context
 from edgewright.pipeline.plan import build, parts
-from edgewright.pipeline.whole_graph import graph_of
-from edgewright.schema.config import WindowConfig
-from edgewright.schema.device import DecisionSpec
-from edgewright.schema.graph import Graph
-from edgewright.schema.package import WindowSpec
 from stream_example import CStream, Floats, StreamDecision, in_python
 from support import left_out, shared_data
 
@@ -72,8 +71,7 @@ def network(recordings: Path) -> tuple[Graph, Floats]:
     samples = cut(data, WindowConfig(samples=WINDOW.samples, step=WINDOW.step, within="label"))
     known = samples.y != ""
     X, y = samples.X[known], samples.y[known]
-    shipped = resources.files("edgewright.pipeline.shipped") / "hapt.toml"
-    tables = tomllib.loads(shipped.read_text("utf-8"))["stages"]
+    tables = tomllib.loads(Path(HAPT).read_text("utf-8"))["stages"]
     names = tuple(column.name for column in data.columns)
     context = Context(shape=X.shape[1:], names=names, units=("",) * 6, rate=WINDOW.rate, task="classification", seed=7)
     value, steps = X, []

@@ -15,11 +15,13 @@ import pytest
 from c99_examples import WARNINGS, call, need, sizes_of
 from c99_streams import COMPILERS, Rows, built, output_of, threshold_of
 from edgewright.cli.main import run
-from edgewright.core.input.windows import Windower, cut
+from edgewright.core.input.recordings import Windower, cut
 from edgewright.core.package import write_package
-from edgewright.core.prediction.decision import Decider
-from edgewright.core.prediction.executor import compile_graph
-from edgewright.export.subject import read_subject
+from edgewright.core.prediction.executor import Decider, compile_graph
+from edgewright.core.records.data import Column
+from edgewright.core.records.device import DecisionSpec
+from edgewright.core.records.package import WindowSpec
+from edgewright.export.contract import read_subject
 from edgewright.export.targets.c99 import TARGET
 from edgewright.monitor.detector_stream import (
     IN_PACKAGE,
@@ -30,10 +32,7 @@ from edgewright.monitor.detector_stream import (
     window_features,
 )
 from edgewright.monitor.detectors import kind as detector
-from edgewright.schema.data import Column
-from edgewright.schema.detector import DetectorSpec, Threshold
-from edgewright.schema.device import DecisionSpec
-from edgewright.schema.package import WindowSpec
+from edgewright.monitor.records import DetectorSpec, Threshold
 from edgewright.workflows.detection.fit import learn
 from edgewright.workflows.detection.rows import Stretch
 from runtime_example import LABELS, classifier, parts, regressor, window_parts

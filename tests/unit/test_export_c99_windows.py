@@ -18,7 +18,11 @@ from edgewright.cli.main import run
 from edgewright.compression.int8 import quantise
 from edgewright.core.integer.network import run_integer, to_integers, to_reals
 from edgewright.core.package import write_package
-from edgewright.core.prediction.decision import Decider
+from edgewright.core.prediction.executor import Decider
+from edgewright.core.records.data import Column
+from edgewright.core.records.device import DecisionSpec
+from edgewright.core.records.network import Graph, Rounding, StageMark, Value
+from edgewright.core.records.package import WindowSpec
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_graph.frames import cuts_of
@@ -26,27 +30,21 @@ from edgewright.export.c99_graph.graph import values
 from edgewright.export.c99_host.host import STRICT, load_c99
 from edgewright.export.c99_stream.stream import write_stream_c99
 from edgewright.export.contract import Stream, Subject
-from edgewright.export.program import grid_of, program_of
-from edgewright.fleet.protocol.keys.files import make_key
+from edgewright.export.write import grid_of, program_of
+from edgewright.fleet.protocol.keys import make_key
 from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.network import NetworkClassifier
 from edgewright.monitor.detector_stream import detector_bytes
 from edgewright.monitor.detectors import kind as detector
-from edgewright.pipeline.cost.footprint import fill_bytes
-from edgewright.pipeline.fitting import next_context
+from edgewright.monitor.records import DetectorSpec, Threshold
+from edgewright.pipeline.cost import fill_bytes
+from edgewright.pipeline.fitting import graph_of, next_context
 from edgewright.pipeline.plan import build, parts
-from edgewright.pipeline.whole_graph import graph_of
 from edgewright.profiles.catalogue import load_profile
-from edgewright.schema.data import Column
-from edgewright.schema.detector import DetectorSpec, Threshold
-from edgewright.schema.device import DecisionSpec
-from edgewright.schema.graph import Graph, StageMark, Value
-from edgewright.schema.integer import Rounding
-from edgewright.schema.package import WindowSpec
 from edgewright.workflows.detection.fit import learn
 from edgewright.workflows.detection.rows import Stretch
-from edgewright.workflows.estimation.workflow import estimate_subject
+from edgewright.workflows.estimation import estimate_subject
 from runtime_example import parts as package_parts
 from stage_examples import Floats, arriving
 from stream_example import CStream, in_python

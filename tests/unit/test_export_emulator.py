@@ -9,13 +9,13 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from edgewright.core.errors import CheckFailedError, InputError, StoppedError, UnknownNameError
 from edgewright.core.integer.network import run_integer
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99, write_network_c99
 from edgewright.export.emulator import Entry, ToolSet, board, devices, installed_tools, missing_tools, run_on_device
 from edgewright.graph.extract import integer_network
-from edgewright.schema.errors import CheckFailedError, InputError, StoppedError, UnknownNameError
 from integer_networks import in_c, small
 from runtime_example import classifier, numbers
 from support import left_out

@@ -13,12 +13,20 @@ from edgewright.compression.int8 import quantise
 from edgewright.core import engines
 from edgewright.core.engines import Engine, Times
 from edgewright.core.engines.extension import answer_of, describe
+from edgewright.core.errors import (
+    CheckFailedError,
+    EngineError,
+    InputError,
+    NativeModuleError,
+    SampleShapeError,
+    UnknownNameError,
+)
 from edgewright.core.integer.network import run_integer
 from edgewright.core.package import write_package
 from edgewright.core.prediction.executor import compile_graph
-from edgewright.core.prediction.native_modules import cache_folder, find_module, load_module
-from edgewright.core.prediction.processor import VARIABLE, cpu_features
+from edgewright.core.prediction.objects import VARIABLE, cache_folder, cpu_features, find_module, load_module
 from edgewright.core.predictor import load as runtime_load
+from edgewright.core.records.network import Graph, Rounding
 from edgewright.export._extension import build
 from edgewright.export.answering import ensure_extension, load
 from edgewright.export.contract import Subject
@@ -26,9 +34,6 @@ from edgewright.export.targets.extension import TARGET, build_extension
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameError
-from edgewright.schema.graph import Graph
-from edgewright.schema.integer import Rounding
 from integer_networks import LAYERS, picture, samples_of, small, trained
 from runtime_example import classifier, numbers, parts, regressor
 from support import left_out
@@ -205,7 +210,7 @@ def test_what_is_no_row_is_refused(cache: Path) -> None:
             module.row(wrong)
     with pytest.raises(TypeError):
         module.batch(np.zeros((1, 10), np.float32))
-    with pytest.raises(InputError, match="shape"):
+    with pytest.raises(SampleShapeError, match="shape"):
         answer_of(module)(np.zeros((2, 9), np.float32))
 
 
@@ -225,7 +230,7 @@ def test_the_engine_finds_what_was_built(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     model = to_onnx(classifier())
     assert engines.choose(model=model).name in ("onnxruntime", "numpy")
-    with pytest.raises(InputError, match="compiled extension"):
+    with pytest.raises(EngineError):
         engines.get("extension").load(model)
     first = build_extension(model)
     assert first.parent == cache_folder()
@@ -308,6 +313,6 @@ def test_a_compiler_that_failed_is_not_asked_again(tmp_path: Path, monkeypatch: 
 def test_a_damaged_module_is_an_input_error(tmp_path: Path) -> None:
     broken = tmp_path / "broken.so"
     broken.write_bytes(b"no library")
-    with pytest.raises(InputError, match="compiled module") as caught:
+    with pytest.raises(NativeModuleError) as caught:
         load_module(broken)
     assert "\n" not in str(caught.value)

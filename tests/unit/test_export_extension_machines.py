@@ -16,22 +16,21 @@ from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
 from edgewright.core.integer.network import run_integer, with_rounding
-from edgewright.core.prediction import processor
+from edgewright.core.prediction import objects
 from edgewright.core.prediction.executor import compile_graph
-from edgewright.export._extension import packing
+from edgewright.core.records.network import Graph, IntegerNetwork, Rounding
+from edgewright.export._extension import build
+from edgewright.export._extension.build import Blob
 from edgewright.export._extension.model import MAIN, C, compose
 from edgewright.export._extension.network import NetworkWriter, has_code
-from edgewright.export._extension.packing import Blob
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
-from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerNetwork, Rounding
 from integer_layers import LAYERS, some
 from integer_networks import samples_of, small, trained
 from runtime_example import classifier, numbers
 from support import left_out
 
-CPU = processor.cpu_features()
+CPU = objects.cpu_features()
 # The module of Python is replaced by a program: the cross compiler has no headers of Python.
 BYTES = """
 #include <stdio.h>
@@ -71,7 +70,7 @@ MACHINES = {
 def features(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Provide the generator writes for the machine that is named."""
     _, names, _ = MACHINES[request.getfixturevalue("machine")]
-    monkeypatch.setenv(processor.VARIABLE, names)
+    monkeypatch.setenv(objects.VARIABLE, names)
 
 
 def program(graph: Graph, machine: str, main: str, folder: Path) -> list[str]:
@@ -183,7 +182,7 @@ def test_layers_of_every_shape_are_those_of_the_reference(rounding: Rounding, ma
     begin = "int main(int count, char **given) { static int8_t in[10000], out[10000]; int i = atoi(given[count - 1]);"
     main = "\n".join([begin, *cases, "return 0; }"])
     head = ["#include <stdio.h>", "#include <stdlib.h>", '#include "kernels.h"', C["constants"]]
-    kernels = (Path(packing.__file__).parent / "kernels.h").read_bytes()
+    kernels = (Path(build.__file__).parent / "kernels.h").read_bytes()
     files = {"kernels.h": kernels, "constants.bin": blob.bytes(), MAIN: "\n".join([*head, *parts, main]).encode()}
     command = compiled(files, machine, tmp_path)
     for i, network in enumerate(networks):

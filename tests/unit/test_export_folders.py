@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cli_runner import Cli
+from edgewright.core.errors import InputError, InvalidNameError, OutputError
 from edgewright.export.write import LIST, Written, write_files
-from edgewright.schema.errors import InputError, OutputError
 from foreign import MODELS
 
 FIRST = {"a.c": b"1", "a_stream.c": b"2", "src/deep/a.h": b"3"}
@@ -60,7 +60,7 @@ def test_a_list_cannot_name_files_elsewhere(tmp_path: Path, name: str) -> None:
     out = tmp_path / "out"
     write_files(out, FIRST)
     (out / LIST).write_text(f'{{"format":2,"exports":{{"":{{"{name}":""}}}}}}')
-    with pytest.raises(InputError, match=r"a plain name .*Delete that file"):
+    with pytest.raises(InvalidNameError, match=r"a plain name .*Delete that file"):
         write_files(out, SECOND, force=True)
     assert content(out) == FIRST
 

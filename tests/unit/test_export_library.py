@@ -18,13 +18,13 @@ from c99_exports import WRITERS, export
 from denoiser_example import random_denoiser
 from document_blocks import blocks_of
 from edgewright.core.catalogue import find
+from edgewright.core.errors import InputError, OutputError
+from edgewright.core.records.device import DecisionSpec
 from edgewright.export.c99_code.linkable import LICENCE_LINE, linkable
 from edgewright.export.contract import Exported, Stream, Subject, Target
 from edgewright.export.targets.c99 import TARGET as C99
 from edgewright.export.targets.library import TARGET
 from edgewright.export.write import write_files
-from edgewright.schema.device import DecisionSpec
-from edgewright.schema.errors import InputError, OutputError
 from integer_networks import small
 from runtime_example import classifier
 

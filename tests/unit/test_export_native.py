@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from cli_runner import Cli
 from edgewright.core import engines
 from edgewright.core.engines.extension import answer_of, describe
+from edgewright.core.errors import CheckFailedError, InputError, MissingExtraError, NativeModuleError, ProofError
 from edgewright.core.integer.network import run_integer
 from edgewright.core.prediction.executor import compile_graph
-from edgewright.core.prediction.native_modules import (
+from edgewright.core.prediction.objects import (
     NATIVE,
     delivered_module,
     find_module,
@@ -29,18 +30,17 @@ from edgewright.core.prediction.native_modules import (
     model_key,
     this_system,
 )
-from edgewright.export import zig
+from edgewright.core.records.network import Graph
+from edgewright.export import cores
 from edgewright.export._extension import build
 from edgewright.export.answering import ensure_extension
 from edgewright.export.contract import Subject
+from edgewright.export.cores import zig_command
 from edgewright.export.targets.extension import build_extension
 from edgewright.export.targets.native import SYSTEMS, TARGET, System, build_for
-from edgewright.export.zig import zig_command
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.schema.errors import CheckFailedError, InputError, MissingExtraError
-from edgewright.schema.graph import Graph
 from edgewright.workflows.proof.artifacts import Findings, read_artefacts
 from integer_networks import small
 from runtime_example import classifier, numbers
@@ -292,11 +292,11 @@ def test_a_proof_runs_the_module_for_this_machine_and_names_the_others(folder: P
     assert reasons[f"{folder}/{system}/{name}"] == ""
     assert reasons[f"{folder}/linux-pdp11/{name}"] == f"not run: it is for linux-pdp11, and this machine is {system}"
     changed(folder, modules={**modules, system: {**index["modules"][system], "features": ["mmx2000"]}})
-    with pytest.raises(InputError, match=r"it needs a processor with mmx2000"):
+    with pytest.raises(ProofError, match=r"it needs a processor with mmx2000"):
         read()
     changed(folder, modules={"linux-pdp11": modules["linux-pdp11"]})
     (folder / system / name).unlink()
-    with pytest.raises(InputError, match=rf"a module for {system}, got linux-pdp11 \(not run: it is for linux-pdp11"):
+    with pytest.raises(ProofError, match=rf"a module for {system}, got linux-pdp11 \(not run: it is for linux-pdp11"):
         read()
 
 
@@ -335,7 +335,7 @@ def test_what_cannot_be_used_is_told_to_who_asks_for_it(folder: Path, monkeypatc
         os.chown(path, 0, -1)
     assert find_module(model) == path
     monkeypatch.setenv(NATIVE, str(folder / "nowhere"))
-    with pytest.raises(InputError, match=r"a folder with native\.json"):
+    with pytest.raises(NativeModuleError):
         delivered_module(model_key(model))
 
 
@@ -347,7 +347,7 @@ def test_wrong_use_is_one_line(tmp_path: Path, cli: Cli, monkeypatch: pytest.Mon
     assert text.count("\n") == 1
     text = cli("export", model, "--to", "c99", "--system", "linux-aarch64", "--out", out, code=2)
     assert "--to native" in text
-    monkeypatch.setattr(zig, "zig_command", lambda: ())
+    monkeypatch.setattr(cores, "zig_command", lambda: ())
     text = cli("export", model, "--to", "native", "--out", out, code=2)
     assert "pip install 'edgewright[web]'" in text
     assert text.count("\n") == 1

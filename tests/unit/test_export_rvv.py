@@ -14,11 +14,11 @@ from c99_examples import ROUNDINGS, load_together
 from c99_stages import need_compiler
 from core_networks import NETWORKS, changed, inputs, network
 from edgewright.core.integer.network import run_integer
+from edgewright.core.records.network import Rounding
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99, write_network_c99
 from edgewright.export.c99_host.host import STRICT, CModel
 from edgewright.export.emulator import Entry, board, missing_tools, run_on_device
-from edgewright.schema.integer import Rounding
 from integer_networks import in_c, small
 from support import left_out
 

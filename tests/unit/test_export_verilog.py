@@ -11,24 +11,30 @@ import numpy as np
 import pytest
 
 from edgewright.compression.int8 import quantise
+from edgewright.core.errors import (
+    CheckFailedError,
+    ExportError,
+    GeneratedCodeFailedError,
+    InputError,
+    StoppedError,
+    UnknownNameError,
+)
 from edgewright.core.integer.network import run_integer, run_values, with_rounding
 from edgewright.core.integer.qdq import integer_network
+from edgewright.core.records.footprint import Budget
+from edgewright.core.records.network import IntegerNetwork, Rounding
 from edgewright.export.contract import Subject, find_target
-from edgewright.export.verilog import _simulation as simulation
+from edgewright.export.verilog import _layout as simulation
 from edgewright.export.verilog import program_of
 from edgewright.export.verilog._files import design, layout_of, verilog_files
 from edgewright.export.verilog._layout import Layout
 from edgewright.export.write import write_files
-from edgewright.graph.builder import Builder
-from edgewright.graph.mask import NO_LABEL
-from edgewright.pipeline.cost.footprint import form_footprint
+from edgewright.graph.builder import NO_LABEL, Builder
+from edgewright.pipeline.cost import form_footprint
 from edgewright.profiles.catalogue import load_profile
+from edgewright.profiles.records import Figure
 from edgewright.proof.form import Stages
-from edgewright.schema.errors import CheckFailedError, InputError, StoppedError, UnknownNameError
-from edgewright.schema.footprint import Budget
-from edgewright.schema.integer import IntegerNetwork, Rounding
-from edgewright.schema.profile import Figure
-from edgewright.workflows.estimation.workflow import estimate_subject
+from edgewright.workflows.estimation import estimate_subject
 from edgewright.workflows.proof.artifacts import read_artefacts
 from edgewright.workflows.proof.forms import Subject as ProofSubject
 from edgewright.workflows.proof.forms.emulator import FORMS as EMULATED
@@ -144,7 +150,7 @@ def test_an_operator_without_a_verilog_form_is_named_with_the_known_ones() -> No
     network = with_rounding(LAYERS["softmax"](np.random.default_rng(0)), "litert")
     with pytest.raises(UnknownNameError, match=r"operator for Verilog 'softmax'.*dense.*max_pool"):
         program_of(network)
-    with pytest.raises(InputError, match="an int8 network, got a float one"):
+    with pytest.raises(ExportError, match="an int8 network, got a float one"):
         program_of(msgspec.structs.replace(network, rounding="none"))
 
 
@@ -174,7 +180,7 @@ def test_a_missing_simulator_and_a_refused_design_are_one_line(tmp_path: Path, m
     samples = some(network, np.random.default_rng(0), 1)
     need("iverilog")
     broken = {**design(layout, NAME), f"{NAME}.v": "module nothing"}
-    with pytest.raises(InputError, match="Verilog that the simulator takes"):
+    with pytest.raises(GeneratedCodeFailedError):
         simulation.simulate(broken, NAME, layout.program, samples, tmp_path, tool="iverilog")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(simulation, "_yosys", str)
@@ -282,7 +288,7 @@ def test_an_exported_folder_is_proven_as_it_lies_on_the_disk(tmp_path: Path) -> 
 
 
 def test_a_float_model_is_refused_with_what_to_do() -> None:
-    with pytest.raises(InputError, match=r"an int8 model, got a float one.*compress --int8"):
+    with pytest.raises(ExportError, match=r"an int8 model, got a float one.*compress --int8"):
         find_target("verilog").files(Subject("picture", picture()))
 
 

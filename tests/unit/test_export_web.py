@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from cli_runner import Cli
-from edgewright.export import zig
+from edgewright.core.errors import CheckFailedError, ExportError, MissingExtraError
+from edgewright.core.records.data import Column
+from edgewright.export import cores
 from edgewright.export.c99_host.probe import CStream
-from edgewright.export.subject import read_subject
-from edgewright.export.web import module, runner
-from edgewright.export.web.app import about_of, sensed
-from edgewright.schema.data import Column
-from edgewright.schema.errors import CheckFailedError, InputError, MissingExtraError
+from edgewright.export.contract import read_subject
+from edgewright.export.web import module
+from edgewright.export.web import module as runner
+from edgewright.export.web.module import about_of, sensed
 from proof_example import samples
 from web_example import app_of, compiled, many_rows, motion_subject, need_web, written_c
 
@@ -101,7 +102,7 @@ def test_a_phone_stands_for_one_place_of_the_body(places: list[str], sensor: str
 
 
 def test_a_missing_compiler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zig, "zig_command", lambda: ())
+    monkeypatch.setattr(cores, "zig_command", lambda: ())
     with pytest.raises(MissingExtraError, match=r"ziglang.*pip install 'edgewright\[web\]'"):
         module.compile_wasm({}, "model")
 
@@ -118,7 +119,7 @@ def test_code_that_does_not_compile_is_one_line() -> None:
 @pytest.mark.parametrize("content", [b"", b"\0asm\x01\0\0\0", b"no module at all"])
 def test_what_is_no_module_of_ours_is_refused(content: bytes) -> None:
     need_web()
-    with pytest.raises(InputError, match="WebAssembly"):
+    with pytest.raises(ExportError, match="WebAssembly"):
         runner.WasmModel(content)
 
 

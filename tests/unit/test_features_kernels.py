@@ -12,24 +12,23 @@ from numpy.typing import NDArray
 
 from c99_examples import load_together
 from c99_stages import need_compiler
+from edgewright.core.errors import StageSettingsError
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.data import Column, Samples
+from edgewright.core.records.network import Graph
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_graph.graph import plan_graph
-from edgewright.export.c99_graph.kernels import OP
+from edgewright.export.c99_graph.recognition import KERNELS
 from edgewright.export.c99_host.host import STRICT
 from edgewright.export.contract import Subject
 from edgewright.export.slots import slot_code
 from edgewright.features.kernels import HALF, LENGTH, LIMIT, Kernels, centre_step, eliminate
 from edgewright.graph.builder import Builder
-from edgewright.graph.stage import emit
-from edgewright.graph.transformer import SampleError
+from edgewright.graph.stage import SampleError, emit
 from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.plan import parts
-from edgewright.schema.data import Column, Samples
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
 from stage_examples import graph_bytes, run_graph
 
 Floats = NDArray[np.float32]
@@ -135,13 +134,13 @@ def test_other_weights_are_no_counts_of_kernels_and_c_is_right_all_the_same(tmp_
     need_compiler()
     kernels, X = fitted(3, 40)
     graph = graph_of(kernels, X)
-    assert [node.op for node in plan_graph(graph, False).before] == [OP]
+    assert [node.op for node in plan_graph(graph, False).before] == [KERNELS]
     others = {
         name: np.where(array == 2.0, np.float32(3.0), array) if array.shape[1:] == (1, LENGTH) else array
         for name, array in graph.constants.items()
     }
     graph = msgspec.structs.replace(graph, constants=others)
-    assert OP not in {node.op for node in plan_graph(graph, False).before}
+    assert KERNELS not in {node.op for node in plan_graph(graph, False).before}
     model = load_together({"other": write_c99(graph, CodeOptions("other"))}, tmp_path, flags=STRICT)["other"]
     assert (model.predict(X).outputs["prediction"] == compile_graph(graph)(X)["output"]).all()
 
@@ -179,7 +178,7 @@ def test_one_seed_gives_one_choice_and_another_another() -> None:
 
 def test_a_choice_of_more_than_the_pool_or_without_a_target_is_refused() -> None:
     X, y = example(1, 40)
-    with pytest.raises(InputError, match="keep of at most 20"):
+    with pytest.raises(StageSettingsError):
         Kernels(keep=21, pool=20).fit(X, y)
     with pytest.raises(SampleError, match="target"):
         Kernels().fit(X)

@@ -8,15 +8,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from edgewright.export.program import program_of
-from edgewright.features import _dft, spectral
+from edgewright.core.records.data import Floats
+from edgewright.core.records.network import Graph
+from edgewright.export.write import program_of
+from edgewright.features import _sound, spectral
 from edgewright.features.spectral import Spectral, SpectralConfig
-from edgewright.graph.builder import Builder
-from edgewright.graph.formula import Term
+from edgewright.graph.builder import Builder, Term
 from edgewright.graph.stage import Context
-from edgewright.schema.data import Floats
-from edgewright.schema.graph import Graph
-from edgewright.workflows.estimation.workflow import truth_of
+from edgewright.workflows.estimation import truth_of
 
 CHANNELS = 3
 # Beside the tables: code of the smallest program that was compiled (64 samples, Cortex-M4), stack and C library's RAM.
@@ -46,11 +45,10 @@ def graph(samples: int) -> Graph:
 
 
 @cache
-def cost(samples: int) -> tuple[float, float, float]:
-    """Return flash, RAM and instructions of the stage in C, by the generator's own counts."""
+def cost(samples: int) -> tuple[float, float]:
+    """Return flash and RAM of the stage in C."""
     program = program_of(graph(samples))
-    work = sum(count * WEIGHTS.get(kind, 1.5) for kind, count in program.run.items())
-    return CODE + program.constants, OTHER_RAM + program.values, work
+    return CODE + program.constants, OTHER_RAM + program.values
 
 
 def dear(lengths: list[int]) -> list[tuple[int, int, float]]:
@@ -71,7 +69,7 @@ def test_lengths_around_powers_of_two_and_around_primes_cost_alike() -> None:
 @pytest.mark.slow
 def test_no_length_from_16_to_1024_costs_more_than_twice_its_neighbours() -> None:
     # Neighbours that are padded to one length differ in nothing but a sample.
-    pairs = [n for n in range(16, 1024) if _dft.fast_length(n) != _dft.fast_length(n + 1)]
+    pairs = [n for n in range(16, 1024) if _sound.fast_length(n) != _sound.fast_length(n + 1)]
     assert len(pairs) > 100
     assert [jump for n in pairs for jump in dear([n, n + 1])] == []
 
@@ -89,23 +87,23 @@ def test_compiled_lengths_cost_no_more_than_twice_their_neighbours(around: int) 
 
 @pytest.mark.parametrize("samples", [16, 17, 104, 127, 208, 209, 251, 1021])
 def test_the_powers_are_those_of_numpy(samples: int) -> None:
-    length = _dft.fast_length(samples)
+    length = _sound.fast_length(samples)
     assert samples <= length <= 1.3 * samples
     X = np.random.default_rng(0).normal(0, 1, (5, samples))
-    taper = _dft.hann(samples)
+    taper = _sound.hann(samples)
     exact = np.abs(np.fft.rfft(X * taper, length)) ** 2 / (length * np.sum(taper**2))
     exact[:, 1 : (length + 1) // 2] *= 2
-    power = _dft.power(X, *_dft.matrices(samples, "hann", length))
+    power = _sound.power(X, *_sound.matrices(samples, "hann", length))
     np.testing.assert_allclose(power, exact, rtol=1e-5, atol=1e-6 * float(exact.max()))
 
 
 def test_a_window_of_small_primes_stays_as_long_as_it_is() -> None:
-    assert [_dft.fast_length(n) for n in (100, 128, 200, 250, 256, 400)] == [100, 128, 200, 250, 256, 400]
+    assert [_sound.fast_length(n) for n in (100, 128, 200, 250, 256, 400)] == [100, 128, 200, 250, 256, 400]
     assert stage(200)[0].length is None
-    assert stage(209)[0].length == _dft.fast_length(209) != 209
+    assert stage(209)[0].length == _sound.fast_length(209) != 209
 
 
 def test_a_length_that_halves_the_steps_is_named() -> None:
-    assert _dft.cheaper_length(250) == 256
+    assert _sound.cheaper_length(250) == 256
     assert "Windows of 256 samples instead of 250" in spectral.STAGE.why(stage(250)[0])
     assert "instead of" not in spectral.STAGE.why(stage(256)[0])

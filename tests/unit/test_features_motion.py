@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.core.errors import InputError
 from edgewright.features import posture, spectral, statistics, unsteadiness
 from edgewright.graph.stage import Stage
 from edgewright.preprocessing import gravity
-from edgewright.schema.errors import InputError
 from stage_examples import unfitted
 
 Estimator = Any  # scikit-learn carries no types

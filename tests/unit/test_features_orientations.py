@@ -11,10 +11,12 @@ from sklearn.datasets import load_digits
 
 from c99_stages import need_compiler
 from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.errors import StageSettingsError
+from edgewright.core.records.network import Graph
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_host.host import STRICT, load_c99
-from edgewright.export.program import program_of
+from edgewright.export.write import program_of
 from edgewright.features.colours import Colours
 from edgewright.features.orientations import Orientations
 from edgewright.graph.builder import Builder
@@ -22,8 +24,6 @@ from edgewright.graph.onnx_writer import to_onnx
 from edgewright.graph.stage import emit
 from edgewright.models.kernel_machine import KernelMachine
 from edgewright.models.linear import Linear
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
 
 Floats = NDArray[np.float32]
 SIDE = 26
@@ -120,5 +120,5 @@ def test_written_digits_are_told_apart_better_than_by_their_pixels() -> None:
 
 
 def test_pictures_smaller_than_the_cells_are_refused() -> None:
-    with pytest.raises(InputError, match="pictures of at least 6 x 6 pixels, got a side of 5"):
+    with pytest.raises(StageSettingsError, match="pictures of at least 6 x 6 pixels, got a side of 5"):
         Orientations().fit(np.zeros((3, 1, 5, 9), np.float32))

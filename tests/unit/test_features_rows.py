@@ -13,8 +13,8 @@ from sklearn.decomposition import PCA
 from sklearn.feature_selection import SelectKBest, VarianceThreshold, f_classif, f_regression, mutual_info_classif
 from sklearn.preprocessing import PolynomialFeatures
 
+from edgewright.core.errors import InputError, StageSettingsError
 from edgewright.features import compress, pca, polynomial, select
-from edgewright.schema.errors import InputError
 from stage_examples import run_graph, unfitted
 
 Estimator = Any  # scikit-learn carries no types
@@ -39,7 +39,7 @@ def test_20_columns_become_230_in_the_order_of_scikit_learn(table: Floats) -> No
 
 
 def test_other_polynomials_of_scikit_learn_are_refused(table: Floats) -> None:
-    with pytest.raises(InputError, match="include_bias=False"):
+    with pytest.raises(StageSettingsError):
         run_graph(PolynomialFeatures(2).fit(table), table)
 
 
@@ -72,7 +72,7 @@ def test_select_gives_a_constant_column_the_lowest_place(table: Floats) -> None:
 
 
 def test_select_refuses_more_columns_than_there_are_and_a_missing_target(table: Floats) -> None:
-    with pytest.raises(InputError, match="k of at most 20"):
+    with pytest.raises(StageSettingsError):
         build(select.STAGE, {"k": 21})
     with pytest.raises(InputError, match="target"):
         build(select.STAGE, {"k": 2}).fit(table)
@@ -95,13 +95,13 @@ def test_pca_equals_scikit_learn(table: Floats, components: float) -> None:
 
 
 def test_impossible_pca_is_refused(table: Floats) -> None:
-    with pytest.raises(InputError, match="at most 20"):
+    with pytest.raises(StageSettingsError):
         build(pca.STAGE, {"components": 21})
-    with pytest.raises(InputError, match="at most 5 components of 5 samples"):
+    with pytest.raises(StageSettingsError):
         build(pca.STAGE, {"components": 9}).fit(table[:5])
     with pytest.raises(InputError, match="constant"):
         build(pca.STAGE, {"components": 2}).fit(np.ones((9, 20), np.float32))
-    with pytest.raises(InputError, match="whiten"):
+    with pytest.raises(StageSettingsError, match="whiten"):
         run_graph(PCA(2, whiten=True).fit(table), table)
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.core.errors import StageSettingsError
 from edgewright.features import _sound, log_mel, mfcc
 from edgewright.graph.stage import Stage
-from edgewright.schema.errors import InputError
 from stage_examples import unfitted
 
 Estimator = Any  # scikit-learn carries no types
@@ -59,5 +59,5 @@ def test_flattened_names_say_band_and_frame(sound: NDArray[np.float32]) -> None:
     ],
 )
 def test_impossible_sound_settings_are_refused(stage: Stage[Any], table: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(StageSettingsError, match=message):
         build(stage, table)

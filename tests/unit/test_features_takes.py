@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.core.errors import InputError
+from edgewright.core.records.data import Column, Floats
 from edgewright.features.takes import Takes
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.evaluation import simplest
+from edgewright.pipeline.evaluation import evaluate as simplest
 from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.plan import data_plan, parts
-from edgewright.schema.data import Column, Floats
-from edgewright.schema.errors import InputError
 
 _FRAMES, _SIZE = 50, 8
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.core.errors import GraphError, InputError, StageSettingsError
 from edgewright.features import flatten, spectral, statistics, union
 from edgewright.graph.stage import Stage
-from edgewright.schema.errors import InputError
 from stage_examples import unfitted
 from support import shared_data
 
@@ -93,7 +93,7 @@ def test_impossible_features_are_refused(stage: Stage[Any], table: dict[str, Any
 
 
 def test_more_bands_than_bins_are_refused(waves: Floats) -> None:
-    with pytest.raises(InputError, match="holds no bin"):
+    with pytest.raises(StageSettingsError, match="holds no bin"):
         build(spectral.STAGE, {"bands": 200}).fit(waves)
 
 
@@ -103,7 +103,7 @@ def test_bands_need_no_rate_and_hertz_do(waves: Floats) -> None:
     np.testing.assert_array_equal(unknown.fit_transform(waves), fast.fit_transform(waves))
     assert list(unknown.get_feature_names_out()[:2]) == ["ax 0-0.125 of the rate", "ax 0.125-0.25 of the rate"]
     for table in ({"features": ["peak"]}, {"features": ["bands"], "edges": [0.0, 0.2, 0.5]}):
-        with pytest.raises(InputError, match="expected a sampling rate"):
+        with pytest.raises(GraphError, match="expected a sampling rate"):
             build(spectral.STAGE, table, rate=None)
 
 
@@ -114,7 +114,7 @@ def test_union_puts_parts_side_by_side_and_refuses_windows(waves: Floats) -> Non
         [waves.astype(np.float64).mean(axis=2), build(flatten.STAGE, {}).fit_transform(waves)], axis=1
     )
     np.testing.assert_allclose(both.transform(waves), expected, rtol=1e-6)
-    with pytest.raises(InputError, match="windows from 'compress'"):
+    with pytest.raises(StageSettingsError, match="windows from 'compress'"):
         build(union.STAGE, {"parts": [{"kind": "compress"}]}).fit(waves)
 
 

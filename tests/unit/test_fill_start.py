@@ -11,14 +11,18 @@ import pytest
 
 from c99_examples import WARNINGS, call, need
 from edgewright.core.csv.rows import read_csv
+from edgewright.core.input.recordings import Windower
+from edgewright.core.input.recordings import cut as cut_windows
 from edgewright.core.input.samples import to_samples
-from edgewright.core.input.windows import Windower
-from edgewright.core.input.windows import cut as cut_windows
-from edgewright.core.neighbours.examples import read_samples
+from edgewright.core.neighbours import read_samples
 from edgewright.core.package import package_bytes, parse_package
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.core.prediction_input import answer_rows
 from edgewright.core.predictor import Predictor
+from edgewright.core.records.config import WindowConfig
+from edgewright.core.records.data import Column, DataSet, Floats, Recording, Samples
+from edgewright.core.records.device import DecisionSpec
+from edgewright.core.records.network import Graph
 from edgewright.data.samples import cut, cut_in_parts
 from edgewright.device.agent.feed import WindowCutter
 from edgewright.device.timeline import Ready
@@ -28,10 +32,6 @@ from edgewright.export.c99_stream.stream import write_stream_c99
 from edgewright.export.contract import Stream
 from edgewright.graph.builder import Builder
 from edgewright.pipeline.package.packaging import window_spec
-from edgewright.schema.config import WindowConfig
-from edgewright.schema.data import Column, DataSet, Floats, Recording, Samples
-from edgewright.schema.device import DecisionSpec
-from edgewright.schema.graph import Graph
 from edgewright.studio.view import data_cache
 from edgewright.workflows.scoring.workflow import window_of
 from runtime_example import window_parts

@@ -20,11 +20,19 @@ from PIL import Image
 from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.archive import from_npy, to_npy
-from edgewright.nlp.documents import finder as module
-from edgewright.nlp.documents.finder import SPEC, TESTED, Finder, FinderSpec, file_record
+from edgewright.core.errors import (
+    CheckFailedError,
+    DocumentIndexError,
+    EncoderMismatchError,
+    FormatNewerError,
+    InputError,
+    MissingExtraError,
+    UnknownNameError,
+)
+from edgewright.core.own_models import OwnFile
+from edgewright.nlp import finder as module
 from edgewright.nlp.documents.media import MediaGraph
-from edgewright.schema.errors import CheckFailedError, InputError, MissingExtraError, UnknownNameError
-from edgewright.schema.own_models import OwnFile
+from edgewright.nlp.finder import SPEC, TESTED, Finder, FinderSpec, file_record
 from media_encoders import COLOURS, sounds, word_pair
 
 # What no device has, and what a device may not do.
@@ -134,7 +142,7 @@ def test_a_changed_or_missing_file_is_refused(plants: Path, tmp_path: Path, name
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
     (folder / name).write_bytes(bytes(content))
-    with pytest.raises(InputError, match=name):
+    with pytest.raises(DocumentIndexError, match=name):
         Finder(folder)
     (folder / name).unlink()
     with pytest.raises(InputError, match="No such file"):
@@ -156,11 +164,11 @@ def test_another_answer_than_on_the_desk_is_refused(plants: Path, tmp_path: Path
     assert "another answer" in cli("device", "find", folder, plants / "red.png", code=1)
     outside = msgspec.structs.replace(spec, files=(OwnFile("../x", 1, ""), *spec.files))
     (folder / SPEC).write_bytes(msgspec.json.encode(outside))
-    with pytest.raises(InputError, match="files below the folder"):
+    with pytest.raises(DocumentIndexError):
         Finder(folder)
     newer = msgspec.structs.replace(spec, version=module.VERSION + 1)
     (folder / SPEC).write_bytes(msgspec.json.encode(newer))
-    with pytest.raises(InputError, match="newer than this Edgewright"):
+    with pytest.raises(FormatNewerError):
         Finder(folder)
 
 
@@ -175,7 +183,7 @@ def test_vectors_of_another_shape_or_type_are_refused(plants: Path, tmp_path: Pa
     spec = msgspec.json.decode((folder / SPEC).read_bytes(), type=FinderSpec)
     files = tuple(file_record(folder, folder / file.path) for file in spec.files)
     (folder / SPEC).write_bytes(msgspec.json.encode(msgspec.structs.replace(spec, files=files)))
-    with pytest.raises(InputError, match=r"expected .* vectors of"):
+    with pytest.raises(EncoderMismatchError, match=r"expected .* vectors of"):
         Finder(folder)
 
 

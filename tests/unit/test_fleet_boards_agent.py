@@ -9,11 +9,9 @@ import msgspec
 import pytest
 from benchmarks.faults.fleet_device import Even, HandClock
 
+from edgewright.core.records.fleet import BoardEntry, BoardRound, BoardSeen, TrialLimits
 from edgewright.fleet.device.board_updates import BoardProcess, Boards
-from edgewright.fleet.device.device_state import Trial
-from edgewright.fleet.device.state_database import State
-from edgewright.schema.boards import BoardEntry, BoardRound, BoardSeen
-from edgewright.schema.fleet_plan import TrialLimits
+from edgewright.fleet.device.state_database import State, Trial
 
 ENTRIES = (
     BoardEntry(name="a", link="tcp:h:1", trial=60.0, look=300.0),

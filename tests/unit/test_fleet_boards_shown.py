@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cli_runner import Cli
-from edgewright.schema.boards import WORDS
-from edgewright.schema.fleet_api import DeviceHistory
+from edgewright.core.records.fleet import WORDS
+from edgewright.fleet.protocol.api_records import DeviceHistory
 from studio_example import client
 from watched_fleet import HOSTILE, Watched, asked_of
 

@@ -1,20 +1,24 @@
-"""A step that was signed and never committed: the database follows the signer, which takes no word back."""
+"""A device or server that was behind: signed starts, aborts, and clocks that are set."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import sqlalchemy as sa
+from benchmarks.faults.fleet_device import BORN, Device, Even, HandClock, plan
 
-from edgewright.fleet.protocol.layout import plan_target
-from edgewright.fleet.repository.public_files import read_target
-from edgewright.fleet.server.database import audit_chain
+from edgewright.core.errors import RolloutStateError
+from edgewright.core.records.fleet import Standing, TrialLimits
+from edgewright.fleet.device.enrollment import EnrolledPorts, EnrollmentPorts
+from edgewright.fleet.device.ports import ClockJump
+from edgewright.fleet.protocol.layout import Refused, Seen, Unreachable, plan_target
+from edgewright.fleet.repository.folder import read_target
+from edgewright.fleet.server.database import tables
 from edgewright.fleet.server.database.tables import audit, rollouts
 from edgewright.fleet.server.rollouts.transitions import Rollouts, missed
-from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_plan import Standing
 from rollout_example import HOUR, Example
 
 
@@ -43,7 +47,7 @@ def killed(example: Example, act: str, *arguments: Any, **more: Any) -> None:  #
 
 def row(example: Example) -> Any:  # noqa: ANN401 - a row
     with example.database.reading() as connection:
-        assert audit_chain.verify(connection)[2] == ""
+        assert tables.verify_audit_log(connection)[2] == ""
         return connection.execute(sa.select(rollouts)).one()
 
 
@@ -57,7 +61,7 @@ def test_a_start_that_was_signed_alone_is_written_down_by_whoever_signs_next(exa
     body = example.signed_plan()
     example.scheduler.tick()
     killed(example, "start", body, "ada")
-    with pytest.raises(InputError, match="a standing of rollout first"):
+    with pytest.raises(RolloutStateError):
         example.rollouts.refresh()  # without the plans' bytes it cannot follow
     rollouts_of(example).refresh()
     assert (row(example).state, row(example).stage, row(example).body) == ("running", 0, body)
@@ -112,3 +116,81 @@ def test_the_stricter_of_two_words_counts() -> None:
     assert lacks(standing("running"), standing("running", 1)) == ("rollout.stage", {"stage": 1, "entered": 1.0})
     assert lacks(standing("running"), standing("finished")) == ("rollout.finished", {"state": "finished"})
     assert lacks(standing("aborted"), standing("aborted", 0, True)) == ("rollout.aborted", {"revert": True})
+
+
+DAY = 86_400.0
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Device:
+    return Device(tmp_path / "store")
+
+
+def test_only_a_clock_that_was_set_has_stepped() -> None:
+    clock = HandClock()
+    stepped = ClockJump(clock)
+    clock.forward(30 * DAY)  # as a machine that slept
+    assert not stepped()
+    clock.day -= 20.0  # as a clock that is trimmed
+    assert not stepped()
+    for jump in (400 * DAY, -400 * DAY):
+        clock.day += jump
+        assert stepped()
+        assert not stepped()
+
+
+@pytest.mark.slow
+def test_news_that_were_refused_for_days_are_asked_for_as_soon_as_the_clock_is_right(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, wrong = device.fleet.refresh, 400 * DAY
+
+    def refresh() -> Seen:
+        if device.clock.day > BORN + 300 * DAY:
+            raise Refused("expired by this device's clock", "expired")
+        return good()
+
+    monkeypatch.setattr(device.fleet, "refresh", refresh)  # the world's side
+    device.clock.day += wrong
+    device.follow(plan(1), 2 * DAY, max_step_s=3600.0)
+    assert device.active() == 0
+    assert "news refused" in device.agent.why
+    assert device.agent.contact_at > device.clock.now
+    waits = device.agent._poll.due - device.clock.now
+    device.clock.day -= wrong
+    device.agent.step()
+    assert waits > 60.0  # it would have waited for so long
+    assert "news refused" not in device.agent.why
+    device.run(30.0)
+    assert device.active() == 1
+
+
+def test_a_device_that_is_not_enrolled_asks_again_when_its_clock_was_set() -> None:
+    clock, tries = HandClock(), list[float]()
+
+    def join() -> EnrolledPorts:
+        tries.append(clock.now)
+        raise Unreachable("certificate refused: certificate is not yet valid")
+
+    joining = EnrollmentPorts(join, clock, Even())
+    for _ in range(50):
+        assert not joining.attempt()
+        clock.forward(max(0.0, joining.due - clock.now))
+    joining.attempt()
+    assert joining.due - clock.now > 100.0
+    clock.forward(1.0)
+    assert not joining.attempt() and tries[-1] < clock.now
+    clock.day += 20_000 * DAY
+    joining.attempt()
+    assert tries[-1] == clock.now
+
+
+def test_a_month_asleep_is_not_held_against_a_release_on_trial(device: Device) -> None:
+    device.follow(plan(1, trial=TrialLimits(seconds=600.0, patience=DAY)), 100.0)
+    assert device.agent.phase == "trial"
+    device.clock.forward(30 * DAY)
+    device.run(200.0)
+    assert device.agent.phase == "trial" and device.state.device_state.trial is not None
+    assert device.state.device_state.trial.waited < DAY
+    device.run(600.0)
+    assert (device.active(), device.state.device_state.floor, device.state.device_state.burned) == (1, 1, ())

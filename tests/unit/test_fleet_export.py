@@ -17,13 +17,12 @@ from tuf.ngclient import Updater
 
 from cli_runner import Cli
 from edgewright.cli.main import run
+from edgewright.core.errors import CheckFailedError, FleetMissingError, OutputError
+from edgewright.core.records.fleet import Standings
 from edgewright.fleet.protocol.layout import INDEX, ONLINE, STICK_LONGEST, package_target, plan_target
-from edgewright.fleet.repository import key_rotation, metadata, static_export, usb_repository
-from edgewright.fleet.repository.folder import Fleet, open_fleet
-from edgewright.fleet.repository.public_files import read_published, write_again
-from edgewright.fleet.repository.static_export import export
-from edgewright.schema.errors import CheckFailedError, InputError, OutputError
-from edgewright.schema.fleet_plan import Standings
+from edgewright.fleet.repository import distribution, key_rotation, metadata
+from edgewright.fleet.repository.distribution import export
+from edgewright.fleet.repository.folder import Fleet, open_fleet, read_published, write_again
 from fleet_folder import SMALL, Judge, apply, fleet, package, publish, rollout
 
 NOW = time.time()
@@ -103,7 +102,7 @@ def test_an_export_cut_off_anywhere_leaves_devices_what_they_had(
             real(path, data)
 
         with monkeypatch.context() as patched:
-            patched.setattr(static_export, "write_again", full)
+            patched.setattr(distribution, "write_again", full)
             try:
                 export(source, out, NOW)
                 break
@@ -116,8 +115,8 @@ def test_an_export_cut_off_anywhere_leaves_devices_what_they_had(
 
 def test_an_export_says_how_long_files_may_be_cached(source: Fleet, tmp_path: Path, cli: Cli) -> None:
     text = cli("fleet", "export", source.folder, tmp_path / "www")
-    note = (tmp_path / "www" / static_export.NOTE).read_text(encoding="utf-8")
-    for kind, value in static_export.CACHE.items():
+    note = (tmp_path / "www" / distribution.NOTE).read_text(encoding="utf-8")
+    for kind, value in distribution.CACHE.items():
         assert kind in text and value in text and kind in note and value in note
     assert cli.json("fleet", "export", source.folder, tmp_path / "www")["written"] == 0
 
@@ -127,20 +126,20 @@ def test_what_must_not_be_exported_is_refused(source: Fleet, tmp_path: Path) -> 
         export(source, tmp_path / "www", NOW + 2 * 86_400)
     assert not (tmp_path / "www").exists()
     for path in (source.folder, source.metadata.parent, package(tmp_path)):
-        with pytest.raises(InputError, match="folder for static files"):
+        with pytest.raises(FleetMissingError):
             export(source, path, NOW)
     next(source.targets.rglob("*main-2.edge")).write_bytes(b"other")
-    with pytest.raises(InputError, match="SHA-256"):
+    with pytest.raises(FleetMissingError):
         export(source, tmp_path / "www", NOW)
 
 
 def test_a_stick_carries_what_runs_under_a_root_of_its_own(source: Fleet, tmp_path: Path) -> None:
     _, data = rollout(source, NOW)
-    own, keys = usb_repository.init_stick(source, SMALL, None, NOW)
+    own, keys = distribution.init_stick(source, SMALL, None, NOW)
     assert {key.role for key in keys} >= set(ONLINE) and all(key.offline for key in keys)
     mount = tmp_path / "usb"
     mount.mkdir()
-    export_result = usb_repository.write_stick(source, mount, own.ring(), NOW)
+    export_result = distribution.write_stick(source, mount, own.ring(), NOW)
     assert export_result.folder == str(mount / "edgewright")
     root = (own.metadata / "1.root.json").read_bytes()
     assert root != (source.metadata / "1.root.json").read_bytes()
@@ -160,9 +159,9 @@ def test_a_stick_carries_what_runs_under_a_root_of_its_own(source: Fleet, tmp_pa
 
 def test_neither_root_vouches_for_the_other_repository(source: Fleet, tmp_path: Path) -> None:
     rollout(source, NOW)
-    own, _ = usb_repository.init_stick(source, SMALL, None, NOW)
+    own, _ = distribution.init_stick(source, SMALL, None, NOW)
     (tmp_path / "usb").mkdir()
-    usb_repository.write_stick(source, tmp_path / "usb", own.ring(), NOW)
+    distribution.write_stick(source, tmp_path / "usb", own.ring(), NOW)
     with pytest.raises(RepositoryError):
         Judge(tmp_path / "usb" / "edgewright", (source.metadata / "1.root.json").read_bytes()).read(INDEX)
     with pytest.raises(RepositoryError):
@@ -172,15 +171,15 @@ def test_neither_root_vouches_for_the_other_repository(source: Fleet, tmp_path: 
 @pytest.mark.slow
 def test_a_second_writing_carries_news_to_the_same_stick(source: Fleet, tmp_path: Path) -> None:
     rollout(source, NOW)
-    own, _ = usb_repository.init_stick(source, SMALL, None, NOW)
+    own, _ = distribution.init_stick(source, SMALL, None, NOW)
     mount = tmp_path / "usb"
     mount.mkdir()
-    usb_repository.write_stick(source, mount, own.ring(), NOW)
+    distribution.write_stick(source, mount, own.ring(), NOW)
     device = Judge(mount / "edgewright", (own.metadata / "1.root.json").read_bytes())
     assert device.read(package_target("main", 2)) is not None
     publish(source, package(tmp_path, "3"), NOW)
     rollout(source, NOW, "second")
-    usb_repository.write_stick(source, mount, own.ring(), NOW + 1)
+    distribution.write_stick(source, mount, own.ring(), NOW + 1)
     assert device.read(package_target("main", 4)) == package(tmp_path, "3").read_bytes()
 
 

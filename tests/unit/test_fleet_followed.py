@@ -8,16 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from edgewright.core.records.fleet import Plan
 from edgewright.fleet.device.trust.client import Client
 from edgewright.fleet.device.trust.pinned_root import pin
-from edgewright.fleet.protocol.layout import STICK_LONGEST
-from edgewright.fleet.protocol.ports import Refused
-from edgewright.fleet.protocol.wire.transport import FolderTransport
-from edgewright.fleet.repository import acceptance, key_rotation, metadata, offline, releases, usb_repository
-from edgewright.fleet.repository.folder import Fleet
-from edgewright.fleet.repository.public_files import read_published, root_hash
-from edgewright.fleet.repository.static_export import export
-from edgewright.schema.fleet_plan import Plan
+from edgewright.fleet.protocol.layout import STICK_LONGEST, Refused
+from edgewright.fleet.protocol.transport import FolderTransport
+from edgewright.fleet.repository import acceptance, distribution, key_rotation, metadata
+from edgewright.fleet.repository.distribution import export
+from edgewright.fleet.repository.folder import Fleet, read_published, root_hash
 from fleet_folder import SMALL, apply, fleet, package, publish, rollout
 from signed_fleet import HandClock
 
@@ -64,7 +62,7 @@ def test_a_device_finds_the_rollout_its_plan_and_both_releases(followed: Fleet, 
         client.check(msgspec.structs.replace(plan.release, sha256="ab" * 32))
 
 
-@pytest.mark.parametrize("role", offline.ROLES)
+@pytest.mark.parametrize("role", metadata.ROLES)
 def test_a_device_follows_new_keys_of_every_role(followed: Fleet, tmp_path: Path, role: str) -> None:
     plan, data = rollout(followed, NOW)
     client = device(followed, tmp_path / "device")
@@ -80,25 +78,25 @@ def test_a_device_that_was_away_for_a_dozen_roots_and_a_refresh_follows(followed
     follow(client, plan, data)
     for _ in range(12):
         assert apply(followed, key_rotation.rotate(followed, "root", NOW)[0], NOW)
-    assert apply(followed, key_rotation.refresh(followed, offline.offline_roles(read_published(followed)), NOW), NOW)
+    assert apply(followed, key_rotation.refresh(followed, metadata.offline_roles(read_published(followed)), NOW), NOW)
     follow(client, plan, data)
 
 
 def test_a_device_finds_releases_in_hash_bins(followed: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(releases, "BINS_ABOVE", 2)
+    monkeypatch.setattr(metadata, "BINS_ABOVE", 2)
     client = device(followed, tmp_path / "device")
     assert client.refresh().fresh
     publish(followed, package(tmp_path, "3"), NOW)
-    assert offline.bins(read_published(followed))
+    assert metadata.bins(read_published(followed))
     follow(client, *rollout(followed, NOW))
 
 
 def test_a_device_takes_a_stick_for_what_it_is_and_the_network_not_for_as_long(followed: Fleet, tmp_path: Path) -> None:
     plan, data = rollout(followed, NOW)
-    own, _ = usb_repository.init_stick(followed, SMALL, None, NOW)
+    own, _ = distribution.init_stick(followed, SMALL, None, NOW)
     mount = tmp_path / "usb"
     mount.mkdir()
-    export_result = usb_repository.write_stick(followed, mount, own.ring(), NOW)
+    export_result = distribution.write_stick(followed, mount, own.ring(), NOW)
     client = device(own, tmp_path / "device", Path(export_result.folder), STICK_LONGEST)
     follow(client, plan, data)
     strict = device(own, tmp_path / "strict", Path(export_result.folder))

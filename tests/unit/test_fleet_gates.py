@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewright.core.measures import columns, measures
+from edgewright.core.records.fleet import Gate, Vitals
 from edgewright.fleet.protocol.plans.gates import (
     Vote,
     distance,
@@ -19,8 +20,6 @@ from edgewright.fleet.protocol.plans.gates import (
     together,
     weigh,
 )
-from edgewright.schema.fleet_plan import Gate
-from edgewright.schema.fleet_report import Vitals
 
 FAILED = Gate(measure="failed", limit=0.3, quorum=5)
 ALARMS = Gate(measure="alarms", limit=5.0, quorum=5)

@@ -1,4 +1,4 @@
-"""Files of keys: whole, private, never written over; passphrases; rings."""
+"""Keys of a fleet: files, passphrases, and what follows a theft."""
 
 from __future__ import annotations
 
@@ -7,13 +7,27 @@ import os
 import shutil
 import stat
 import subprocess
+import time
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from edgewright.fleet.protocol.keys.files import Ring, make_key, read_key, read_passphrase, read_public
-from edgewright.schema.errors import InputError, OutputError
+from cli_runner import Cli
+from edgewright.core.errors import (
+    ExistingFileError,
+    FileModeError,
+    InputError,
+    OutputError,
+    PassphraseError,
+    SigningKeyError,
+)
+from edgewright.fleet.protocol.keys import Ring, make_key, read_key, read_passphrase, read_public
+from edgewright.fleet.protocol.layout import INDEX, ONLINE
+from edgewright.fleet.repository import acceptance, metadata
+from edgewright.fleet.repository.acceptance import online_signers, read_held, sign_online
+from edgewright.fleet.repository.folder import open_fleet, read_published, write_roles
+from fleet_servers import Server, Signed, until
 from support import left_out
 
 
@@ -32,7 +46,7 @@ def test_a_key_is_never_written_over(tmp_path: Path) -> None:
     path = tmp_path / "root-1.key"
     make_key(path)
     before = path.read_bytes()
-    with pytest.raises(InputError, match="never overwritten"):
+    with pytest.raises(ExistingFileError):
         make_key(path)
     assert path.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["root-1.key", "root-1.pub"]
@@ -49,7 +63,7 @@ def test_a_key_for_a_file_system_without_links_is_not_written_over_either(
     make_key(path)
     before = path.read_bytes()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    with pytest.raises(InputError, match="never overwritten"):
+    with pytest.raises(ExistingFileError):
         make_key(path)
     assert path.read_bytes() == before
 
@@ -98,7 +112,7 @@ def test_a_key_that_others_can_read_is_not_used(tmp_path: Path) -> None:
     path = tmp_path / "root-1.key"
     make_key(path)
     path.chmod(0o640)
-    with pytest.raises(InputError, match="chmod 600"):
+    with pytest.raises(FileModeError):
         read_key(path)
 
 
@@ -109,7 +123,7 @@ def test_a_public_half_that_was_changed_is_refused(tmp_path: Path) -> None:
     record = msgspec.json.decode(path.with_suffix(".pub").read_bytes())
     record["keyval"] = other.public_key.keyval
     path.with_suffix(".pub").write_bytes(msgspec.json.encode(record))
-    with pytest.raises(InputError, match="The file was changed"):
+    with pytest.raises(SigningKeyError):
         read_public(path.with_suffix(".pub"))
 
 
@@ -119,9 +133,9 @@ def test_what_is_no_key_is_said_to_be_none(tmp_path: Path, content: bytes) -> No
     public.write_bytes(content)
     private.write_bytes(content)
     private.chmod(0o600)
-    with pytest.raises(InputError):
+    with pytest.raises(SigningKeyError):
         read_public(public)
-    with pytest.raises(InputError):
+    with pytest.raises(SigningKeyError):
         read_key(private)
 
 
@@ -149,7 +163,7 @@ def test_a_key_behind_a_uri_is_used(tmp_path: Path) -> None:
     key_pair = ring.signer(key)
     assert key_pair is not None
     key.verify_signature(key_pair.sign(b"x"), b"x")
-    with pytest.raises(InputError, match="behind this URI"):
+    with pytest.raises(SigningKeyError):
         Ring([], uris={key.keyid: "nowhere:1"}).signer(key)
 
 
@@ -158,7 +172,52 @@ def test_a_passphrase_is_the_first_line(tmp_path: Path) -> None:
     path.write_bytes(b"correct horse\r\nrest\n")
     assert read_passphrase(path) == b"correct horse"
     path.write_bytes(b"\n")
-    with pytest.raises(InputError, match="nothing"):
+    with pytest.raises(PassphraseError, match="nothing"):
         read_passphrase(path)
     with pytest.raises(InputError, match="No such file"):
         read_passphrase(tmp_path / "absent")
+
+
+PLAN = "plan-1"
+
+
+def online_keys(folder: Path) -> set[str]:
+    published = read_held(open_fleet(folder))
+    return {key for role in ONLINE for key in metadata.role_of(published, role).keyids}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("running", [False, True], ids=["alone", "next to a server"])
+def test_the_commands_after_a_theft_end_what_the_key_steered(tmp_path: Path, cli: Cli, running: bool) -> None:
+    signed = Signed(tmp_path, {})
+    here = ("--fleet", signed.folder)
+    cli("fleet", "rollout", "start", "--signed", PLAN, *here)
+    signed.token()
+    fleet, old = open_fleet(signed.folder), online_keys(signed.folder)
+    published = read_published(fleet)
+    thief = online_signers(fleet, published)
+    server = Server(signed.folder).wait() if running else None
+    try:
+        for role in ONLINE:
+            cli("fleet", "key", "rotate", role, *here)
+        cli("fleet", "rollout", "abort", PLAN, "--why", "online keys stolen", *here)
+        cli("fleet", "rollout", "confirm", PLAN, *here)
+        (token,) = cli.json("fleet", "token", "list", *here)["tokens"]
+        cli("fleet", "token", "revoke", token["id"], *here)
+        if server is None:  # the next start publishes the new keys
+            server = Server(signed.folder).wait()
+        until(lambda: not acceptance.waiting(fleet), lambda: "".join(server.log))
+        until(server.ready)
+    finally:
+        if server is not None:
+            server.end()
+    assert not old & online_keys(signed.folder)
+    assert signed.states() == {PLAN: "aborted"}
+    assert signed.seen()[PLAN].state == "aborted"
+    assert cli.json("fleet", "token", "list", *here)["tokens"] == []
+    assert cli("fleet", "audit", "verify", *here)
+    # What the thief signs from now on counts nowhere.
+    targets = {INDEX: signed.device.read(INDEX) or b""}
+    write_roles(fleet, sign_online(published, targets, thief, time.time(), {}, above=dict.fromkeys(ONLINE, 1 << 20)))
+    with pytest.raises(Exception, match=r"signed by|threshold|signature"):
+        signed.device.read(INDEX)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from cli_runner import Cli
-from edgewright.fleet.server.monitoring.gauges import Gauges
-from edgewright.schema.fleet_plan import Stage, Window
+from edgewright.core.records.fleet import Stage, Window
+from edgewright.fleet.server.gauges import Gauges
 from watched_fleet import Watched, awaited
 
 DAY = 86_400.0

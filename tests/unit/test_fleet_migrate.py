@@ -18,13 +18,13 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
 from cli_runner import Cli
-from edgewright.fleet.server.database import audit_chain, migration, postgres, sqlite
+from edgewright.core.errors import FormatNewerError, InputError
+from edgewright.fleet.server.database import postgres, revision, sqlite, tables
 from edgewright.fleet.server.database.engine import open_address, open_database, open_file
+from edgewright.fleet.server.database.migration import upgrade, upgrade_file
 from edgewright.fleet.server.database.migrations import versions
-from edgewright.fleet.server.database.serving import alone
+from edgewright.fleet.server.database.postgres import alone
 from edgewright.fleet.server.database.tables import metadata
-from edgewright.fleet.server.database.upgrade import upgrade, upgrade_file
-from edgewright.schema.errors import InputError
 from fleet_plane import fleet_folder, plane_of
 from newer_version import NUMBER, newer_revisions
 from postgres_database import fresh_database
@@ -37,12 +37,12 @@ def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a fleet of this version; from here on the program is a newer one."""
     folder = fleet_folder(tmp_path / "fleet")
     with plane_of(folder, thread=False) as plane, plane.database.writing.begin() as connection:
-        audit_chain.append(connection, at=1.0, who="test", action="before")
-    monkeypatch.setattr(migration, "FOLDER", newer_revisions(tmp_path / "newer"))
+        tables.append_audit_row(connection, at=1.0, who="test", action="before")
+    monkeypatch.setattr(revision, "FOLDER", newer_revisions(tmp_path / "newer"))
     return folder
 
 
-def revision(path: Path) -> str:
+def revision_of(path: Path) -> str:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
 
@@ -53,30 +53,30 @@ def revision(path: Path) -> str:
      "restore --fleet", "serve --port 0"],
 )  # fmt: skip
 def test_no_other_command_of_a_newer_version_migrates(older: Path, cli: Cli, words: str) -> None:
-    before = revision(older / sqlite.NAME)
+    before = revision_of(older / sqlite.NAME)
     message = cli("fleet", *words.split(), older, code=2)
     assert f"revision {before}, of an older Edgewright" in message
     assert "edgewright fleet migrate" in message
-    assert revision(older / sqlite.NAME) == before
+    assert revision_of(older / sqlite.NAME) == before
 
 
 def test_a_migration_is_shown_first_and_backed_up(older: Path, cli: Cli, tmp_path: Path) -> None:
     path = older / sqlite.NAME
-    before = revision(path)
+    before = revision_of(path)
     shown = cli("fleet", "migrate", older, "--dry-run")
     assert f"{NUMBER}: Devices have a site." in shown
-    assert revision(path) == before
+    assert revision_of(path) == before
     assert not (older / "backups").exists()
     with alone(older):  # as by a server
         assert "no other process serves" in cli("fleet", "migrate", older, code=2)
-    assert revision(path) == before
+    assert revision_of(path) == before
     done = cli.json("fleet", "migrate", older)
     assert (done["before"], done["after"]) == (before, NUMBER)
-    assert revision(path) == NUMBER
+    assert revision_of(path) == NUMBER
     copied = Path(done["backup"])
     assert copied.parent == older / "backups"
     assert copied.stat().st_mode & 0o077 == copied.parent.stat().st_mode & 0o077 == 0
-    assert revision(copied) == before
+    assert revision_of(copied) == before
     with contextlib.closing(sqlite3.connect(copied)) as connection:
         assert connection.execute("SELECT what FROM audit").fetchall() == [("before",)]
     assert "nothing to do" in cli("fleet", "migrate", older)
@@ -84,20 +84,20 @@ def test_a_migration_is_shown_first_and_backed_up(older: Path, cli: Cli, tmp_pat
 
 
 def test_nothing_is_migrated_where_the_backup_fails(older: Path, cli: Cli, tmp_path: Path) -> None:
-    before = revision(older / sqlite.NAME)
+    before = revision_of(older / sqlite.NAME)
     (tmp_path / "there").write_text("mine")
     assert "does not exist yet" in cli("fleet", "migrate", older, "--backup", tmp_path / "there", code=2)
-    assert revision(older / sqlite.NAME) == before
+    assert revision_of(older / sqlite.NAME) == before
 
 
 def test_a_backup_of_an_older_version_is_migrated_where_it_is_restored(older: Path, cli: Cli, tmp_path: Path) -> None:
-    before = revision(older / sqlite.NAME)
+    before = revision_of(older / sqlite.NAME)
     cli("fleet", "backup", older, tmp_path / "monday.sqlite")
-    assert revision(tmp_path / "monday.sqlite") == before
+    assert revision_of(tmp_path / "monday.sqlite") == before
     (older / sqlite.NAME).unlink()
     cli("fleet", "restore", "--fleet", older, "--backup", tmp_path / "monday.sqlite", code=2)  # no signed metadata here
-    assert revision(older / sqlite.NAME) == NUMBER
-    assert revision(tmp_path / "monday.sqlite") == before
+    assert revision_of(older / sqlite.NAME) == NUMBER
+    assert revision_of(tmp_path / "monday.sqlite") == before
 
 
 def test_the_first_release_s_tables_become_today_s(tmp_path: Path) -> None:
@@ -114,15 +114,15 @@ def test_the_first_release_s_tables_become_today_s(tmp_path: Path) -> None:
 def test_a_migration_drops_the_tables_of_federated_learning_and_its_backup_has_them(database_folder: Path) -> None:
     folder = fleet_folder(database_folder)
     with plane_of(folder, thread=False) as plane, plane.database.writing.begin() as connection:
-        audit_chain.append(connection, at=1.0, who="test", action="federation.started")
+        tables.append_audit_row(connection, at=1.0, who="test", action="federation.started")
         with Operations.context(MigrationContext.configure(connection)):
             import_module(f"{versions.__name__}.0011_federations").upgrade()
         connection.exec_driver_sql("INSERT INTO federation_members VALUES ('f', 'd', 'c', 1)")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0013'")
-    with pytest.raises(InputError, match="fleet migrate"):
+    with pytest.raises(FormatNewerError):
         open_database(folder)
     done = upgrade(folder)
-    assert (done.before, done.after) == ("0013", migration.newest())
+    assert (done.before, done.after) == ("0013", revision.newest())
     with contextlib.closing(sqlite3.connect(done.backup)) as backup:
         assert backup.execute("SELECT * FROM federation_members").fetchall() == [("f", "d", "c", 1)]
     database = open_database(folder)
@@ -148,7 +148,7 @@ def test_a_backup_of_an_older_postgresql_has_its_tables(tmp_path: Path) -> None:
         contextlib.closing(sqlite3.connect(":memory:")) as first,
     ):
         assert backup.execute("SELECT * FROM secrets").fetchall() == [("key", b"abc")]
-        assert revision(Path(done.backup)) == "0005"
+        assert revision_of(Path(done.backup)) == "0005"
         first.executescript((FIXTURES / "fleet_schema_0005_sqlite.sql").read_text())
         for each in ("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1",
                      "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE INDEX%' ORDER BY 1"):  # fmt: skip
@@ -161,7 +161,7 @@ def test_the_first_release_s_tables_become_today_s_over_postgresql() -> None:
         engine = sa.create_engine(address.replace("postgresql:", "postgresql+psycopg:"))
         with engine.begin() as connection:
             connection.exec_driver_sql((FIXTURES / "fleet_schema_0005_postgresql.sql").read_text())
-        migration.upgrade(engine, address)
+        revision.upgrade(engine, address)
         engine.dispose()
         database = open_address(address)
         with database.reading() as connection:
@@ -180,7 +180,7 @@ def test_servers_report_while_a_large_index_is_built_over_postgresql_and_a_cut_b
         def migrate() -> None:
             own = postgres.engine(address, reading=False)
             try:
-                migration.upgrade(own, address)
+                revision.upgrade(own, address)
             except sa.exc.OperationalError as error:
                 failures.append(error)
             finally:
@@ -224,7 +224,7 @@ def test_a_server_that_starts_while_an_index_is_built_and_a_time_limit_of_statem
             ThreadPoolExecutor(2) as threads,
         ):  # fmt: skip
             older.execute("DELETE FROM reports WHERE id < 0")  # a transaction whose end the build waits for
-            migrating = threads.submit(migration.upgrade, own, address)
+            migrating = threads.submit(revision.upgrade, own, address)
             building = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%%' AND pid <> %s"
             while not server.execute(building, (server.info.backend_pid,)).fetchone():
                 assert not migrating.done(), migrating.exception()
@@ -251,7 +251,7 @@ def test_a_dry_run_says_how_long_a_large_index_takes(tmp_path: Path, cli: Cli) -
         connection.commit()
     printed = cli("fleet", "migrate", folder, "--dry-run")
     assert "an index over some 5,000,000 reports: about 20 s, with the backup 600 MB of free space" in printed
-    assert revision(path) == "0005"
+    assert revision_of(path) == "0005"
 
 
 def test_what_came_after_the_first_release_leaves_older_servers_at_work(tmp_path: Path) -> None:

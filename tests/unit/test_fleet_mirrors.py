@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from benchmarks.faults.fleet_device import Device, content, plan
 
-from edgewright.fleet.protocol.wire.transport import HttpTransport, TransportPackages
+from edgewright.fleet.protocol.transport import HttpTransport, TransportPackages
 
 DATA = content(1)
 PORTAL = b"<html>Accept the terms of this network</html>"

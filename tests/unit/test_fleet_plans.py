@@ -11,22 +11,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgewright.fleet.protocol.plans import parser
+from edgewright.core.errors import InputError, PlanError
+from edgewright.core.records.fleet import Cohort, Gate, Plan, Release, Stage, Standing, Window
+from edgewright.fleet.protocol.plans import options
 from edgewright.fleet.protocol.plans.decision import (
     Moment,
     Traits,
     decide,
     first_stage,
     held_out,
+    is_open,
     listed,
+    open_s,
+    opens_in,
+    parse,
     position,
+    say,
     stage_by_place,
 )
-from edgewright.fleet.protocol.plans.options import PlanOptions, make_plan
-from edgewright.fleet.protocol.plans.validation import check
-from edgewright.fleet.protocol.plans.windows import is_open, open_s, opens_in, parse, say
-from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_plan import Cohort, Gate, Plan, Release, Stage, Standing, Window
+from edgewright.fleet.protocol.plans.options import PlanOptions, check, make_plan
 
 START, HOUR = 1_800_000_000.0, 3600.0
 NEW = Release(product="main", counter=4, target="packages/main-4.edge", sha256="a" * 64, length=10)
@@ -258,26 +261,26 @@ def test_a_window_that_is_closed_is_open_when_it_says(begin: int, end: int, wall
     ],
 )
 def test_a_plan_that_makes_no_sense_is_refused(changes: dict[str, Any], why: str) -> None:
-    with pytest.raises(InputError, match=why):
+    with pytest.raises(PlanError, match=why):
         check(plan(**changes))
     check(plan())
 
 
 def test_wishes_become_parts_of_a_plan() -> None:
-    stages = parser.stages("canary:1%,10%@2h,100%", HOUR, open_ones=("100",))
+    stages = options.stages("canary:1%,10%@2h,100%", HOUR, open_ones=("100",))
     assert [(s.name, s.percent, s.dwell, s.gated) for s in stages] == [
         ("canary", 1.0, HOUR, True), ("10", 10.0, 2 * HOUR, True), ("100", 100.0, HOUR, False),
     ]  # fmt: skip
-    assert parser.gate("failed<=30%").limit == pytest.approx(0.3)
-    assert parser.gate("latency<=x2").ratio == 2.0
-    assert parser.gate("latency<=200ms").limit == pytest.approx(0.2)
-    assert parser.cohort(("tag=a,b", "counter=3-5"), "7" * 64) == Cohort(tags=("a", "b"), counters=(3, 5))
-    assert parser.pace("100/h") == 100.0
+    assert options.gate("failed<=30%").limit == pytest.approx(0.3)
+    assert options.gate("latency<=x2").ratio == 2.0
+    assert options.gate("latency<=200ms").limit == pytest.approx(0.2)
+    assert options.cohort(("tag=a,b", "counter=3-5"), "7" * 64) == Cohort(tags=("a", "b"), counters=(3, 5))
+    assert options.pace("100/h") == 100.0
     for wrong in (
-        lambda: parser.stages("ten", 0.0), lambda: parser.stages("120%", 0.0), lambda: parser.gate("speed<=1"),
-        lambda: parser.gate("latency<=x2s"), lambda: parser.cohort(("colour=red",), "7" * 64),
-        lambda: parser.cohort(("device=7",), "7" * 64), lambda: parser.windows(("someday",)),
-        lambda: parser.stages("10%", 0.0, open_ones=("20",)), lambda: parser.seconds("soon", "--dwell"),
+        lambda: options.stages("ten", 0.0), lambda: options.stages("120%", 0.0), lambda: options.gate("speed<=1"),
+        lambda: options.gate("latency<=x2s"), lambda: options.cohort(("colour=red",), "7" * 64),
+        lambda: options.cohort(("device=7",), "7" * 64), lambda: options.windows(("someday",)),
+        lambda: options.stages("10%", 0.0, open_ones=("20",)), lambda: options.seconds("soon", "--dwell"),
     ):  # fmt: skip
         with pytest.raises(InputError):
             wrong()
@@ -295,7 +298,7 @@ def test_the_default_plan_protects() -> None:
     one = make_plan(PlanOptions(stages=STAGES[3:], quorum=2), NEW, BACK, name="one", salt="7" * 64, now=START)
     check(one)
     assert {(gate.ratio, gate.quorum) for gate in one.gates} == {(0.0, 2)}
-    with pytest.raises(InputError, match="the options"):
+    with pytest.raises(PlanError, match="the options"):
         make_plan(PlanOptions(), NEW, BACK, name="No Name", salt="7" * 64, now=START)
 
 

@@ -13,11 +13,9 @@ import pytest
 from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.package import write_package
-from edgewright.fleet.protocol.layout import package_target
-from edgewright.fleet.protocol.wheel_set import wheels_of
-from edgewright.fleet.repository.folder import open_fleet
-from edgewright.fleet.repository.public_files import read_published, root_hash
-from edgewright.fleet.repository.releases import find
+from edgewright.fleet.protocol.layout import package_target, wheels_of
+from edgewright.fleet.repository.folder import open_fleet, read_published, root_hash
+from edgewright.fleet.repository.metadata import find
 from fleet_folder import judge, package, register_control
 from runtime_example import classifier, parts
 

@@ -15,19 +15,19 @@ import sqlalchemy as sa
 from benchmarks.faults.fleet_device import Even
 
 from edgewright.cli.commands.device.status import _lines
+from edgewright.core.errors import InputError
+from edgewright.core.records.fleet import Enrolled, Report
 from edgewright.device.agent.startup import deliver
 from edgewright.device.sinks.agent import SINK, AgentConfig
 from edgewright.device.store import status
-from edgewright.device.store.outbox import REFUSED_BY_FLEET
+from edgewright.device.store.group_commit import REFUSED_BY_FLEET
 from edgewright.device.store.store import Store
-from edgewright.fleet.device.control_client import HttpControl
+from edgewright.fleet.device.enrollment import HttpControl
 from edgewright.fleet.device.ipc_server import IpcServer
 from edgewright.fleet.device.reports import ReportSender
 from edgewright.fleet.device.state_database import State
-from edgewright.fleet.protocol.ports import Answer
+from edgewright.fleet.protocol.layout import Answer
 from edgewright.fleet.server.database.tables import items
-from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_report import Enrolled, Report
 from fleet_plane import Client, Device, enrolled, plane_of
 from signed_fleet import HandClock
 from store_example import event, opened

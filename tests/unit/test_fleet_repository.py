@@ -10,14 +10,13 @@ import msgspec
 import pytest
 from tuf.api.exceptions import RepositoryError
 
+from edgewright.core.errors import FleetMissingError, PlanError, ReleaseError, SignatureError
+from edgewright.core.records.fleet import Release, Standings
 from edgewright.fleet.protocol.layout import INDEX, LONGEST, ONLINE, package_target, plan_target
-from edgewright.fleet.repository import acceptance, metadata, offline, releases
-from edgewright.fleet.repository.folder import Fleet
-from edgewright.fleet.repository.online import sign_online
-from edgewright.fleet.repository.public_files import read_published, root_hash
+from edgewright.fleet.repository import acceptance, metadata
+from edgewright.fleet.repository.acceptance import sign_online
+from edgewright.fleet.repository.folder import Fleet, open_fleet, read_published, root_hash
 from edgewright.fleet.repository.publication import publish_plan
-from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_plan import Release, Standings
 from fleet_folder import Judge, apply, fleet, judge, newest_plan, package, publish, register_control
 
 NOW = time.time()
@@ -60,15 +59,15 @@ def test_a_package_and_its_way_back_are_signed_targets(repository: Fleet, tmp_pa
         and target_info.custom["counter"] == 2
         and target_info.custom["format"] == 1
     )
-    assert releases.revert_of(read_published(repository), new.release) == back.release
+    assert metadata.revert_of(read_published(repository), new.release) == back.release
 
 
 def test_a_plan_is_a_signed_target(repository: Fleet, tmp_path: Path) -> None:
     publish(repository, package(tmp_path), NOW)
     data = publish_plan(repository.folder, newest_plan(repository, NOW), now=NOW)
     assert judge(repository).read(plan_target("first")) == data
-    assert releases.plans(read_published(repository)) == {"first": (hashlib.sha256(data).hexdigest(), len(data))}
-    with pytest.raises(InputError, match="not in use"):
+    assert metadata.plans(read_published(repository)) == {"first": (hashlib.sha256(data).hexdigest(), len(data))}
+    with pytest.raises(PlanError):
         publish_plan(repository.folder, newest_plan(repository, NOW), now=NOW)
 
 
@@ -76,19 +75,19 @@ def test_a_plan_cannot_name_a_release_that_nobody_signed(repository: Fleet, tmp_
     publish(repository, package(tmp_path), NOW)
     honest = newest_plan(repository, NOW)
     forged = msgspec.structs.replace(honest.release, sha256="ab" * 32)
-    with pytest.raises(InputError, match="signed release main 1"):
+    with pytest.raises(SignatureError):
         publish_plan(repository.folder, msgspec.structs.replace(honest, release=forged), now=NOW)
 
 
 @pytest.mark.slow
 def test_packages_beyond_a_limit_move_into_hash_bins(repository: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(releases, "BINS_ABOVE", 3)
+    monkeypatch.setattr(metadata, "BINS_ABOVE", 3)
     for counter in range(1, 7):
         add(repository, counter)
     published = read_published(repository)
-    assert [p.release.counter for p in releases.listed(published)] == [1, 2, 3, 4, 5, 6]
+    assert [p.release.counter for p in metadata.listed(published)] == [1, 2, 3, 4, 5, 6]
     assert not metadata.read(published["releases"], "releases").signed.targets
-    assert len(offline.bins(published)) == 32
+    assert len(metadata.bins(published)) == 32
     device = judge(repository)
     for counter in range(1, 7):
         assert device.read(package_target("main", counter)) == b"%d" % counter
@@ -99,16 +98,16 @@ def test_packages_beyond_a_limit_move_into_hash_bins(repository: Fleet, monkeypa
 
 def add(repository: Fleet, counter: int) -> None:
     """Add a release of a few bytes, without the checks of a package."""
+    from edgewright.fleet.protocol.layout import Published
     from edgewright.fleet.repository.changes import change
-    from edgewright.fleet.repository.public_files import write_targets
-    from edgewright.schema.fleet_folder import Published
+    from edgewright.fleet.repository.folder import write_targets
 
     data, path = b"%d" % counter, package_target("main", counter)
     release = Release(
         product="main", counter=counter, target=path, sha256=hashlib.sha256(data).hexdigest(), length=len(data)
     )
-    file = releases.package_file(Published(release=release, of=counter), data)
-    roles = releases.with_targets(acceptance.read_held(repository), [file], NOW)
+    file = metadata.package_file(Published(release=release, of=counter), data)
+    roles = metadata.with_targets(acceptance.read_held(repository), [file], NOW)
     assert apply(repository, change("test", roles, write_targets(repository, {path: data})), NOW)
 
 
@@ -123,15 +122,15 @@ def test_online_roles_are_one_version_higher_and_checked_against_the_root(reposi
     assert all(metadata.version(above, role) == 71 for role in ONLINE)
     for role in ONLINE:
         other = next(signer for name, signer in signers.items() if name != role)
-        with pytest.raises(InputError, match=f"{role} signed by the keys"):
+        with pytest.raises(SignatureError):
             sign_online(published, {}, {**signers, role: other}, NOW, {})
-    with pytest.raises(InputError, match="none for snapshot"):
+    with pytest.raises(SignatureError, match="none for snapshot"):
         sign_online(published, {}, {role: signers[role] for role in ("rollouts", "timestamp")}, NOW, {})
 
 
 def test_the_online_role_names_nothing_but_rollouts(repository: Fleet) -> None:
     published = read_published(repository)
-    with pytest.raises(InputError, match="below rollouts/"):
+    with pytest.raises(ReleaseError):
         sign_online(
             published, {"packages/main-9.edge": b"x"}, acceptance.online_signers(repository, published), NOW, {}
         )
@@ -143,18 +142,18 @@ def test_an_offline_role_is_taken_only_with_its_signatures_and_a_higher_version(
     publish(repository, package(tmp_path), NOW)
     published = read_published(repository)
     signers = acceptance.online_signers(repository, published)
-    unsigned = offline.refreshed(published, ["releases"], NOW)
-    with pytest.raises(InputError, match="releases signed by the keys"):
+    unsigned = metadata.refreshed(published, ["releases"], NOW)
+    with pytest.raises(SignatureError):
         sign_online(published, {}, signers, NOW, unsigned)
     old = (repository.metadata / "1.releases.json").read_bytes()
-    with pytest.raises(InputError, match="version of releases above 2"):
+    with pytest.raises(ReleaseError):
         sign_online(published, {}, signers, NOW, {"releases": old})
 
 
 def test_a_file_that_was_altered_is_not_built_upon(repository: Fleet) -> None:
     path = repository.metadata / "1.targets.json"
     path.write_bytes(path.read_bytes().replace(b"packages", b"packagez"))
-    with pytest.raises(InputError, match="bytes that were signed"):
+    with pytest.raises(FleetMissingError):
         read_published(repository)
     with pytest.raises(RepositoryError):
         Judge(repository.metadata.parent, (repository.metadata / "1.root.json").read_bytes()).read(INDEX)
@@ -173,7 +172,7 @@ def test_what_a_control_plane_must_take_in_waits_in_order(repository: Fleet, tmp
     assert [metadata.version({"releases": w.change.roles["releases"].encode()}, "releases") for w in waiting] == [2, 3]
     (repository.folder / "fleet.sqlite").unlink()
     assert acceptance.take_in(repository, NOW) == 2
-    assert [p.release.counter for p in releases.listed(read_published(repository))] == [1, 2, 3]
+    assert [p.release.counter for p in metadata.listed(read_published(repository))] == [1, 2, 3]
     assert judge(repository).read(package_target("main", 3)) == package(tmp_path, "1").read_bytes()
 
 
@@ -199,7 +198,7 @@ def test_two_who_publish_at_once_both_do(repository: Fleet, tmp_path: Path) -> N
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(one, paths)) == ["published"] * 4
-    assert [p.release.counter for p in releases.listed(read_published(repository))] == list(range(1, 8))
+    assert [p.release.counter for p in metadata.listed(read_published(repository))] == list(range(1, 8))
     assert judge(repository).read(package_target("main", 7)) is not None
 
 
@@ -208,7 +207,7 @@ def test_a_clock_that_fell_back_signs_nothing_until_the_timestamp_has_new_keys(r
 
     acceptance.publish(repository, {}, NOW + 5000)
     before = read_published(repository)
-    with pytest.raises(InputError, match="5000 s behind"):
+    with pytest.raises(SignatureError, match="5000 s behind"):
         acceptance.publish(repository, {}, NOW)
     assert read_published(repository) == before
     acceptance.publish(repository, {}, NOW + 4900)
@@ -224,3 +223,9 @@ def test_what_others_wrote_cannot_erase_lines_of_a_terminal() -> None:
     from edgewright.fleet.repository.changes import plain
 
     assert plain("a\x1b[2Kb\rc\nd é") == "a?[2Kb?c?d é"
+
+
+def test_an_identity_provider_of_version_0_2_is_read_and_ignored(repository: Fleet) -> None:
+    path = repository.folder / "fleet.toml"
+    path.write_text(path.read_text() + '\n[oidc]\nissuer = "https://id.example"\naudience = "fleet"\n')
+    assert open_fleet(repository.folder).settings.oidc is not None

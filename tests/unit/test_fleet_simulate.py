@@ -11,22 +11,20 @@ from click.testing import CliRunner
 
 from cli_runner import Cli
 from edgewright.cli.commands.fleet.simulate import command
+from edgewright.core.errors import InputError, OutputError
+from edgewright.core.records.fleet import Outcome, Release
+from edgewright.device.store.records import Item
 from edgewright.fleet.device.reports import PoisonIsolation
 from edgewright.fleet.protocol.layout import DAY
 from edgewright.fleet.protocol.plans.options import PlanOptions
 from edgewright.fleet.simulator.behaviour import GOOD, Behaviour, worse
 from edgewright.fleet.simulator.disk import EVERY, HOLDS, Disk, DiskSlots, KeptState, PowerCut, SimulatedOutbox
-from edgewright.fleet.simulator.event_queue import BEGIN, Clock, EventQueue, SeededRandom
 from edgewright.fleet.simulator.fault import SHORTEST, FaultSet, check_days, known_faults
 from edgewright.fleet.simulator.fleet import Settings
 from edgewright.fleet.simulator.invariants import RULES
-from edgewright.fleet.simulator.result import Result, lines
-from edgewright.fleet.simulator.rollout_plan import BEGINS, minimum_days
+from edgewright.fleet.simulator.network import BEGIN, Clock, EventQueue, SeededRandom
+from edgewright.fleet.simulator.result import BEGINS, Result, lines, minimum_days
 from edgewright.fleet.simulator.simulation import Simulation, simulate
-from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.fleet_plan import Release
-from edgewright.schema.fleet_report import Outcome
-from edgewright.schema.store import Item
 from simulated_plan import plan
 
 PLAN = """

@@ -1,4 +1,4 @@
-"""The agent's small database, its slots, and its paces."""
+"""The durable state of a device and its trial."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 from benchmarks.faults.fleet_device import Even, content, release
+from scipy import stats
 
+from edgewright.core.errors import FormatNewerError, InputError, OutputError
+from edgewright.core.records.fleet import Acknowledged, Enrolled, TrialLimits, Vitals
 from edgewright.device.store.database import connect
 from edgewright.device.store.guarded_database import copy_of
-from edgewright.fleet.device.backoff import Pace
-from edgewright.fleet.device.device_state import Followed
-from edgewright.fleet.device.package_slots import FolderSlots
-from edgewright.fleet.device.state_database import FILE, OUTCOMES, PLANS, State
-from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.fleet_report import Acknowledged, Enrolled
+from edgewright.fleet.device.model_supervisor import CHANCE, added, count_unlikely, judge, share_unlikely
+from edgewright.fleet.device.ports import FolderSlots, Pace
+from edgewright.fleet.device.state_database import FILE, OUTCOMES, PLANS, Counts, Followed, State, Trial
 
 
 def test_everything_is_there_again(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_label_of_another_format_is_none(tmp_path: Path) -> None:
     path = tmp_path / "slots" / "a" / "release.json"
     label = json.loads(path.read_text())
     path.write_text(json.dumps({**label, "format": 2}))
-    with pytest.raises(InputError, match="format 2"):
+    with pytest.raises(FormatNewerError, match="format 2"):
         slots.floor("a")
     path.write_text("{")
     assert slots.floor("a") == 0
@@ -167,3 +167,68 @@ def test_a_pace_is_slower_after_each_failure_and_never_too_soon() -> None:
     assert pace.due == 100.0
     pace.good(0.0)
     assert pace.failures == 0
+
+
+def trial(limits: TrialLimits, **changes: object) -> Trial:
+    return Trial(plan="p", stage=0, counter=2, previous="a", before=1, plan_before="", limits=limits, **changes)  # type: ignore[arg-type]
+
+
+def test_one_alarm_in_a_minute_is_not_a_day_full_of_them() -> None:
+    limits = TrialLimits(seconds=600.0, alarms=5.0)
+    assert judge(trial(limits), Counts(seconds=60.0, alarms=1), Vitals()).over == ""
+    assert judge(trial(limits), Counts(seconds=60.0, alarms=3), Vitals()).because == "alarms"
+    # At the limit itself a whole day goes well.
+    assert judge(trial(TrialLimits(seconds=1e6, alarms=5.0)), Counts(seconds=86_400.0, alarms=6), None).over == ""
+
+
+@pytest.mark.parametrize("mean", [0.01, 0.3, 2.0, 40.0])
+def test_the_bound_is_never_below_the_chance_itself(mean: float) -> None:
+    for count in range(200):
+        assert count_unlikely(count, mean) >= stats.poisson.sf(count - 1, mean) * (1 - 1e-9)
+    for of, share in ((10, 0.1), (500, 0.2), (500, 0.999)):
+        for count in range(0, of + 1, 7):
+            assert share_unlikely(count, of, share) >= stats.binom.sf(count - 1, of, share) * (1 - 1e-9)
+
+
+def test_a_rate_far_beyond_its_limit_is_seen_soon() -> None:
+    for times in (10, 100):
+        limit = 24.0
+        seconds = next(
+            s
+            for s in range(60, 10**6, 60)
+            if count_unlikely(int(times * limit * s / 86_400), limit * s / 86_400) < CHANCE
+        )
+        assert times * limit * seconds / 86_400 < 12
+
+
+def test_what_is_allowed_ends_well() -> None:
+    limits = TrialLimits(seconds=100.0, latency=0.5, memory=10, unsure=0.2, drift=0.5, alarms=10.0, anomalies=10.0)
+    vitals = Vitals(windows=200, latency=(0.1, 0.5), memory=10, drifting=("x",), channels=2)
+    verdict = judge(trial(limits), Counts(seconds=100.0, windows=200, unsure=40), vitals)
+    assert (verdict.over, verdict.because) == ("confirmed", "")
+    assert "100 s" in verdict.why
+
+
+def test_without_limits_only_crashes_boots_and_patience_count() -> None:
+    vitals = Vitals(windows=10**6, latency=(9.0, 9.0), memory=1 << 40, drifting=("x",), channels=1)
+    counts = Counts(seconds=1.0, windows=10**6, unsure=10**6, alarms=10**6, anomalies=10**6)
+    limits = TrialLimits(seconds=100.0, patience=0.0)
+    assert judge(trial(limits, waited=1e9), counts, vitals).over == ""
+    assert judge(trial(limits, crashes=3), counts, vitals).because == "crash"
+    assert judge(trial(limits, boots=11), counts, vitals).because == "boots"
+    assert judge(trial(TrialLimits(seconds=100.0, patience=5.0), waited=5.0), counts, None).because == "patience"
+
+
+def test_few_answers_are_judged_at_the_end_alone() -> None:
+    limits = TrialLimits(seconds=100.0, latency=0.1)
+    few = Vitals(windows=20, latency=(0.1, 0.9))
+    assert judge(trial(limits), Counts(seconds=50.0, windows=20), few).over == ""
+    assert judge(trial(limits), Counts(seconds=100.0, windows=20), few).because == "latency"
+    share = TrialLimits(seconds=100.0, unsure=0.2)
+    assert judge(trial(share), Counts(seconds=100.0, windows=20, unsure=6), None).over == "confirmed"
+    assert judge(trial(share), Counts(seconds=100.0, windows=200, unsure=45), None).because == "unsure"
+
+
+def test_counts_of_all_starts_are_added() -> None:
+    total = added(Counts(seconds=10.0, windows=5, alarms=1), Vitals(seconds=2.0, windows=3, unsure=2, anomalies=4))
+    assert total == Counts(seconds=12.0, windows=8, unsure=2, alarms=1, anomalies=4)

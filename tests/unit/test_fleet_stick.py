@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from benchmarks.faults.fleet_device import Device, Fleet, plan
 
-from edgewright.fleet.device.usb_repository import CombinedRepository, Stick, StickMount, _is_remote
-from edgewright.fleet.protocol.ports import Unreachable
+from edgewright.fleet.device.trust.client import CombinedRepository, Stick, StickMount, _is_remote
+from edgewright.fleet.protocol.layout import Unreachable
 
 
 class Slot(StickMount):

@@ -9,19 +9,18 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+from edgewright.core.records.fleet import Standings
 from edgewright.fleet.protocol.layout import DAY, INDEX
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.acceptance import KEPT, UNNAMED
 from edgewright.fleet.repository.acceptance import publish as sign_again
-from edgewright.fleet.repository.folder import locked
-from edgewright.fleet.repository.public_files import root_versions
+from edgewright.fleet.repository.folder import locked, root_versions
 from edgewright.fleet.repository.publication import prepare_release, publish_plan
+from edgewright.fleet.server import restore
 from edgewright.fleet.server.database.tables import rollouts, signed, signed_files
-from edgewright.fleet.server.publishing import heads
-from edgewright.fleet.server.publishing.restore import check, from_folder, published
+from edgewright.fleet.server.restore import check, from_folder, published
 from edgewright.fleet.server.retention import prune
 from edgewright.fleet.server.signer.service import Record
-from edgewright.schema.fleet_plan import Standings
 from fleet_folder import apply, fleet, judge, package
 from rollout_example import HOUR, NOW, Example
 from rollout_example import plan as rollout_plan
@@ -83,7 +82,7 @@ def test_nothing_is_removed_that_was_followed_within_the_week(example: Example) 
     with example.database.reading() as connection:
         before = {
             f"{metadata.version(role_files, role)}.{role}.json"
-            for role_files in [heads.role_files(connection)]
+            for role_files in [restore.role_files(connection)]
             for role in role_files
         }
     example.rollouts.refresh()

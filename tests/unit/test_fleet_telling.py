@@ -12,17 +12,17 @@ import msgspec
 import pytest
 from benchmarks.faults.fleet_device import Even
 
+from edgewright.core.errors import InputError, OutputError
+from edgewright.core.records.fleet import Acknowledged, Allowed, Enrolled, Intent, Report
 from edgewright.device.sinks import NotYetError
 from edgewright.device.sinks.agent import SINK, AgentConfig
-from edgewright.fleet.device.backoff import BACK, Pace
+from edgewright.device.store.records import OutboxItem
 from edgewright.fleet.device.ipc_server import IpcServer
+from edgewright.fleet.device.ports import BACK, Pace
 from edgewright.fleet.device.reports import Outbox, ReportSender
 from edgewright.fleet.device.state_database import State
-from edgewright.fleet.protocol.ports import Chance, Unreachable
-from edgewright.fleet.simulator.event_queue import SeededRandom
-from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Intent, Report
-from edgewright.schema.store import OutboxItem
+from edgewright.fleet.protocol.layout import Chance, Unreachable
+from edgewright.fleet.simulator.network import SeededRandom
 from signed_fleet import HandClock
 
 

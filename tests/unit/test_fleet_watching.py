@@ -18,10 +18,10 @@ import pytest
 
 from edgewright.cli.commands.fleet.watch import Changes, Snapshot, looks, picture, shown, taken_snapshot
 from edgewright.cli.main import run
+from edgewright.core.errors import OutputError
 from edgewright.fleet.server.api.client import local_client
 from edgewright.fleet.server.database.tables import devices
-from edgewright.fleet.server.monitoring.views import whereabouts
-from edgewright.schema.errors import OutputError
+from edgewright.fleet.server.views import whereabouts
 from fleet_plane import plane_of
 from studio_server import START
 from watched_fleet import HOSTILE, PLAN, Watched, asked_of, awaited, in_thread, watched

@@ -11,8 +11,8 @@ import pytest
 
 import hostile
 import trace_example as example
+from edgewright.core.records.trace import LayerRecord, StageRecord, Trace
 from edgewright.features.select import Select
-from edgewright.schema.trace import LayerRecord, StageRecord, Trace
 from edgewright.trace.blocks.flow_picture import HEIGHT, WIDTH, Tile, tiles
 
 

@@ -15,15 +15,14 @@ from numpy.typing import NDArray
 from c99_examples import need
 from c99_streams import COMPILERS, built, output_of
 from edgewright.cli.commands import export as export_module
-from edgewright.export.c99_stream.forecast import write_forecaster_c99
+from edgewright.export.c99_stream.detectors import write_forecaster_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.export.write import LIST
 from edgewright.language.forecasting.linear import Form, fit, mixture
 from edgewright.language.forecasting.pool import fit_pool
-from edgewright.language.forecasting.selection import ForecastRequest, fit_forecaster
-from edgewright.language.forecasting.zero_shot import adopt_pool
+from edgewright.language.forecasting.selection import ForecastRequest, adopt_pool, fit_forecaster
 from edgewright.monitor.forecaster import ForecasterFile, start_state, with_test, write_forecaster
-from edgewright.schema.forecast import ForecasterSpec
+from edgewright.monitor.records import ForecasterSpec
 from support import left_out, shared_data
 
 Floats = NDArray[np.float64]

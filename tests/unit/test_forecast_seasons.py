@@ -10,7 +10,7 @@ from edgewright.language.forecasting.backtest import BacktestResult, Folds
 from edgewright.language.forecasting.calendar_seasons import LONGEST, choose_seasons, find_seasons
 from edgewright.language.forecasting.linear import Form
 from edgewright.language.forecasting.selection import ForecastRequest, choose, fit_forecaster
-from edgewright.schema.forecast import CandidateScore
+from edgewright.monitor.records import CandidateScore
 
 Floats = NDArray[np.float64]
 HOUR = 3600.0

@@ -11,13 +11,13 @@ import pytest
 from numpy.typing import NDArray
 
 from c99_stages import need_compiler
-from edgewright.compression.section import missing_integer_form
+from edgewright.compression.weights import missing_integer_form
 from edgewright.core.engines.onnxruntime import open_session
-from edgewright.core.integer.fusion import compile_fused
-from edgewright.core.integer.network import run_integer, to_reals
-from edgewright.core.integer.reader import obstacle
-from edgewright.core.integer.tables import BYTES
-from edgewright.core.prediction.native_modules import load_module
+from edgewright.core.errors import ExportError, InputError, TfliteDamagedError, TfliteError
+from edgewright.core.integer.network import BYTES, obstacle, run_integer, to_reals
+from edgewright.core.integer.qdq import compile_fused
+from edgewright.core.prediction.objects import load_module
+from edgewright.core.records.network import IntegerNetwork
 from edgewright.export.c99_host.host import load_c99
 from edgewright.export.contract import Subject
 from edgewright.export.targets import c99
@@ -29,8 +29,6 @@ from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_file import Table, parse_tflite
 from edgewright.graph.from_tflite_graph import network_graph
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.schema.errors import InputError
-from edgewright.schema.integer import IntegerNetwork
 from foreign import model, node
 from integer_layers import litert, need_litert, need_tflm, some, tflm, to_tflite
 
@@ -171,7 +169,7 @@ def test_shapes_that_do_not_go_together_are_refused() -> None:
     model = converter.KerasModel((6, 6, 3), SEED)
     x = model.conv(4)
     model.add("MUL", (x, model.constant(np.ones((6, 1, 1), np.float32))), (1, 6, 6, 4), fusedActivationFunction=0)
-    with pytest.raises(InputError) as raised:
+    with pytest.raises(TfliteError) as raised:
         read_tflite(model.int8())
     assert raised.value.where == "MUL"
 
@@ -181,7 +179,7 @@ def test_a_refusal_names_what_the_user_wrote(name: str) -> None:
     graph = read_model(exporters.MODELS[name](SEED).file())
     word = {"Hardswish": "HardSwish", "ELU": "Elu", "LeakyReLU": "LeakyRelu"}.get(name, name)
     reasons = [missing_integer_form(graph), obstacle(graph), obstacle(read_model(to_onnx(graph)))]
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(ExportError) as caught:
         _ = Subject("t", graph).network
     for reason in (*reasons, str(caught.value)):
         assert f"{word} (gives '/layers/" in reason and "Mul (" not in reason and "Exp (" not in reason
@@ -214,5 +212,5 @@ def test_a_list_of_numbers_ends_within_the_file() -> None:
     table = struct.pack("<4x 3H 2x i 2I", 6, 8, 4, 8, 4, 5)  # its sizes, where it has them, and a list of five
     data = table + np.arange(5, dtype="<i8").tobytes()
     assert Table(memoryview(data), 12).numbers(0, "<i8").tolist() == [0, 1, 2, 3, 4]
-    with pytest.raises(InputError, match="a list ends after the file"):
+    with pytest.raises(TfliteDamagedError, match="a list ends after the file"):
         Table(memoryview(data[:-1]), 12).numbers(0, "<i8")

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.core.errors import ClassNamesMissingError, GraphError
 from edgewright.core.operators.elementwise import error_function
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.network import IntegerNetwork, IntegerOperator, IntegerValue
 from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
-from edgewright.schema.errors import InputError
-from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
 from edgewright.workflows.proof.workflow import prove_place
 from foreign import MODELS, absent_forms, answers, model, node
 from integer_layers import litert, need_litert
@@ -128,13 +128,13 @@ def test_a_machine_of_scikit_learn_leaves_in_every_form(name: str, tmp_path: Pat
     ],
 )
 def test_a_machine_that_does_not_fit_is_refused_by_name(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(GraphError) as caught:
         read_model(machine(3, **changes))
     assert message in str(caught.value) and "operator ai.onnx.ml.SVMClassifier that gives 'label'" in str(caught.value)
 
 
 def test_scores_of_pairs_for_more_classes_are_refused() -> None:
-    with pytest.raises(InputError, match="a score for each class, got 10 scores of 5 classes"):
+    with pytest.raises(ClassNamesMissingError, match="a score for each class, got 10 scores of 5 classes"):
         read_model(machine(5))
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.core.errors import GraphError
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.from_onnx import read_model
-from edgewright.schema.errors import InputError
 from foreign import MODELS, absent_forms, answers, model, node
 
 ROW, IMAGE = (4, 11), (3, 6, 5)
@@ -237,6 +237,6 @@ def test_a_missing_value_spoils_the_sums_after_it_alone() -> None:
     ],
 )
 def test_what_cannot_enter_is_refused_by_name(case: Case, message: str) -> None:
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(GraphError) as caught:
         read_model(case.bytes())
     assert message in str(caught.value) and f"operator {case.op} that gives 'y'" in str(caught.value)

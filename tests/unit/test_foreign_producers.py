@@ -16,18 +16,17 @@ from benchmarks.foreign_files.producers import FIXTURES, run_tflite
 from numpy.typing import NDArray
 
 from c99_stages import need_compiler, use_one_compiler
-from edgewright.core.integer.fusion import compile_fused
+from edgewright.core.errors import GraphError, Int8Error, TfliteError
 from edgewright.core.integer.network import run_integer, to_integers, to_reals
-from edgewright.core.integer.qdq import integer_network
+from edgewright.core.integer.qdq import compile_fused, integer_network
 from edgewright.core.prediction.executor import compile_graph
-from edgewright.export.subject import read_subject
+from edgewright.export.contract import read_subject
 from edgewright.export.targets import c99
 from edgewright.graph import from_tflite
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_contents, read_tflite
 from edgewright.graph.from_tflite_file import parse_tflite
 from edgewright.graph.from_tflite_graph import contents_graph
-from edgewright.schema.errors import InputError
 from edgewright.workflows.proof.workflow import prove_place
 from foreign import answers, model, node
 from integer_layers import need_litert
@@ -89,13 +88,13 @@ def test_outputs_keep_their_order_and_names() -> None:
     graph = read_subject(FOLDER / name).graph
     file = parse_tflite((FOLDER / name).read_bytes())
     assert [value.name for value in graph.outputs] == [file.tensors[output].name for output in file.outputs]
-    with pytest.raises(InputError):
+    with pytest.raises(TfliteError):
         read_tflite(FOLDER / name)
 
 
 def test_a_weight_with_a_zero_point_is_named() -> None:
     graph = read_model(FOLDER / "ONNX Runtime dense QDQ QUInt8 QUInt8.onnx")
-    with pytest.raises(InputError) as raised:
+    with pytest.raises(Int8Error) as raised:
         integer_network(graph)
     assert "zero point" in raised.value.got
     assert raised.value.where.startswith("operator Gemm")
@@ -180,7 +179,7 @@ def test_a_path_that_is_no_dilated_convolution_is_refused_by_name(monkeypatch: p
     crops = ends[0].inputs[2]
     tensors[crops] = replace(tensors[crops], array=np.asarray([[9, 0], [9, 0]], np.int32))
     monkeypatch.setattr(from_tflite, "parse_tflite", lambda _: replace(file, tensors=tuple(tensors)))
-    with pytest.raises(InputError) as raised:
+    with pytest.raises(TfliteError) as raised:
         read_tflite(b"")
     assert "SPACE_TO_BATCH_ND" in raised.value.got
     assert raised.value.do
@@ -190,7 +189,7 @@ def test_float_operators_between_int8_ones_are_refused_by_name(monkeypatch: pyte
     file = parse_tflite((FOLDER / "ai-edge-quantizer conv1d static_wi8_ai8.tflite").read_bytes())
     operators = [replace(o, name="L2_NORMALIZATION") if o.name == "EXPAND_DIMS" else o for o in file.operators]
     monkeypatch.setattr(from_tflite, "parse_tflite", lambda _: replace(file, operators=tuple(operators)))
-    with pytest.raises(InputError) as raised:
+    with pytest.raises(TfliteError) as raised:
         read_tflite(b"")
     assert "L2_NORMALIZATION" in raised.value.got
 
@@ -264,6 +263,6 @@ def test_integer_layers_of_other_values_are_refused_by_name(name: str) -> None:
     nodes = [node("Cast", ["x"], ["u"], to=2), node(name, ["u", "w"], ["y"])]
     weights = np.ones((4, 2) if name == "MatMulInteger" else (2, 4, 3), np.uint8)
     shape = ["n", 4] if name == "MatMulInteger" else ["n", 4, 8]
-    with pytest.raises(InputError) as raised:
+    with pytest.raises(GraphError) as raised:
         read_model(model(nodes, shape, constants={"w": weights}))
     assert name in raised.value.where

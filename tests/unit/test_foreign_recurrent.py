@@ -12,13 +12,13 @@ import pytest
 from onnx import helper
 
 from edgewright.compression.int8 import quantise
-from edgewright.core.integer.fusion import compile_fused
-from edgewright.core.operators.recurrent import LAST, SEQUENCE, WINDOW
+from edgewright.core.errors import GraphError
+from edgewright.core.integer.qdq import compile_fused
+from edgewright.core.operators.shape import LAST, SEQUENCE, WINDOW
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.network import Graph
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
 from foreign import absent_forms, answers, model, node
 
 SAMPLES, CHANNELS, UNITS, CLASSES = 14, 3, 5, 4
@@ -159,6 +159,6 @@ def test_a_foreign_state_becomes_bytes(form: Form, op: str) -> None:
 )  # fmt: skip
 def test_another_form_is_refused_in_one_line(op: str, nodes: list[Any], more: dict[str, Any], message: str) -> None:
     ends = [node("Transpose", ["x"], ["t"], perm=[1, 0, 2]), *nodes, helper.make_node("Identity", ["yh"], ["answer"])]
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(GraphError) as caught:
         read_model(model_bytes(op, ends, **more))
     assert message in str(caught.value) and "\n" not in str(caught.value)

@@ -18,14 +18,14 @@ from sklearn.pipeline import make_pipeline
 
 from cli_runner import Cli
 from edgewright import Pipeline
+from edgewright.core.errors import DataWarning, GraphError, InputError, OnnxError, TreesError
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.executor import compile_graph
-from edgewright.graph import library_comparison
+from edgewright.graph import onnx_writer
 from edgewright.graph.ensembles import DRAWN_ROWS, Format, Node, draw_rows, float32_limits, format_of, parsed
 from edgewright.graph.from_onnx import read_model, read_with_notes
-from edgewright.graph.library_comparison import NOT_COMPARED
+from edgewright.graph.onnx_writer import NOT_COMPARED
 from edgewright.models.boosting import Boosting
-from edgewright.schema.errors import DataWarning, InputError
 from edgewright.workflows.proof.subject import read_subject
 from foreign import MODELS, absent_forms
 
@@ -87,7 +87,7 @@ def test_a_model_that_predicts_something_else_is_refused() -> None:
     model._baseline_prediction = model._baseline_prediction + 1
     kept = model.predict
     model.predict = lambda rows: kept(rows) + 1
-    with pytest.raises(InputError):
+    with pytest.raises(TreesError):
         Boosting.from_fitted(model)
 
 
@@ -99,7 +99,7 @@ def test_missing_values_agree_in_every_form(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::edgewright.schema.errors.DataWarning")
+@pytest.mark.filterwarnings("ignore::edgewright.core.errors.DataWarning")
 @pytest.mark.parametrize("name", ["extreme-leaves.json", "extreme-leaf.json", "light-forest-three.txt"])
 def test_trees_agree_in_every_form(name: str, tmp_path: Path) -> None:
     from edgewright.graph.onnx_writer import to_onnx
@@ -137,7 +137,7 @@ def test_an_unknown_marker_is_warned_of() -> None:
 
 
 def test_a_marker_of_other_models_is_refused() -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(OnnxError):
         read_model(MODELS / "sklearn-tree.onnx", missing=-999)
 
 
@@ -199,7 +199,7 @@ def compare(predict: str, library: str = "numpy", marker: float | None = None) -
 @pytest.mark.parametrize("marker", [None, -999.0])
 def test_the_library_predicts_drawn_rows(marker: float | None) -> None:
     assert "Library" in compare(_LIBRARY.format(above=2.0), marker=marker)
-    with pytest.raises(InputError):
+    with pytest.raises(GraphError):
         compare(_LIBRARY.format(above=2.1), marker=marker)
 
 
@@ -208,13 +208,13 @@ def test_the_library_predicts_drawn_rows(marker: float | None) -> None:
     ["raise SystemExit(3)", "import os; os.abort()", "pass", "print('no file')", "import time; time.sleep(9)"],
 )
 def test_a_library_that_fails_is_reported(predict: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library_comparison, "_TIME_LIMIT_S", 1)
+    monkeypatch.setattr(onnx_writer, "_TIME_LIMIT_S", 1)
     assert compare(predict).startswith(NOT_COMPARED)
 
 
 def test_a_library_that_is_absent_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     assert compare("", library="no_such_library_of_trees").startswith(NOT_COMPARED)
-    monkeypatch.setattr(library_comparison, "find_spec", lambda _: None)
+    monkeypatch.setattr(onnx_writer, "find_spec", lambda _: None)
     subject = read_subject(BOOSTED / "light-two.txt")
     assert any("library" in absent.name for absent in subject.absent)
 
@@ -240,7 +240,7 @@ def test_neighbors_in_an_imputer_are_refused_by_name() -> None:
     skl2onnx = pytest.importorskip("skl2onnx")
     model = make_pipeline(KNNImputer(n_neighbors=3), LogisticRegression()).fit(HOLES[:60], X[:60, 0] > 0)
     data = skl2onnx.to_onnx(model, HOLES[:1], options={"zipmap": False}).SerializeToString()
-    with pytest.raises(InputError) as raised:
+    with pytest.raises(OnnxError) as raised:
         read_model(data)
     assert "KNNImputer" in raised.value.got
 
@@ -255,5 +255,5 @@ def test_all_rows_of_missing_values_end_at_the_same_leaf() -> None:
 
 def test_a_comparison_of_another_kind_is_noticed() -> None:
     """Rows at the thresholds themselves tell `<` from `<=`."""
-    with pytest.raises(InputError):
+    with pytest.raises(GraphError):
         compare(_LIBRARY.format(above=2.0).replace("x <= 0", "x < 0"))

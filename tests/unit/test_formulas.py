@@ -17,25 +17,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import fft, interpolate, linalg, signal, spatial, special, stats
 
-from edgewright.features import (
-    _dft,
-    _sound,
-    compress,
-    log_mel,
-    mfcc,
-    posture,
-    spectral,
-    statistics,
-    unsteadiness,
-)
+from edgewright.features import _sound, compress, log_mel, mfcc, posture, spectral, statistics, unsteadiness
+from edgewright.features import _sound as _dft
 from edgewright.graph.stage import Stage
 from edgewright.monitor.detector_stream import window_features
 from edgewright.monitor.detectors import kind as detector
 from edgewright.monitor.forecaster import Forecaster, start_state
+from edgewright.monitor.records import LinearModel
 from edgewright.nlp.utterance.parse import probabilities
 from edgewright.preprocessing import channels, gravity, resample
 from edgewright.preprocessing import filter as filters
-from edgewright.schema.forecast import LinearModel
 from stage_examples import unfitted
 
 Estimator = Any  # scikit-learn carries no types

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgewright.core.errors import InputError
 from edgewright.graph.extract import integer_network
 from edgewright.graph.from_onnx import read_model
-from edgewright.schema.errors import InputError
 from foreign import MODELS
 
 QUANTISED = sorted((MODELS.parent / "quantised").glob("*.onnx"))

@@ -12,12 +12,12 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from edgewright.core.errors import ClassNamesMissingError, InputError, InputShapeOpenError, OnnxDamagedError, OnnxError
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.extract import float_network
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.schema.errors import InputError
 from foreign import MODELS, NAMES, answers, model, node
 from runtime_example import classifier
 
@@ -99,7 +99,7 @@ def test_a_model_of_ours_comes_back_as_it_is() -> None:
     assert to_onnx(read_model(to_onnx(graph), "activity")) == to_onnx(graph)
     renamed = read_model(to_onnx(graph), labels=("a", "b", "c"))
     assert renamed.labels == ("a", "b", "c")
-    with pytest.raises(InputError, match="expected 3 names of classes, got 2"):
+    with pytest.raises(ClassNamesMissingError, match="expected 3 names of classes, got 2"):
         read_model(to_onnx(graph), labels=("a", "b"))
 
 
@@ -111,9 +111,9 @@ def test_names_of_classes_make_logits_a_classifier() -> None:
     answer = compile_graph(named)(x)
     np.testing.assert_array_equal(answer["label"], logits.argmax(axis=1))
     np.testing.assert_allclose(answer["probabilities"].sum(axis=1), 1, atol=1e-6)
-    with pytest.raises(InputError, match="expected 4 names of classes, got 3"):
+    with pytest.raises(ClassNamesMissingError, match="expected 4 names of classes, got 3"):
         read_model(path, labels=("a", "b", "c"))
-    with pytest.raises(InputError, match="model torch-conv1d-script"):
+    with pytest.raises(ClassNamesMissingError, match="model torch-conv1d-script"):
         read_model(path, labels=("a",))
 
 
@@ -185,14 +185,14 @@ def test_a_shape_closes_open_axes() -> None:
     data = model([node("Relu", ["x"], ["y"])], ["n", "time", 3])
     assert read_model(data, shape=(20, 3)).inputs[0].shape == (20, 3)
     for wrong in ((20, 4), (20,), (0, 3)):
-        with pytest.raises(InputError, match=r"fits \(\?,3\)"):
+        with pytest.raises(InputShapeOpenError):
             read_model(data, shape=wrong)
 
 
 def test_absent_and_odd_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"No such file or directory - at .*none.onnx"):
+    with pytest.raises(OnnxDamagedError, match=r"No such file or directory - at .*none.onnx"):
         read_model(tmp_path / "none.onnx")
-    with pytest.raises(InputError, match="Is a directory"):
+    with pytest.raises(OnnxDamagedError, match="Is a directory"):
         read_model(tmp_path)
 
 
@@ -203,8 +203,8 @@ def test_constants_beside_the_model_are_read_from_there_only(tmp_path: Path) -> 
     np.testing.assert_array_equal(compile_graph(graph)(np.ones((2, 4), np.float32))["prediction"], np.full((2, 3), 4))
     elsewhere = onnx.load(tmp_path / "m.onnx", load_external_data=False)
     next(e for e in elsewhere.graph.initializer[0].external_data if e.key == "location").value = "../m.data"
-    with pytest.raises(InputError, match=r"next to it, got '../m.data'"):
+    with pytest.raises(OnnxError, match=r"next to it, got '../m.data'"):
         read_model(elsewhere.SerializeToString())
     (tmp_path / "m.data").unlink()
-    with pytest.raises(InputError, match="the model's file of constants"):
+    with pytest.raises(OnnxError):
         read_model(tmp_path / "m.onnx")

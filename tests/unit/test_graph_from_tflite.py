@@ -9,15 +9,14 @@ import msgspec
 import numpy as np
 import pytest
 
+from edgewright.core.errors import ClassNamesMissingError, TfliteDamagedError, TfliteError
 from edgewright.core.integer.network import run_integer, to_integers, to_reals, with_rounding
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.network import Graph, IntegerNetwork
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerNetwork
 from foreign import answers
 from integer_layers import LAYERS, litert, need_litert, need_tflm, some, tflm, to_tflite
 from integer_networks import picture, small
@@ -115,7 +114,7 @@ def test_what_our_writer_writes_is_read_back(kind: str) -> None:
 
 def test_a_gru_written_out_sample_by_sample_is_not_read_back() -> None:
     network = with_rounding(LAYERS["gru"](np.random.default_rng(5)), "litert")
-    with pytest.raises(InputError, match=r"operators that are known .* got SPLIT .* A GRU that is written out"):
+    with pytest.raises(TfliteError, match=r"operators that are known .* got SPLIT .* A GRU that is written out"):
         read_tflite(to_tflite(network))
 
 
@@ -178,22 +177,22 @@ def test_names_of_classes_are_taken() -> None:
     width = network.values[network.output].shape[0]
     names = tuple("abcdefgh"[:width])
     assert network_graph(network, labels=names).labels == names
-    with pytest.raises(InputError, match=f"expected {width} names of classes, got 1"):
+    with pytest.raises(ClassNamesMissingError, match=f"expected {width} names of classes, got 1"):
         network_graph(network, labels=("a",))
 
 
 def test_odd_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="No such file or directory"):
+    with pytest.raises(TfliteDamagedError, match="No such file or directory"):
         read_tflite(tmp_path / "none.tflite")
     for data in (b"", b"TFL3", b"\0" * 40, b"\x1c\0\0\0TFL3" + b"\xff" * 60):
-        with pytest.raises(InputError, match=r"a \.tflite file, got bytes in which"):
+        with pytest.raises(TfliteDamagedError, match=r"a \.tflite file, got bytes in which"):
             read_tflite(data)
 
 
 @pytest.mark.needs_data
 def test_unknown_operators_are_named_with_what_they_give() -> None:
     path = shared_data("mlperf-tiny") / "micro_speech" / "audio_preprocessor_float.tflite"
-    with pytest.raises(InputError, match=r"got CUSTOM SignalWindow \(gives 'signal_window'\); CUSTOM") as caught:
+    with pytest.raises(TfliteError, match=r"got CUSTOM SignalWindow \(gives 'signal_window'\); CUSTOM") as caught:
         read_tflite(path)
     assert "\n" not in str(caught.value)
 
@@ -207,5 +206,5 @@ def test_weights_that_are_not_numbers_are_named() -> None:
     spoiled = msgspec.structs.replace(one, arrays={**one.arrays, "weights": bad})
     operators = (*network.operators[:index], spoiled, *network.operators[index + 1 :])
     data = to_tflite(msgspec.structs.replace(network, operators=operators))
-    with pytest.raises(InputError, match=r"weights that are numbers, got 1 that are not \(NaN or infinite\)"):
+    with pytest.raises(TfliteError, match=r"weights that are numbers, got 1 that are not \(NaN or infinite\)"):
         read_tflite(data)

@@ -11,17 +11,15 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from edgewright.core.engines.onnxruntime import open_session
-from edgewright.core.integer.network import run_integer, run_values, to_integers, to_reals
-from edgewright.core.integer.tables import bytes_of, reals_of
+from edgewright.core.errors import InputError, Int8Error
+from edgewright.core.integer.network import bytes_of, reals_of, run_integer, run_values, to_integers, to_reals
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.network import Graph, IntegerNetwork
 from edgewright.export.contract import Subject
 from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.extract import integer_network, value_names
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerNetwork
 from foreign import MODELS, model
 from integer_layers import litert, need_litert
 
@@ -221,7 +219,7 @@ def test_a_function_before_a_mean_whose_range_is_far_wider_is_refused(op: str, s
     constants = {**numbers(g=scale), "h": np.uint8(0), "k": np.ones((3, 3, 1), np.int8)}
     graph = chain(middle, constants=constants)
     assert f"got {op} (gives 'a') between its layers" in refused(graph)
-    with pytest.raises(InputError, match=f"four times the range of the mean, got .* - at operator {op} that gives"):
+    with pytest.raises(Int8Error, match=f"four times the range of the mean, got .* - at operator {op} that gives"):
         integer_network(replace(graph, boundary="input"))
 
 

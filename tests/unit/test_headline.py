@@ -11,8 +11,8 @@ import pytest
 from scipy import stats
 
 from cli_runner import Cli
-from edgewright.schema.trace import EvaluationRecord, GroupRow, Interval, LeftOutRecord
-from edgewright.studio.summaries import Runs
+from edgewright.core.records.trace import EvaluationRecord, GroupRow, Interval, LeftOutRecord
+from edgewright.studio.jobs import Runs
 from edgewright.trace.questions import quiz
 from edgewright.trace.sentences.opening import headline
 from edgewright.trace.sentences.readiness import verdict

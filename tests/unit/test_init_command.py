@@ -13,7 +13,7 @@ import pytest
 from cli_runner import Cli
 from edgewright.pipeline.config import read_config
 from edgewright.race import pipeline_end
-from edgewright.race.contract import candidates
+from edgewright.race.problem import candidates
 
 pytestmark = pytest.mark.usefixtures("two_candidates")
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from c99_stages import need_compiler
+from edgewright.core.records.config import PipelineConfig
 from edgewright.export.c99_graph.graph import plan_graph
-from edgewright.export.c99_graph.kernels import OP
+from edgewright.export.c99_graph.recognition import KERNELS
 from edgewright.graph.builder import Builder
 from edgewright.graph.stage import emit
 from edgewright.pipeline.config import checked
@@ -20,7 +21,6 @@ from edgewright.pipeline.plan import parts
 from edgewright.pipeline.run import run_pipeline
 from edgewright.race.pipeline_end import Entrant, entrants_of
 from edgewright.race.problem import Problem, problem_of_pipeline
-from edgewright.schema.config import PipelineConfig
 from edgewright.workflows.proof.workflow import prove_place
 
 PEOPLE, ROWS = 6, 768
@@ -88,7 +88,7 @@ def test_kernels_on_the_channels_that_arrive_stand_among_the_features_and_c_coun
     for _, estimator in flow.steps:
         value = emit(estimator, builder, value)
     graph = builder.finish({"output": (value, "float32", flow.X.shape[1:])})
-    assert OP in {node.op for node in plan_graph(graph, False).before}
+    assert KERNELS in {node.op for node in plan_graph(graph, False).before}
 
 
 def test_a_series_has_features_beside_kernels_unless_its_values_have_giants(tmp_path: Path) -> None:

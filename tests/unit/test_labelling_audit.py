@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edgewright.core.errors import AuditIncompleteError
 from edgewright.language.labelling.audit import (
     audited,
     clopper_pearson,
@@ -17,7 +18,6 @@ from edgewright.language.labelling.audit import (
     unanswered,
 )
 from edgewright.language.labelling.review import shown, todo
-from edgewright.schema.errors import InputError
 from label_example import TRUTH, answer, suggested, write_project
 
 
@@ -34,7 +34,7 @@ def test_how_many_to_audit() -> None:
     assert smallest(0.05, 1, 0.95) > 72
     count, allowed = needed(0.05, 0.01, 0.95)
     assert clopper_pearson(allowed, count, 0.95)[1] <= 0.05 < clopper_pearson(allowed, count - 1, 0.95)[1]
-    with pytest.raises(InputError, match="below the limit"):
+    with pytest.raises(AuditIncompleteError):
         needed(0.05, 0.05, 0.95)
     longer = extended(2, 100, 0.05, 0.975)
     assert clopper_pearson(2, 100, 0.975)[1] > 0.05 >= clopper_pearson(-(-2 * longer // 100), longer, 0.975)[1]
@@ -49,7 +49,7 @@ def test_a_longer_sample_holds_the_shorter_and_is_stricter(tmp_path: Path) -> No
         assert (first.state, first.sampled, first.population, first.high) == ("open", 10, 80, 1.0)
         sample = unanswered(project)
         assert len(sample) == 10
-        with pytest.raises(InputError, match="0 of 10"):
+        with pytest.raises(AuditIncompleteError, match="0 of 10"):
             draw(project, 20)
         answer(project, sample[:9], how="blind")
         assert (audited(project).state, audited(project).errors) == ("open", 0)
@@ -69,7 +69,7 @@ def test_a_longer_sample_holds_the_shorter_and_is_stricter(tmp_path: Path) -> No
         whole = {row[0] for row in project.execute("SELECT item FROM population WHERE rank < 25")}
         assert set(sample) <= whole
         assert longer.errors == len(wrong & whole)
-        with pytest.raises(InputError, match="a longer sample than 25"):
+        with pytest.raises(AuditIncompleteError):
             draw(project, 25)
 
 

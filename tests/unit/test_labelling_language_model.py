@@ -13,12 +13,11 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.language.labelling.project import Project
-from edgewright.language.labelling.suggesters import language_model as suggester
-from edgewright.language.labelling.suggesters.language_model import class_scores
+from edgewright.language.labelling.suggesters import class_scores
 from edgewright.language.labelling.suggestion_round import ENOUGH, shares_of, suggest
 from edgewright.language.language_models import intents
-from edgewright.language.language_models.server import RunningModel
-from edgewright.schema.language import OUT_OF_SCOPE
+from edgewright.language.language_models.client import RunningModel
+from edgewright.nlp.records import OUT_OF_SCOPE
 from label_example import TRUTH, answer, write_project
 from llm_server import Server, language_model
 
@@ -91,7 +90,7 @@ def test_none_calibrates_nothing_and_agrees_with_nothing(tmp_path: Path, monkeyp
         def parser(*_: object) -> Iterator[Unsure]:
             yield Unsure()
 
-        monkeypatch.setattr(suggester, "language_model_parser", parser)
+        monkeypatch.setattr("edgewright.language.labelling.suggesters.language_model_parser", parser)
         done = suggest(opened, language_model=tmp_path / "assistant.gguf", minimum=0.0)
         assert (done.fitted, done.suggested, done.right) == (False, 1, 1.0)
         content = {item.id: item.content for item in opened.items()}

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from edgewright.cli.main import run
-from edgewright.language.labelling.agreement import contradictions, decided, kappa, kappas
+from edgewright.core.errors import InputError, LabelProjectError, LabelsError
+from edgewright.language.labelling.audit import contradictions, decided, kappa, kappas
 from edgewright.language.labelling.items import changed, make, read_items
 from edgewright.language.labelling.project import Project
-from edgewright.schema.errors import InputError
 from label_example import write_project, write_texts
 
 
@@ -28,9 +28,9 @@ def test_what_was_said_is_there_again_and_can_be_taken_back(tmp_path: Path) -> N
         assert project.undo("bob") is None
     with Project(path) as project:
         assert [(one.item, one.label, one.reviewer) for one in project.reviews()] == [(1, "lamp", "ann")]
-        with pytest.raises(InputError, match="a class of this project"):
+        with pytest.raises(LabelsError):
             project.say(3, "lmap", "ann", "typed")
-        with pytest.raises(InputError, match="an item of this project"):
+        with pytest.raises(LabelProjectError):
             project.say(999, "lamp", "ann", "typed")
         project.undo("ann")
         assert project.latest(1) > stamp
@@ -75,15 +75,15 @@ def test_other_files_and_newer_projects_are_refused_by_name(tmp_path: Path) -> N
     base = sqlite3.connect(path)
     base.execute("PRAGMA user_version = 7")
     base.close()
-    with pytest.raises(InputError, match="format 7 is newer"):
+    with pytest.raises(LabelProjectError):
         Project(path)
     (tmp_path / "text").write_text("no database at all, and longer than a header of SQLite would be" * 20)
-    with pytest.raises(InputError, match="another file"):
+    with pytest.raises(LabelProjectError, match="another file"):
         Project(tmp_path / "text")
     sqlite3.connect(tmp_path / "empty.db").execute("CREATE TABLE t (x)").connection.close()
-    with pytest.raises(InputError, match="another program"):
+    with pytest.raises(LabelProjectError, match="another program"):
         Project(tmp_path / "empty.db")
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(LabelProjectError, match="no such file"):
         Project(tmp_path / "absent")
 
 
@@ -121,7 +121,7 @@ def test_windows_keep_sessions_apart_and_bring_their_labels(tmp_path: Path) -> N
         (0, "a", "walk"), (10, "a", "walk"), (25, "b", ""), (35, "b", ""),
     ]  # fmt: skip
     assert read.rate == pytest.approx(10.0)
-    with pytest.raises(InputError, match="--window ROWS"):
+    with pytest.raises(LabelProjectError):
         read_items(path)
     requested = ["label", "suggest", str(path), "--out", str(tmp_path / "w.labelling"), "--window", "10", "--time", "t"]
     assert run([*requested, "--group", "who"]) == 0

@@ -11,10 +11,10 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.cli.main import run
+from edgewright.core.errors import LabelsError
 from edgewright.language.labelling.audit import draw
 from edgewright.language.labelling.project import Project
 from edgewright.language.labelling.review import bars, meant
-from edgewright.schema.errors import InputError
 from label_example import TRUTH, suggested, write_project
 
 
@@ -119,7 +119,7 @@ def test_what_a_line_means(line: str, label: str) -> None:
 
 
 def test_an_unclear_line_is_refused() -> None:
-    with pytest.raises(InputError, match="which 2 begin with"):
+    with pytest.raises(LabelsError, match="which 2 begin with"):
         meant("wa", ["walk", "walking"], "")
     # A class that is a number is meant by its name, before places in the list.
     assert meant("2", ["1", "2", "3", "0"], "") == "2"

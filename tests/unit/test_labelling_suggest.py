@@ -11,14 +11,13 @@ from PIL import Image
 
 from cli_runner import Cli
 from edgewright.cli.main import run
-from edgewright.language.embedding.contract import Vectors, unit
-from edgewright.language.labelling.label_errors import likely_errors
+from edgewright.core.errors import LabelProjectError, LabelsError, UnknownNameError
+from edgewright.language.embedding.directory import Vectors, unit
+from edgewright.language.labelling.audit import likely_errors
 from edgewright.language.labelling.project import Project
-from edgewright.language.labelling.suggesters import Given, suggester_of
-from edgewright.language.labelling.suggesters.labelled import out_of_fold
+from edgewright.language.labelling.suggesters import Given, out_of_fold, suggester_of
 from edgewright.language.labelling.suggestion_round import choose, shares_of, suggest, temperature
 from edgewright.language.labelling.vectors import features, vectors_of
-from edgewright.schema.errors import InputError, UnknownNameError
 from label_example import FOODS, LAMPS, TRUTH, answer, write_project
 from media_encoders import picture_encoder
 
@@ -64,7 +63,7 @@ def test_nothing_is_suggested_from_nothing(tmp_path: Path) -> None:
     with Project(write_project(tmp_path)) as project:
         suggestions = suggest(project)
         assert (suggestions.suggester, suggestions.suggested, suggestions.queued) == ("", 0, 20)
-        with pytest.raises(InputError, match="labels of two classes"):
+        with pytest.raises(LabelsError):
             suggest(project, by="neighbours")
         with pytest.raises(UnknownNameError, match="Did you mean 'neighbours'"):
             suggest(project, by="neighbors")
@@ -141,9 +140,9 @@ def test_labels_that_were_turned_are_found_and_groups_are_left_out() -> None:
     # A class that only one group has is never predicted for that group.
     groups = (targets == 0).astype(np.int64)
     assert out_of_fold(vectors, targets, 3, groups)[targets == 0].argmax(axis=1).max() > 0
-    with pytest.raises(InputError, match="at least 5"):
+    with pytest.raises(LabelsError):
         likely_errors(vectors[:62], labels[:62])
-    with pytest.raises(InputError, match="items of two groups"):
+    with pytest.raises(LabelProjectError):
         likely_errors(vectors, labels, np.zeros(180, np.int64))
 
 

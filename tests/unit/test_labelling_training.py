@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 
 from cli_runner import Cli
+from edgewright.core.errors import CheckFailedError, FormatNewerError, LabelProjectError
 from edgewright.core.package import read_package
+from edgewright.core.records.data import LabelRecord
 from edgewright.data.audited_labels import read_record, record_path, records
 from edgewright.language.labelling.audit import draw, unanswered
-from edgewright.language.labelling.export import export
 from edgewright.language.labelling.items import make, read_items
 from edgewright.language.labelling.project import Project
-from edgewright.nlp.utterance.model_file import read_language
+from edgewright.language.labelling.review import export
+from edgewright.nlp.utterance.parse import read_language
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
 from edgewright.race.problem import problem_of_pipeline
-from edgewright.schema.errors import CheckFailedError, InputError
-from edgewright.schema.labelling import LabelRecord
 from label_example import answer, suggested, write_project
 
 LIMIT = 0.05
@@ -96,7 +96,7 @@ def test_edited_and_renamed_data_are_noticed(tmp_path: Path) -> None:
         records(out, LIMIT)
     out.write_text(content)
     record_path(out).write_text('{"version": 9}')
-    with pytest.raises(InputError, match="format 9 is newer"):
+    with pytest.raises(FormatNewerError):
         records(out, LIMIT)
 
 
@@ -114,7 +114,7 @@ def test_labels_by_people_alone_need_no_audit(tmp_path: Path) -> None:
 def test_labels_of_a_machine_cannot_come_back_as_those_of_people(tmp_path: Path) -> None:
     path = write_project(tmp_path)
     suggested(path).close()
-    with pytest.raises(InputError, match="labels of a label project"):
+    with pytest.raises(LabelProjectError, match="labels of a label project"):
         read_items(exported(path), target="intent")
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.core.errors import EncoderError, ExistingFileError, InputError
 from edgewright.language.embedding import load
+from edgewright.language.embedding.directory import read_safetensors
 from edgewright.language.embedding.load import graph_of
-from edgewright.language.embedding.safetensors import read_safetensors
-from edgewright.schema.errors import InputError
 
 WIDTH, HEADS, INNER = 8, 2, 12
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "tea", "soda", "please", "##s"]
@@ -145,7 +145,7 @@ def test_int8_is_near(directory: Path, tmp_path: Path) -> None:
     texts = ["teas please", "soda", "tea soda tea"]
     near = np.sum(load(directory).encode(texts) * load(tmp_path / "int8").encode(texts), axis=1)
     assert near.min() > 0.95
-    with pytest.raises(InputError, match="new directory"):
+    with pytest.raises(ExistingFileError):
         write_int8(directory, tmp_path / "int8")
 
 
@@ -168,7 +168,7 @@ def test_half_floats_are_read(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_broken_weights_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.safetensors").write_bytes(content)
-    with pytest.raises(InputError, match=r"a\.safetensors"):
+    with pytest.raises(EncoderError, match=r"a\.safetensors"):
         read_safetensors(tmp_path / "a.safetensors")
 
 
@@ -205,5 +205,5 @@ def test_directories_that_are_none_are_refused(directory: Path, change: Callable
 
 
 def test_no_directory(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such directory"):
+    with pytest.raises(EncoderError, match="no such directory"):
         load(tmp_path / "absent")

@@ -12,18 +12,17 @@ from numpy.typing import NDArray
 
 from documents_example import Letters
 from edgewright.cli.main import run
-from edgewright.language.intents.background import background, is_english, outside_of
+from edgewright.core.errors import CheckFailedError
 from edgewright.language.intents.material import Teacher, labelled
-from edgewright.language.intents.network import Fit, Network, size_in_bytes
+from edgewright.language.intents.network import Fit, Network, background, is_english, outside_of, size_in_bytes
 from edgewright.language.intents.parts import evaluate, parted
 from edgewright.language.intents.train import How, fit_linear, leave_out, logits_of, rows_for, train_student
 from edgewright.language.training import check_chance, describe_chance, train
 from edgewright.language.utterances import Labelled, read
-from edgewright.nlp.utterance.normalise import normalised
+from edgewright.nlp.records import OUT_OF_SCOPE, Utterance
 from edgewright.nlp.utterance.parse import Understanding
 from edgewright.nlp.utterance.student import rows_of
-from edgewright.schema.errors import CheckFailedError
-from edgewright.schema.language import OUT_OF_SCOPE, Utterance
+from edgewright.nlp.utterance.values import normalised
 from edgewright.training.metrics import auroc_interval, wilson
 
 DRINK = ("I want a soda", "give me a cola please", "can I have some water", "a green tea for me", "pour me a coffee",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
@@ -12,23 +13,19 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import gguf
-import numpy as np
 import pytest
 
 from cli_runner import Cli
 from documents_example import LOOKING_FLOW, QUESTION, manual_index
 from edgewright.language.labelling.project import Project
-from edgewright.language.language_models.client import LanguageModelClient
-from edgewright.language.language_models.intents import LanguageModelParser, grammar_of
-from edgewright.language.language_models.perplexity import bits_per_weight, write_quantised
-from edgewright.language.language_models.server import RunningModel, served
-from edgewright.language.utterances.read import Labelled
-from edgewright.schema.language import OUT_OF_SCOPE, Slot, Utterance
-from edgewright.studio.chat.models import Message, Sampling, open_model, parse_model
+from edgewright.language.language_models.client import LanguageModelClient, RunningModel, served
+from edgewright.language.language_models.intents import LanguageModelParser, grammar_of, language_model_parser
+from edgewright.language.utterances import Labelled, read
+from edgewright.nlp.records import OUT_OF_SCOPE, Slot, Utterance
+from edgewright.studio.chat import ChatFront
 from fleet_servers import until
 from support import ROOT
-from tiny_language_model import BEGIN, encoded, log_chances, trained, unseen_text, write_tiny
+from tiny_language_model import write_tiny
 
 pytestmark = pytest.mark.slow
 SECONDS = 120.0
@@ -84,7 +81,7 @@ def test_a_server_ends_with_its_command_even_if_that_is_killed(tiny: Path) -> No
     assert not _is_alive(model.process)
     program = (
         "import sys, time\nfrom pathlib import Path\n"
-        "from edgewright.language.language_models.server import served\n"
+        "from edgewright.language.language_models.client import served\n"
         f"with served(Path(sys.argv[1]), {SECONDS}) as model:\n"
         "    print(model.process, flush=True)\n    time.sleep(600)\n"
     )
@@ -169,17 +166,19 @@ def test_labels_are_classes_of_the_project(tiny: Path, tmp_path: Path, cli: Cli)
 
 def test_serve_answers_with_intents_in_json(tiny: Path, tmp_path: Path, cli: Cli) -> None:
     drinks = _utterances(tmp_path / "drinks.toml", {"drink": ["a [soda](drink)"], "food": ["I am hungry"]})
-    kind, model = open_model(parse_model(f"shop={tiny},{drinks}"))
-    try:
-        answer = model.reply([Message("user", "a cold soda")], Sampling())
-    finally:
-        model.close()
-    assert (kind, model.title) == ("language_model", "parses 2 intents by tiny")
-    record = json.loads("".join(answer.pieces))
-    assert record["intent"] in ("drink", "food", "none")
-    assert set(record.get("slots", {})) <= {"drink"}
-    assert answer.details["parsed"]["text"] == "a cold soda"
-    assert "a language model alone" in cli("serve", tiny, "--port", "0", code=2)
+    labelled = read(drinks)
+    with language_model_parser(tiny, labelled, "drinks.toml") as parser:
+        front = ChatFront("shop", None, None, parser, None)
+        try:
+            reply = asyncio.run(front.reply("a cold soda"))
+        finally:
+            front.close()
+    parsed = reply.details["parsed"]
+    assert parsed["text"] == "a cold soda"
+    if reply.finish_reason == "tool_calls":
+        assert reply.message["tool_calls"][0]["function"]["name"] in ("drink", "food")
+    else:
+        assert parsed["intent"] == OUT_OF_SCOPE
 
 
 def test_a_dialogue_is_held_by_a_language_model(tiny: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,57 +207,3 @@ def test_a_dialogue_quotes_where_the_model_says_what_no_passage_supports(
     begin = phrased["text"] if phrased["carried"] and len(phrased["citations"]) == 1 else "The warranty lasts 24 months"
     assert answer["answers"][0].startswith(begin)
     assert "phrased" not in refused["retrieved"]
-
-
-def test_probabilities_are_those_of_another_implementation(running: RunningModel) -> None:
-    tokens = encoded(unseen_text())[:200]
-    client = LanguageModelClient(running.address, "")
-    assert client.tokens(unseen_text()[:200], time.monotonic() + SECONDS) == tokens
-    given = client.log_chances(tokens[:50], tokens[50:], time.monotonic() + SECONDS)
-    assert np.allclose(given, log_chances(trained(), [BEGIN, *tokens])[50:], atol=2e-2)
-
-
-def test_fewer_bits_cost_perplexity(tiny: Path, tmp_path: Path, cli: Cli) -> None:
-    text = tmp_path / "unseen.txt"
-    text.write_text(unseen_text())
-    curve = cli.json("curve", tiny, "--text", text)
-    sizes = {size["name"]: size for size in curve["sizes"]}
-    assert list(sizes) == ["as given", "Q8_0", "Q5_0", "Q4_0"]
-    bits = [size["bits_per_weight"] for size in curve["sizes"]]
-    assert bits[0] == 32
-    assert all(abs(got - expected) < 0.1 for got, expected in zip(bits[1:], (8.5, 5.5, 4.5), strict=True))
-    assert sizes["Q8_0"]["ratio"]["value"] < sizes["Q5_0"]["ratio"]["value"] < sizes["Q4_0"]["ratio"]["value"]
-    assert abs(sizes["Q8_0"]["ratio"]["value"] - 1) < 0.002
-    small_enough = [size for size in curve["sizes"] if size["ratio"]["high"] <= 1.02]
-    assert curve["chosen"] == min(small_enough, key=lambda size: size["bytes"])["name"]
-    # The file as given, by JAX: chunks of 256 tokens, of which the first half is read only.
-    tokens = encoded(unseen_text())
-    chunks = [tokens[begin : begin + 256] for begin in range(0, len(tokens) - 255, 256)]
-    kept = [chunks[index] for index in np.linspace(0, len(chunks) - 1, 16).astype(int)]
-    surprise = -np.mean([log_chances(trained(), [BEGIN, *chunk])[128:].mean() for chunk in kept])
-    assert abs(sizes["as given"]["perplexity"]["value"] / np.exp(surprise) - 1) < 0.005
-
-
-def test_a_quantised_file_keeps_its_tokeniser_and_gets_no_more_bits(tiny: Path, tmp_path: Path) -> None:
-    write_quantised(tiny, tmp_path / "q5.gguf", "Q5_0")
-    before, after = gguf.GGUFReader(tiny), gguf.GGUFReader(tmp_path / "q5.gguf")
-    for name in ("tokenizer.ggml.tokens", "tokenizer.ggml.token_type", "llama.context_length", "general.license"):
-        assert before.fields[name].contents() == after.fields[name].contents()
-    for old, new in zip(before.tensors, after.tensors, strict=True):
-        assert (new.name, list(new.shape)) == (old.name, list(old.shape))
-        weights, error = np.array(old.data), gguf.dequantize(new.data, new.tensor_type) - old.data
-        # A step of a block of 32 is a sixteenth of its largest weight.
-        limit = np.abs(weights).max() / 16 if weights.ndim > 1 else 0
-        assert np.abs(error).max() <= limit
-    write_quantised(tmp_path / "q5.gguf", tmp_path / "again.gguf", "Q8_0")
-    assert bits_per_weight(tmp_path / "again.gguf") == bits_per_weight(tmp_path / "q5.gguf")
-
-
-def test_a_curve_that_cannot_be_measured_says_why(tiny: Path, tmp_path: Path, cli: Cli) -> None:
-    text = tmp_path / "short.txt"
-    text.write_text("too short")
-    assert "1,024 tokens" in cli("curve", tiny, "--text", text, code=2)
-    assert "--check" in cli("curve", tiny, "--text", text, "--check", code=2)
-    assert "a language model of yours" in cli("curve", "nothing", "--text", text, code=2)
-    (tmp_path / "odd.gguf").write_bytes(b"no model")
-    assert "odd.gguf" in cli("curve", tmp_path / "odd.gguf", "--text", text, code=2)

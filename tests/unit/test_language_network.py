@@ -16,16 +16,16 @@ from edgewright.cli.main import run
 from edgewright.core.engines.onnxruntime import open_session
 from edgewright.core.integer.network import run_integer
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.network import Rounding
 from edgewright.export.c99_language.student import write_features_c99
 from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.language.intents.graph import float_graph, int8_graph
-from edgewright.nlp.utterance.model_file import Arrays, write_language
-from edgewright.nlp.utterance.normalise import LONGEST, normalised
+from edgewright.language.intents.network import float_graph, int8_graph
+from edgewright.nlp.records import LanguageSpec, Vector
+from edgewright.nlp.utterance.parse import Arrays, write_language
 from edgewright.nlp.utterance.student import UNIT, ZERO, Student, features
-from edgewright.schema.integer import Rounding
-from edgewright.schema.language import LanguageSpec, Vector
+from edgewright.nlp.utterance.values import LONGEST, normalised
 from integer_layers import litert, need_litert, need_tflm, tflm
 
 TEXTS = [text for text in (*jumble(3, 150), "a", "x" * LONGEST, "soda " * 200) if normalised(text) != " "]

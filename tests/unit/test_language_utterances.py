@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from edgewright.core.errors import InputError, UtterancesError
 from edgewright.language.intents.parts import parted
-from edgewright.language.utterances import check, findings, read
-from edgewright.language.utterances.checks import without_contradictions
-from edgewright.language.utterances.read import read_lines
-from edgewright.schema.errors import InputError
-from edgewright.schema.language import OUT_OF_SCOPE, Utterance
+from edgewright.language.utterances import check, findings, read, read_lines, without_contradictions
+from edgewright.nlp.records import OUT_OF_SCOPE, Utterance
 from support import shared_data
 
 OWN = """
@@ -110,7 +108,7 @@ def test_no_file_and_no_text(tmp_path: Path) -> None:
     for path in (tmp_path / "none.toml", tmp_path):
         with pytest.raises(InputError):
             read(path)
-    with pytest.raises(InputError, match="empty"):
+    with pytest.raises(UtterancesError, match="empty"):
         read_lines(put(tmp_path, "u.txt", "\n \n"))
     assert read_lines(put(tmp_path, "v.txt", "one\n\n two \n")) == ("one", "two")
 
@@ -136,7 +134,7 @@ GOOD = [("one", "a"), ("two", "a"), ("three", "a"), ("x", "b"), ("y", "b"), ("z"
     ],
 )
 def test_unfit_utterances_are_refused(pairs: list[tuple[str, str]], message: str) -> None:
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UtterancesError, match=message):
         check(labelled(*pairs))
 
 
@@ -172,7 +170,7 @@ def test_synthetic_sentences_are_learnt_from_and_never_judged_by(tmp_path: Path)
 
 
 def test_synthetic_sentences_alone_cannot_be_judged(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="real sentences"):
+    with pytest.raises(UtterancesError):
         parted(read(written(tmp_path, 0, 30)).utterances, (), seed=3)
 
 

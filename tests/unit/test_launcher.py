@@ -14,19 +14,15 @@ from typing import Any
 import pytest
 
 from edgewright.cli.commands.device._fleet import fleet_lines, followed
+from edgewright.core.errors import FormatNewerError, OutputError
+from edgewright.core.records.fleet import Acknowledged, TrialLimits
 from edgewright.device.agent.bounded_log import BoundedLog
 from edgewright.device.agent.systemd import Supervisor
 from edgewright.fleet.device import launcher_record
-from edgewright.fleet.device.agent_choice import AgentChoice, verdict
-from edgewright.fleet.device.device_state import Trial
-from edgewright.fleet.device.environments import MARKER, _fingerprint
-from edgewright.fleet.device.launched_agent import AgentProcess
-from edgewright.fleet.device.launcher import Launcher, _TickClock
+from edgewright.fleet.device.agent_choice import MARKER, AgentChoice, _fingerprint, verdict
+from edgewright.fleet.device.launcher import AgentProcess, Launcher, _TickClock
 from edgewright.fleet.device.launcher_record import FILE, RESERVE, LauncherRecord, RecordFile, Returned
-from edgewright.fleet.device.state_database import State
-from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.fleet_plan import TrialLimits
-from edgewright.schema.fleet_report import Acknowledged
+from edgewright.fleet.device.state_database import State, Trial
 
 NEW = "one"
 TRIAL = Trial(
@@ -176,7 +172,7 @@ def test_long_texts_fit_and_a_newer_format_is_refused_by_name(store: Path) -> No
     RecordFile(store).write(LauncherRecord(returned=returned, how=choice.record.how, nonce="\N{ELEPHANT}" * 500))
     assert RecordFile(store).read().returned == returned
     RecordFile(store).write(LauncherRecord(format=2))
-    with pytest.raises(InputError, match="of format 1 or older, got format 2"):
+    with pytest.raises(FormatNewerError, match="of format 1 or older, got format 2"):
         RecordFile(store).read()
     lines: list[str] = []
     assert (
@@ -334,7 +330,7 @@ def test_a_state_of_a_newer_version_keeps_the_choice(store: Path) -> None:
     content = content.replace(b'"last":""', b'"last":"comet"')
     content = f"{number + 1} ".encode() + content
     (store / FILE).write_bytes(f"{zlib.crc32(content):08x} ".encode() + content)
-    with pytest.raises(InputError, match="comet"):
+    with pytest.raises(FormatNewerError, match="comet"):
         file.read()
     assert AgentChoice(store, lines.append).choose() == ""
 

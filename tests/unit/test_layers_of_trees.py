@@ -10,20 +10,20 @@ import pytest
 from rich.console import Console
 
 import trace_example
+from edgewright.core.records.trace import LayerRecord
 from edgewright.models.boosting import Boosting
 from edgewright.models.forest import Forest
 from edgewright.models.majority import Majority
 from edgewright.models.rules import Rules
 from edgewright.models.tree import Tree
-from edgewright.schema.trace import LayerRecord
 from edgewright.trace.blocks.terminal import blocks_parts
 from edgewright.trace.compare import Entry, compare
-from edgewright.trace.modes.trace import mode_blocks
+from edgewright.trace.modes.reading import trace_blocks
 from edgewright.trace.page import page_of, plain_lines
 from edgewright.trace.sections.model import model_blocks
 from edgewright.trace.sentences.facts import layer_costs, work_text
+from edgewright.training.losses import sample_gain
 from edgewright.training.metrics import paired_gain
-from edgewright.training.sample_tests import sample_gain
 from trace_example import insight_of
 
 RNG = np.random.default_rng(0)
@@ -57,7 +57,7 @@ def test_a_tree_that_does_not_split_compares_nothing() -> None:
 def test_page_terminal_and_trace_say_nodes_and_comparisons() -> None:
     layers = layers_of(Tree())
     trace = msgspec.structs.replace(trace_example.trace(1), layers=layers)
-    (table,) = [block for block in mode_blocks(trace) if "nodes" in getattr(block, "headers", ())]
+    (table,) = [block for block in trace_blocks(trace) if "nodes" in getattr(block, "headers", ())]
     assert getattr(table, "headers")[2:4] == ("nodes", "comparisons")  # noqa: B009 - blocks are of many kinds
     page = page_of(Console(file=io.StringIO(), width=100))
     text = "\n".join(plain_lines(blocks_parts(model_blocks(layers), page), page))

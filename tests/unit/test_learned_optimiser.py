@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.core.errors import InputError
 from edgewright.models.architecture import architecture, function
-from edgewright.schema.errors import InputError
 from edgewright.training.backend import jax, jnp
 from edgewright.training.contract import Tree
 from edgewright.training.loop import Result, Sampled, Settings, train
 from edgewright.training.optimisers import learned
-from edgewright.training.padded import fit_padded
 from edgewright.training.rows import ArrayRows
 
 Floats = NDArray[np.float32]
@@ -84,13 +83,3 @@ def test_input_that_is_no_number_is_the_same_error_as_with_adam() -> None:
     broken[7, 2] = np.nan
     with pytest.raises(InputError, match="finite loss, got nan - at epoch 1"):
         trained(broken)
-
-
-@pytest.mark.slow
-def test_a_network_filled_up_with_zeros_learns_as_one_that_is_not() -> None:
-    samples = Sampled(ArrayRows(X), Y, np.ones(len(Y), np.float32))
-    settings = Settings("softmax_cross_entropy", optimiser="learned", batch=20, epochs=2)
-    padded, plain = fit_padded(START, samples, settings), train(function(NETWORK), START, samples, settings)
-    for one, other in zip(arrays(padded), arrays(plain), strict=True):
-        np.testing.assert_allclose(one, other, rtol=0, atol=0.02)
-    assert padded.history[-1].loss == pytest.approx(plain.history[-1].loss, abs=0.01)

@@ -15,17 +15,17 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from edgewright.core.records.data import Split
+from edgewright.core.records.trace import LeftOutRecord
 from edgewright.pipeline import learning
 from edgewright.pipeline import leave_one_out as tested
 from edgewright.pipeline.config import checked
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.run import RunResult, run_pipeline
-from edgewright.pipeline.run_folder.job import Job
-from edgewright.schema.data import Split
-from edgewright.schema.lesson import Facts
-from edgewright.schema.trace import LeftOutRecord
+from edgewright.pipeline.run_folder.store import Job
+from edgewright.trace.blocks.records import Facts
 from edgewright.trace.html import page_html
-from edgewright.trace.modes.summary import mode_blocks
+from edgewright.trace.modes.reading import summary_blocks
 from edgewright.trace.sentences.opening import opening
 from edgewright.trace.sentences.readiness import NOT_READY, READY, left_out_text, state_of
 from trace_printing import print_trace
@@ -164,10 +164,9 @@ def test_what_every_view_says_first_is_of_the_people_left_out(tmp_path: Path) ->
     print_trace(trace, Console(file=printed, width=110))
     text = " ".join(printed.getvalue().split())
     assert text.index(little) < text.index("One split: accuracy ")
-    assert any(little in value for block in mode_blocks(trace) if isinstance(block, Facts) for _, value in block.rows)
-    assert not any(
-        name == "accuracy" for block in mode_blocks(trace) if isinstance(block, Facts) for name, _ in block.rows
-    )
+    rows = [row for block in summary_blocks(trace) if isinstance(block, Facts) for row in block.rows]
+    assert any(little in value for _, value in rows)
+    assert not any(name == "accuracy" for name, _ in rows)
 
 
 def test_the_error_of_an_amount_is_of_the_people_left_out_too(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from rich.console import Console
 import lesson_example
 import trace_example as example
 from edgewright.cli.lessons import ask, print_pages, step_through
-from edgewright.schema.lesson import Block, Code, Facts, Formula, Grid, Heading, Paragraph, Question
-from edgewright.schema.trace import StageRecord, Trace
+from edgewright.core.records.trace import StageRecord, Trace
+from edgewright.trace.blocks.records import Block, Code, Facts, Formula, Grid, Heading, Paragraph, Question
 from edgewright.trace.html import blocks_html, notebook_html
 from edgewright.trace.modes import mode, modes
 

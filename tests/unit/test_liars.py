@@ -12,9 +12,9 @@ from collections import Counter
 
 import pytest
 
+from edgewright.core.records.fleet import Gate
 from edgewright.fleet.protocol.plans.gates import Vote, judge
 from edgewright.fleet.protocol.plans.options import DEFAULT_GATES
-from edgewright.schema.fleet_plan import Gate
 
 SHARE = DEFAULT_GATES[0]
 MEDIAN = Gate(measure="alarms", limit=5.0, quorum=5)

@@ -11,17 +11,17 @@ import numpy as np
 import polars as pl
 import pytest
 
+from edgewright.core.errors import MissingValuesError
 from edgewright.core.files import write_atomic
+from edgewright.core.records.config import PipelineConfig
 from edgewright.data.splits import choose
-from edgewright.models.targets import encode
+from edgewright.models.base import encode
 from edgewright.pipeline import fitting, material
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.plan import data_plan
 from edgewright.pipeline.run import run_pipeline
 from edgewright.race import problem
-from edgewright.schema.config import PipelineConfig
-from edgewright.schema.errors import InputError
 
 ROWS = 400
 TOML = """\
@@ -65,7 +65,7 @@ def test_stages_in_pieces_give_the_same_model(tmp_path: Path, monkeypatch: pytes
 
 def test_a_missing_value_is_named_in_pieces_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fitting, "KEEP_ROWS_BYTES", 100)
-    with pytest.raises(InputError, match=r"missing values? in c1"):
+    with pytest.raises(MissingValuesError, match=r"missing values? in c1"):
         run_pipeline(_config(tmp_path, fill="scale"), out=tmp_path / "runs")
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgewright.core.records.config import WindowConfig
+from edgewright.core.records.data import Column, DataSet, Recording
 from edgewright.data.samples import cut
 from edgewright.pipeline.config import parse
-from edgewright.pipeline.evaluation.plausible_changes import plausible_changes
+from edgewright.pipeline.evaluation.robustness import plausible_changes
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.plan import data_plan
-from edgewright.schema.config import WindowConfig
-from edgewright.schema.data import Column, DataSet, Recording
 
 
 def _dataset() -> DataSet:

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from cli_runner import Cli
-from edgewright.core import free_memory
+from edgewright.core import files
 from edgewright.core.input.riff import wav_bytes
 from edgewright.data import memory_share, preview
 from edgewright.data.files import some_files
@@ -98,20 +98,20 @@ def test_one_file_stays_where_memory_is_for_none(strolls: Path, monkeypatch: pyt
 
 
 def test_the_least_of_what_limits_memory_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(free_memory, "limit_bytes", lambda: None)
+    monkeypatch.setattr(files, "limit_bytes", lambda: None)
     machine = tmp_path / "meminfo"
     machine.write_text("MemTotal:  4000 kB\nMemAvailable:  3000 kB\n")
-    assert list(free_memory._limits(tmp_path, machine)) == [3000 * 1024]
+    assert list(files._limits(tmp_path, machine)) == [3000 * 1024]
     (tmp_path / "memory.max").write_text("max\n")
-    assert list(free_memory._limits(tmp_path, machine)) == [3000 * 1024]
+    assert list(files._limits(tmp_path, machine)) == [3000 * 1024]
     (tmp_path / "memory.max").write_text(f"{1 << 40}\n")
-    assert min(free_memory._limits(tmp_path, machine)) == 3000 * 1024
-    assert len(list(free_memory._limits(tmp_path, machine))) == 2
-    assert list(free_memory._limits(tmp_path / "none", tmp_path / "none")) == []
+    assert min(files._limits(tmp_path, machine)) == 3000 * 1024
+    assert len(list(files._limits(tmp_path, machine))) == 2
+    assert list(files._limits(tmp_path / "none", tmp_path / "none")) == []
 
 
 def test_a_limit_of_addresses_leaves_what_libraries_do_not_map() -> None:
-    code = "from edgewright.core.free_memory import free_bytes; print(free_bytes())"
+    code = "from edgewright.core.files import free_bytes; print(free_bytes())"
     # The shell sets the limit: a fork of this process would copy the threads of JAX, where another test imported it.
     command = f"ulimit -v {3 << 19}; exec {shlex.quote(sys.executable)} -c {shlex.quote(code)}"
     printed = subprocess.run(["sh", "-c", command], check=True, capture_output=True, text=True, timeout=60).stdout

@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 
 from c99_stages import need_compiler
 from edgewright.core import engines
-from edgewright.core.input.input_ranges import MISSING_METADATA, flagged, needed, read_limit, shares, unanswered
+from edgewright.core.errors import SampleShapeError
+from edgewright.core.input.samples import MISSING_METADATA, flagged, needed, read_limit, shares, unanswered
 from edgewright.core.package import package_bytes, parse_package
-from edgewright.core.prediction.decision import Decider
-from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.prediction.executor import Decider, compile_graph
 from edgewright.core.predictor import Predictor
+from edgewright.core.records.device import DecisionSpec
+from edgewright.core.records.network import Graph
+from edgewright.core.records.package import WindowSpec
 from edgewright.export._extension.model import build_model
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
@@ -26,21 +29,16 @@ from edgewright.export.c99_stream.stream import write_stream_c99
 from edgewright.export.contract import Stream
 from edgewright.export.tflite_whole import write_whole
 from edgewright.features.statistics import Statistics
-from edgewright.graph.builder import Builder
+from edgewright.graph.builder import Builder, Mask, without_mask
 from edgewright.graph.extract import float_network
-from edgewright.graph.mask import Mask, without_mask
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.network import NetworkClassifier, NetworkRegressor
 from edgewright.pipeline.config import parse, with_changes
+from edgewright.pipeline.fitting import graph_of
 from edgewright.pipeline.pipeline import Pipeline
-from edgewright.pipeline.whole_graph import graph_of
 from edgewright.preprocessing.fill import Fill
 from edgewright.preprocessing.impute import Impute
 from edgewright.preprocessing.scale import Scale
-from edgewright.schema.device import DecisionSpec
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
-from edgewright.schema.package import WindowSpec
 from edgewright.workflows.proof.forms.litert import invoke
 from integer_layers import need_litert
 from runtime_example import parts
@@ -258,7 +256,7 @@ def test_the_limit_travels_with_the_graph() -> None:
         and read_limit({}) is None
     )
     for text in ("much", "nan", "1.5"):
-        with pytest.raises(InputError, match="a share from 0 to 1"):
+        with pytest.raises(SampleShapeError):
             read_limit({MISSING_METADATA: text})
 
 

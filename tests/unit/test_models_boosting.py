@@ -9,15 +9,15 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from edgewright import Pipeline
+from edgewright.core.errors import InputError, TreesError
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.data import Column
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.boosting import Boosting
 from edgewright.pipeline.config import parse
+from edgewright.pipeline.fitting import graph_of
 from edgewright.pipeline.plan import build_model
-from edgewright.pipeline.whole_graph import graph_of
-from edgewright.schema.data import Column
-from edgewright.schema.errors import InputError
 
 X = np.random.default_rng(0).normal(size=(600, 4)).astype(np.float32)
 AMOUNT = X[:, 0] * X[:, 1] + 0.3 * X[:, 2]
@@ -79,11 +79,11 @@ def test_a_model_fitted_elsewhere_becomes_a_pipeline() -> None:
 
 
 def test_a_model_without_trees_of_numbers_is_refused() -> None:
-    with pytest.raises(InputError, match="expected a fitted HistGradientBoosting model"):
+    with pytest.raises(TreesError, match="expected a fitted HistGradientBoosting model"):
         Boosting.from_fitted(HistGradientBoostingClassifier())
     kinds = np.round(np.abs(X))
     peer = HistGradientBoostingClassifier(max_iter=3, categorical_features=[0, 1]).fit(kinds, AMOUNT > 0)
-    with pytest.raises(InputError, match="splits on categories"):
+    with pytest.raises(TreesError, match="splits on categories"):
         Boosting.from_fitted(peer)
 
 

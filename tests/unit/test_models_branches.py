@@ -7,19 +7,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks import WATCH
 
 from edgewright.cli.main import run as cli
 from edgewright.compression.int8 import quantise
-from edgewright.compression.prune import macs, structured
+from edgewright.compression.retraining import macs, structured
+from edgewright.core.errors import InputError
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.data import Column
 from edgewright.export.targets.tflite import to_tflite
 from edgewright.graph.extract import integer_network
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.network import NetworkClassifier
-from edgewright.pipeline.whole_graph import graph_of
-from edgewright.schema.data import Column
-from edgewright.schema.errors import InputError
+from edgewright.pipeline.fitting import graph_of
 from edgewright.workflows.proof.workflow import prove_place
 
 RNG = np.random.default_rng(0)
@@ -126,7 +127,7 @@ def test_errors_name_the_file_and_come_as_early_as_they_can(
             (data / name).write_text("subject,activity,x,y,z\n" + _readings(person))
     held_out = 'split.test_groups=["1605"]'
     changes = [part for one in (held_out, change, "window.samples=60", "window.step=60") for part in ("--set", one)]
-    assert cli(["run", "watch", "--data", str(data), "--out", str(tmp_path / "runs"), "--verbose", *changes]) == 2
+    assert cli(["run", WATCH, "--data", str(data), "--out", str(tmp_path / "runs"), "--verbose", *changes]) == 2
     shown = capsys.readouterr()
     assert message in shown.err
     assert ("Features" in shown.out) == reads

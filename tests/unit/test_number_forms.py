@@ -12,13 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgewright.core.csv.cells import Plan, _exact, _fast
-from edgewright.core.csv.number_forms import NumberForm, number_forms
-from edgewright.core.csv.rows import read_csv
-from edgewright.core.csv.text import Block
+from edgewright.core.csv.rows import open_csv, read_csv
+from edgewright.core.csv.text import Block, NumberForm, number_forms
+from edgewright.core.errors import CsvNumberError, TextEncodingError
+from edgewright.core.records.data import DataSet
 from edgewright.data.load import load_data
 from edgewright.data.preview import read_preview
-from edgewright.schema.data import DataSet
-from edgewright.schema.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -62,23 +61,23 @@ def test_another_column_shows_what_one_means() -> None:
     assert number_forms({"x": ["1.234", "5.678"], "y": ["1.234,5"]})["x"] == (NumberForm(",", "."),)
     assert number_forms({"x": ["1.234.567"], "y": ["1.234,5"]})["x"] == (NumberForm(",", "."),)
     both = io.StringIO("x;y;z\n1,234;0,5;1,234.5\n")
-    with pytest.raises(InputError, match=r"'1,234', which is 1\.234 or 1234 - at a\.csv, column x"):
+    with pytest.raises(CsvNumberError, match=r"'1,234', which is 1\.234 or 1234 - at a\.csv, column x"):
         read_csv(both, name="a.csv")
 
 
 def test_points_beside_decimal_commas_are_never_taken_for_decimals_silently() -> None:
-    with pytest.raises(InputError, match=r"'1\.034', which is 1\.034 or 1034 - at a\.csv, column b"):
+    with pytest.raises(CsvNumberError, match=r"'1\.034', which is 1\.034 or 1034 - at a\.csv, column b"):
         read_csv(io.StringIO("a;b\n0,5;1.034\n1,5;950\n"), name="a.csv")
     german = "a;b\n" + "0,5;950\n" * 1000
     rows = read_csv(io.StringIO(f"{german}0,5;1.050\n"), name="a.csv")
     assert rows.values[-1].tolist() == [0.5, 1050]
     assert rows.header.assumptions(rows.names) == "a semicolon between cells, decimal comma (a)"
-    with pytest.raises(InputError, match=r"got '12\.5' - at a\.csv line 1002, column b"):
+    with pytest.raises(CsvNumberError, match=r"got '12\.5' - at a\.csv line 1002, column b"):
         read_csv(io.StringIO(f"{german}0,5;12.5\n"), name="a.csv")
     # Where another column has decimal points, points between thousands are not sure.
     mixed = german.replace("\n", ";0.25\n").replace("b;0.25", "b;c")
     assert read_csv(io.StringIO(mixed), name="a.csv").values[0].tolist() == [0.5, 950, 0.25]
-    with pytest.raises(InputError, match=r"got '1\.050'"):
+    with pytest.raises(CsvNumberError, match=r"got '1\.050'"):
         read_csv(io.StringIO(f"{mixed}0,5;1.050;1\n"), name="a.csv")
     units = read_csv(io.StringIO("a;b\n" + "0,5;950 g\n" * 1000 + "1,5;1.050 g\n"), name="a.csv")
     assert (units.values[-1].tolist(), units.header.unit("b")) == ([1.5, 1050], "g")
@@ -90,7 +89,7 @@ def test_only_what_is_read_as_a_number_is_refused() -> None:
     assert read_csv(io.StringIO(text), name="a.csv", text_columns=["x"]).text["x"].tolist() == ["1,234"]
     seats = "x,seat\n1,1A\n2,2C\n"
     assert read_csv(io.StringIO(seats), name="a.csv", only_columns=["x"]).values.tolist() == [[1], [2]]
-    with pytest.raises(InputError, match="column seat"):
+    with pytest.raises(CsvNumberError, match="column seat"):
         read_csv(io.StringIO(seats), name="a.csv")
 
 
@@ -147,7 +146,7 @@ def test_persons_and_classes_keep_their_texts_and_amounts_become_numbers(tmp_pat
     assert recording.groups.tolist() == ["12A", "13A", "12A"]
     amounts = data_of(tmp_path, "x;t;y\n1;0,0;0,5\n2;0,5;\n3;1,0;1,5\n", target="y", time="t").recordings[0]
     assert amounts.target.tolist() == [0.5, pytest.approx(math.nan, nan_ok=True), 1.5]
-    with pytest.raises(InputError, match="one unit in a column, got C and F"):
+    with pytest.raises(CsvNumberError, match="one unit in a column, got C and F"):
         data_of(tmp_path, "x,y\n1,20 C\n2,70 F\n3,21 C\n", target="y")
 
 
@@ -165,7 +164,7 @@ def test_a_preview_decides_for_each_column_what_it_holds(tmp_path: Path) -> None
 def test_what_a_spreadsheet_writes_is_read_back(values: list[float], signs: str) -> None:
     cells = [f"{value:,.2f}".translate(str.maketrans(",.", signs[::-1])) for value in values]
     text = "\n".join(["x;y", *(f"{cell};1" for cell in cells)]) + "\n"
-    rows = read_csv(io.StringIO(text), name="a.csv", delimiter=";", float64_columns=["x"])
+    rows = read_csv(open_csv(io.StringIO(text), "a.csv", ";"), name="a.csv", float64_columns=["x"])
     assert rows.wide["x"].tolist() == [pytest.approx(round(value, 2)) for value in values]
 
 
@@ -191,10 +190,10 @@ def test_encodings_are_read_alike(encoding: str, tmp_path: Path) -> None:
 def test_bytes_after_utf8_are_not_taken_for_another_encoding(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes("a,ü\n1,2\n".encode() + b"3,4\n" * 200_000 + b"5,\xfc\n")
-    with pytest.raises(InputError, match="the byte 0xfc"):
+    with pytest.raises(TextEncodingError, match="the byte 0xfc"):
         read_csv(path, name="a.csv")
     path.write_bytes("a,ü\n1,2\n".encode("utf-16")[:-1])
-    with pytest.raises(InputError, match="whole text in UTF-16"):
+    with pytest.raises(TextEncodingError):
         read_csv(path, name="a.csv")
 
 

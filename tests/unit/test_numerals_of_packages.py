@@ -10,15 +10,15 @@ import pytest
 
 from agent_example import package
 from edgewright.core.csv.rows import iter_csv, read_csv
+from edgewright.core.errors import CsvNumberError, UnitDiffersError
 from edgewright.core.package import read_package
 from edgewright.core.prediction_input import answer_rows
 from edgewright.core.predictor import Predictor
+from edgewright.core.records.data import Column, DataSet, Numerals
 from edgewright.data.load import load_data
 from edgewright.device.agent.plan import Plan, _ask
 from edgewright.device.sources._csv_lines import LineReader
 from edgewright.device.sources.replay import Replay, ReplayConfig
-from edgewright.schema.data import Column, DataSet, Numerals
-from edgewright.schema.errors import InputError
 
 GERMAN = Numerals(decimal=",", thousands=".")
 X = Column(name="x", unit="g", numerals=GERMAN)
@@ -43,11 +43,11 @@ def test_a_column_keeps_how_all_its_files_write_numbers(tmp_path: Path) -> None:
 def test_the_form_of_the_training_is_taken_where_the_first_rows_have_it() -> None:
     text = "x;y\n1.234;1\n5;2\n"
     assert read_csv(io.StringIO(text), name="a.csv").values[:, 0].tolist() == [pytest.approx(1.234), 5]
-    with pytest.raises(InputError, match=r"'1\.234', which is 1\.234 or 1234 - at a\.csv, column x"):
+    with pytest.raises(CsvNumberError, match=r"'1\.234', which is 1\.234 or 1234 - at a\.csv, column x"):
         read_csv(io.StringIO(text), name="a.csv", trained=[X])
     shown = read_csv(io.StringIO(text + "2,5;3\n"), name="a.csv", trained=[X])
     assert shown.values[:, 0].tolist() == [1234, 5, 2.5]
-    with pytest.raises(InputError, match=r"in the training \(decimal comma.*got '9.81' - at a.csv line 3"):
+    with pytest.raises(CsvNumberError, match=r"in the training \(decimal comma.*got '9.81' - at a.csv line 3"):
         read_csv(io.StringIO("x;y\n1,5;1\n9.81;2\n"), name="a.csv", trained=[X])
     # A comma between cells leaves none for decimals.
     assert read_csv(io.StringIO("x,y\n1.5,1\n"), name="a.csv", trained=[X]).values.tolist() == [[1.5, 1]]
@@ -62,7 +62,7 @@ def test_a_plain_file_is_read_by_a_model_of_decimal_commas(thousands: str) -> No
 
 def test_a_later_number_of_another_form_is_refused_and_in_a_stream_told() -> None:
     text = "x;y\n1.234,5;1\n" + "2,5;1\n" * 2000 + "9.81;1\n"
-    with pytest.raises(InputError, match=r"got '9\.81' - at a\.csv line 2003, column x.*in that way"):
+    with pytest.raises(CsvNumberError, match=r"got '9\.81' - at a\.csv line 2003, column x.*in that way"):
         read_csv(io.StringIO(text), name="a.csv")
     lines: list[str] = []
     values = [chunk.values for chunk in iter_csv(io.StringIO(text), name="a.csv", report=lines.append)]
@@ -82,7 +82,7 @@ def test_a_package_reads_by_the_form_of_its_training(tmp_path: Path) -> None:
     answers = [next(answer_rows(older, io.StringIO(text), "a.csv")) for text in (rows, pointed)]
     answers.append(next(answer_rows(predictor, io.StringIO(pointed), "a.csv")))
     assert answers[0] == answers[1] == answers[2]
-    with pytest.raises(InputError, match=r"'1\.500', which is 1\.500 or 1500"):
+    with pytest.raises(CsvNumberError, match=r"'1\.500', which is 1\.500 or 1500"):
         list(answer_rows(predictor, io.StringIO(rows), "a.csv"))
 
 
@@ -113,5 +113,5 @@ def test_packages_of_one_agent_write_a_column_alike() -> None:
     _ask(plan, ["y", "x"], [Column(name="y"), Column(name="x")], "rules")
     assert plan.trained == {"y": Column(name="y", unit="g"), "x": X}
     other = msgspec.structs.replace(X, numerals=Numerals(decimal=".", thousands=","))
-    with pytest.raises(InputError, match="the numbers of x written as another one requires it, got other ones"):
+    with pytest.raises(UnitDiffersError, match="the numbers of x written as another one requires it, got other ones"):
         _ask(plan, ["x [g]"], [other], "second")

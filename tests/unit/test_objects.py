@@ -14,19 +14,20 @@ from PIL import Image
 
 from cli_runner import Cli
 from edgewright.cli.main import run
+from edgewright.core.errors import InputError, LabelsError
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.objects import find_objects, read_objects
 from edgewright.core.predictor import load
-from edgewright.data.boxes import centres_text, placed, read_boxes, read_centres
+from edgewright.core.records.package import Centre, FoundObject, ObjectMap
+from edgewright.core.records.trace_flow import ObjectsRecord
+from edgewright.data.picture_samples import centres_text, placed, read_boxes, read_centres
 from edgewright.data.sources.pictures import PicturesConfig
 from edgewright.data.sources.pictures import load as load_pictures
-from edgewright.export.c99_code.answers import write_objects_c99
+from edgewright.export.c99_code.linkable import write_objects_c99
 from edgewright.export.c99_host.host import compile_c99
 from edgewright.pipeline.config import checked
-from edgewright.pipeline.evaluation.detection import evaluate_found
+from edgewright.pipeline.evaluation.robustness import evaluate_found
 from edgewright.pipeline.run import run_pipeline
-from edgewright.schema.errors import InputError
-from edgewright.schema.objects import Centre, FoundObject, ObjectMap, ObjectsRecord
 from edgewright.training.centroids import best_threshold, count
 from scene_folder import SIDE, write_scenes
 
@@ -174,7 +175,7 @@ def test_what_a_crop_cuts_off_is_refused_and_counted(tmp_path: Path) -> None:
         "file,label,xmin,ymin,xmax,ymax\na.png,cup,10,10,30,30\na.png,cup,90,10,110,30\n"
     )
     config = PicturesConfig(path=str(tmp_path / "wide"), boxes=str(tmp_path / "boxes.csv"))
-    with pytest.raises(InputError, match=r"1 of 2 outside, the first one - at boxes.csv line 2. Set fit"):
+    with pytest.raises(LabelsError, match=r"1 of 2 outside, the first one - at boxes.csv line 2. Set fit"):
         load_pictures(config, 0)
 
 
@@ -256,7 +257,7 @@ def test_each_group_has_its_f1() -> None:
 
 @pytest.mark.slow
 def test_a_score_has_the_figures_of_the_run(folder: Path, tmp_path: Path, cli: Cli) -> None:
-    from edgewright.trace.record import read_trace
+    from edgewright.trace.page_model import read_trace
 
     own = read_trace(folder / "trace.json").evaluation
     report = json.loads(cli("score", folder, "--json"))
@@ -274,7 +275,7 @@ def test_a_score_has_the_figures_of_the_run(folder: Path, tmp_path: Path, cli: C
 
 @pytest.mark.slow
 def test_the_record_counts_each_class(folder: Path) -> None:
-    from edgewright.trace.record import read_trace
+    from edgewright.trace.page_model import read_trace
 
     evaluation = read_trace(folder / "trace.json").evaluation
     assert evaluation is not None

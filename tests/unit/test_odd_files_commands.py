@@ -10,8 +10,8 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.cli.main import cli as commands
+from edgewright.core.errors import InputError
 from edgewright.data.load import load_data
-from edgewright.schema.errors import InputError
 from edgewright.workflows.own_data.proposal import OwnDataRequest, look
 from odd_files.judge import odd_file
 from odd_files.readers import COMMANDS, OF_PACKAGES, OTHERS, differences, file_named, reading_of
@@ -93,7 +93,7 @@ def test_init_writes_what_it_read_or_nothing(
     refused = bool(file.truth.question)
     err = cli("init", file.path, "--yes", "--budget", "1s", "--out", out, code=2 if refused else 0)
     if refused:
-        assert err.startswith("edgewright: expected ")
+        assert err.startswith("edgewright: error[")
         assert not out.exists()
         return
     table = tomllib.loads((out / "pipeline.toml").read_text())["data"]

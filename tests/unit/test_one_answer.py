@@ -7,11 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgewright.advice.frames import inspect, task_for
 from edgewright.pipeline.check import check_data
-from edgewright.search.advise.contract import AdviceRequest, framing_of
-from edgewright.search.advise.inspection import inspect
-from edgewright.search.ladder.setup import problem_and_config
-from edgewright.workflows.own_data.proposal import OwnDataRequest, look
+from edgewright.workflows.own_data.proposal import OwnDataRequest, look, subject_of
 
 ROWS = 400
 
@@ -32,25 +30,23 @@ def test_a_target_by_its_name_is_that_of_all_commands(target: str, task: str, tm
     assert (own.roles.target, own.framing.task) == (target, task)
     checked = check_data(path)
     assert checked.task == task
-    problem = problem_and_config(path, {})[0]
+    problem = subject_of(OwnDataRequest(path=path)).problem
     assert (problem.dataset.target_name, problem.task) == (target, task)
-    framing = framing_of(inspect(path), AdviceRequest(data=path))
-    assert task in framing.tasks
+    assert task_for(inspect(path), "auto", "") == "classification"
     # Who leaves it out, or asks for another task, has none.
     assert not check_data(path, ignore=(target,)).task
-    for request in (AdviceRequest(data=path, ignore=(target,)), AdviceRequest(data=path, task="anomaly")):
-        assert "anomaly" in framing_of(inspect(path), request).tasks
+    assert task_for(inspect(path), "anomaly", "") == "anomaly"
 
 
 def test_a_target_that_only_its_place_says_is_taken_by_commands_that_need_one(tmp_path: Path) -> None:
     path = write(tmp_path / "rows.csv", "note")
     assert look(OwnDataRequest(path=path)).roles.target == "note"
-    assert problem_and_config(path, {})[0].dataset.target_name == "note"
+    assert subject_of(OwnDataRequest(path=path)).problem.dataset.target_name == "note"
     assert not check_data(path).task
-    assert "anomaly" in framing_of(inspect(path), AdviceRequest(data=path)).tasks
+    assert task_for(inspect(path), "auto", "") == "anomaly"
 
 
 def test_a_series_of_a_usual_name_alone_is_no_target(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("time,demand\n" + "\n".join(f"{i},{i % 7}" for i in range(ROWS)) + "\n")
-    assert "forecasting" in framing_of(inspect(str(path)), AdviceRequest(data=str(path))).tasks
+    assert task_for(inspect(str(path)), "auto", "") == "anomaly"

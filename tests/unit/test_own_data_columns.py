@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgewright.core.errors import CsvNumberError, UnknownNameError
+from edgewright.core.records.data import Labels
 from edgewright.data.preview import guess_pattern
 from edgewright.data.roles import SESSIONS, Roles, assign_roles
-from edgewright.schema.data import Labels
-from edgewright.schema.errors import InputError, UnknownNameError
 
 ROWS = 120
 
@@ -164,7 +164,7 @@ def test_what_is_no_reading_is_left_out_with_a_reason(values: object, why: str) 
 def test_a_waveform_in_a_cell_is_refused_unless_it_is_left_out(form: str, mark: str) -> None:
     wave = [form.format(mark.join(f"{n / 7:.3f}" for n in range(i, i + 64))) for i in range(ROWS)]
     columns = {"data": cells(wave), "speed": cells(READING), "state": cells(["ok", "worn"])}
-    with pytest.raises(InputError, match="64 numbers") as caught:
+    with pytest.raises(CsvNumberError, match="64 numbers") as caught:
         assign_roles(columns, {})
     assert caught.value.where == "column data"
     assert assign_roles(columns, {}, ["data"]).readings == ("speed",)

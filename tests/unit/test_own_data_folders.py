@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 from cli_runner import Cli
+from edgewright.core.errors import DataWarning
 from edgewright.core.input.riff import wav_bytes
-from edgewright.schema.errors import DataWarning
 from edgewright.workflows.own_data.proposal import OwnDataRequest, look
 from support import shared_data
 

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgewright.data.decision import choose_framing
+from edgewright.core.errors import CsvNumberError
+from edgewright.core.records.config import ModelConfig, PipelineConfig
+from edgewright.core.records.data import Column, DataSet, Recording
 from edgewright.data.quality import axes, examine
-from edgewright.race.contract import candidates
+from edgewright.data.table_proposal import choose_framing
 from edgewright.race.motion import motion_stages
 from edgewright.race.pipeline_end import Entrant
-from edgewright.schema.config import ModelConfig, PipelineConfig
-from edgewright.schema.data import Column, DataSet, Recording
-from edgewright.schema.errors import InputError
+from edgewright.race.problem import candidates
 from edgewright.workflows.own_data.recipes import with_selection
 
 GENERATOR = np.random.default_rng(0)
@@ -83,7 +83,7 @@ def test_a_person_says_what_a_decision_is_about(decision: str, samples: int | No
 
 @pytest.mark.parametrize("decision", ["soon", "2 s", "1 rows"])
 def test_a_decision_that_cannot_be_made_is_an_error(decision: str) -> None:
-    with pytest.raises(InputError, match="--decision"):
+    with pytest.raises(CsvNumberError, match="--decision"):
         choose_framing(stream(), decision)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.core.records.data import Column, DataSet, Recording
 from edgewright.race.motion import body_axes
-from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.training.augmentations.remount import RemountConfig, apply
 
 

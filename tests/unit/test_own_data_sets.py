@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from benchmarks.own_data.files import FILES
+from benchmarks.default.plain_files import FILES
 
 from cli_runner import Cli
 from support import shared_data
@@ -23,8 +23,7 @@ class Case:
         by: what the split keeps whole.
         best: macro F1 on the same test samples of the best pipeline written by hand, chosen on the other samples.
         texts: line of the pipeline for its column of text; empty where it has none.
-        alone: whether each group is left out once, as the pipeline says. Nine minutes for six speakers, which
-            `benchmarks.own_data` measures.
+        alone: whether each group is left out once, as the pipeline says. Six speakers take nine minutes.
     """
 
     by: str
@@ -33,8 +32,7 @@ class Case:
     alone: bool = True
 
 
-# `python -m benchmarks.own_data` chooses the pipelines by hand and prints their scores; where the project's own best by
-# hand is better, it is asked for.
+# Scores of the best pipeline by hand, chosen on the other samples (version 0.2.0).
 CASES = {
     # The shipped pipeline `watch` at the true 20 Hz, six remounted copies of each window; by scikit-learn 0.826.
     "wisdm": Case("group", 0.8428),

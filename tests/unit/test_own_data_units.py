@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgewright.schema.data import Column, DataSet, Floats, Recording
+from edgewright.core.records.data import Column, DataSet, Floats, Recording
 from edgewright.workflows.own_data.document import choices, data_document, guess_units
 from edgewright.workflows.own_data.proposal import OwnDataRequest, Proposal, look
 from support import shared_data

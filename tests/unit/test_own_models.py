@@ -17,13 +17,22 @@ import pytest
 from PIL import Image
 
 from cli_runner import Cli
+from edgewright.core.errors import (
+    EncoderError,
+    InputError,
+    InvalidNameError,
+    LicenceMissingError,
+    MissingFileError,
+    OutputError,
+    OwnModelError,
+    UnknownNameError,
+)
 from edgewright.core.own_models import RECORD, choose, own_models
 from edgewright.language.embedding import load
-from edgewright.language.embedding.word_vectors import write_word_vectors
-from edgewright.language.own_models.language_model import read_header
+from edgewright.language.embedding.load import write_word_vectors
+from edgewright.language.own_models.kinds import read_header
 from edgewright.language.own_models.registration import add_model, remove_model
-from edgewright.schema.errors import InputError, OutputError, UnknownNameError
-from edgewright.studio.chat.models.documents import ServedDocuments
+from edgewright.studio.chat import ChatFront
 from media_encoders import picture_encoder, pictures, sound_encoder, sounds, word_pair
 from own_model_files import WORDS, backbone, gguf, glove, model2vec, sentence_encoder, vectors, word2vec
 
@@ -73,7 +82,7 @@ def test_the_licence_is_read_from_the_files(folder: Path, tmp_path: Path) -> Non
     assert add_model(model2vec(tmp_path / "a")).licence == "mit"
     assert add_model(sentence_encoder(tmp_path / "b")).licence == "Apache-2.0"
     assert add_model(gguf(tmp_path / "c.gguf")).licence == "apache-2.0"
-    with pytest.raises(InputError, match="licence"):
+    with pytest.raises(LicenceMissingError, match="licence"):
         add_model(glove(tmp_path / "glove.txt"))
     assert {record.name for record in own_models()} == {"a", "b", "c"}
     assert folder.is_dir()
@@ -122,11 +131,11 @@ def test_what_is_no_model_is_refused_and_leaves_nothing(folder: Path, tmp_path: 
 
 def test_cut_files_of_vectors_and_language_models_name_the_place(tmp_path: Path, folder: Path) -> None:
     os.truncate(word2vec(tmp_path / "news.bin"), 700)
-    with pytest.raises(InputError, match="expected 23 words, got"):
+    with pytest.raises(EncoderError, match="expected 23 words, got"):
         add_model(tmp_path / "news.bin", licence="MIT")
     with glove(tmp_path / "glove.txt").open("a") as file:
         file.write("broken 1.0 2.0\n")
-    with pytest.raises(InputError, match=r"glove\.txt line 24"):
+    with pytest.raises(EncoderError, match=r"glove\.txt line 24"):
         add_model(tmp_path / "glove.txt", licence="MIT")
     whole = gguf(tmp_path / "tiny.gguf").read_bytes()
     assert read_header(tmp_path / "tiny.gguf").weights == 32
@@ -140,7 +149,7 @@ def test_cut_files_of_vectors_and_language_models_name_the_place(tmp_path: Path,
 def test_a_text_of_vectors_that_ends_between_two_words_is_refused(tmp_path: Path, folder: Path) -> None:
     lines = glove(tmp_path / "news.vec", header=True).read_text().splitlines()
     (tmp_path / "news.vec").write_text("\n".join(lines[:12]) + "\n")
-    with pytest.raises(InputError, match="expected 23 words, got 11"):
+    with pytest.raises(EncoderError, match="expected 23 words, got 11"):
         add_model(tmp_path / "news.vec", licence="MIT")
     assert not list(folder.glob("*"))
 
@@ -167,7 +176,7 @@ def test_odd_values_in_a_gguf_header_are_no_traceback(folder: Path, tmp_path: Pa
 
 def test_a_file_of_numbers_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "digits.txt").write_text("1" * 5000 + " 3\nx 1 2 3\n")
-    with pytest.raises(InputError, match=r"a file \.txt"):
+    with pytest.raises(OwnModelError, match=r"a file \.txt"):
         add_model(tmp_path / "digits.txt", licence="MIT")
 
 
@@ -178,7 +187,7 @@ def test_weights_that_a_graph_does_not_need_are_not_read(folder: Path, tmp_path:
     assert add_model(source).kind == "sentence_encoder"
     assert folder.is_dir()
     (source / "model.onnx").unlink()
-    with pytest.raises(InputError, match="a header within"):
+    with pytest.raises(EncoderError):
         load(source)
 
 
@@ -198,7 +207,7 @@ def test_a_linked_file_keeps_its_name_and_errors_name_it(folder: Path, tmp_path:
     (tmp_path / "tiny.gguf").symlink_to(tmp_path / "0a1b2c")
     assert add_model(tmp_path / "tiny.gguf").name == "tiny"
     (tmp_path / "0a1b2c").write_bytes(b"GGUF")
-    with pytest.raises(InputError) as error:
+    with pytest.raises(OwnModelError) as error:
         add_model(tmp_path / "tiny.gguf", licence="MIT")
     assert error.value.where == str(tmp_path / "tiny.gguf")
     assert str(folder) not in str(error.value)
@@ -223,7 +232,7 @@ def test_adding_again_does_not_hide_a_damaged_copy(folder: Path, tmp_path: Path)
     source = gguf(tmp_path / "tiny.gguf")
     add_model(source)
     os.truncate(folder / "tiny" / "tiny.gguf", 9)
-    with pytest.raises(InputError, match="models remove tiny"):
+    with pytest.raises(InvalidNameError):
         add_model(source)
 
 
@@ -252,9 +261,9 @@ def test_the_newest_is_used_and_a_name_picks_another(folder: Path, tmp_path: Pat
     again = add_model(tmp_path / "first")
     assert (choose("text").record, again.sha256) == (again, first.sha256)
     sentence_encoder(tmp_path / "other", external=True)
-    with pytest.raises(InputError, match="models remove first"):
+    with pytest.raises(InvalidNameError):
         add_model(tmp_path / "other", name="first")
-    with pytest.raises(InputError, match="--name"):
+    with pytest.raises(InvalidNameError):
         add_model(tmp_path / "first", name="../first")
 
 
@@ -266,7 +275,7 @@ def test_files_that_change_behind_the_record_are_noticed(folder: Path, tmp_path:
     weights.write_bytes(content)
     assert "model.safetensors changed" in cli("models", "show", "small", code=1)
     weights.unlink()
-    with pytest.raises(InputError, match="models remove small"):
+    with pytest.raises(MissingFileError):
         choose("text")
     assert "removed small" in cli("models", "remove", "small")
     assert "no models" in cli("models", "list")
@@ -321,9 +330,9 @@ def test_texts_are_labelled_and_documents_answered_without_a_flag(folder: Path, 
     index = tmp_path / "manual.index"
     assert cli.json("language", "index", tmp_path / "manual.md", "--out", index)["encoder_sha256"] == sha256
     assert cli.json("language", "ask", "charge of the cell", "--index", index)["hybrid"]
-    served = ServedDocuments(index, None)
-    served.close()
-    assert served.title.endswith("with small of your models")
+    front = ChatFront("manual", index, None, None, None)
+    front.close()
+    assert front.encoder == "small"
     # An index keeps its encoder, whatever is newer.
     cli("models", "add", sentence_encoder(tmp_path / "newer"))
     assert cli.json("language", "ask", "charge of the cell", "--index", index)["models"][0]["name"] == "small"
@@ -380,6 +389,6 @@ def test_a_backbone_is_named_in_a_pipeline(folder: Path, tmp_path: Path) -> None
 
 def test_a_file_with_the_name_of_the_record_is_refused(folder: Path, tmp_path: Path) -> None:
     source = gguf(tmp_path / RECORD, licence="MIT")
-    with pytest.raises(InputError, match="Rename that file"):
+    with pytest.raises(OwnModelError):
         add_model(source, name="tiny")
     assert source.is_file() and not own_models() and not list(folder.glob("*"))

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from edgewright.core.archive import unpack
+from edgewright.core.errors import PackageDamagedError
 from edgewright.core.package import MANIFEST, around, package_bytes, parse_package, read_package, write_package
 from edgewright.core.predictor import Predictor
+from edgewright.core.records.package import IntervalSpec
 from edgewright.export.c99_host.host import compile_c99
-from edgewright.export.subject import read_subject
+from edgewright.export.contract import read_subject
 from edgewright.export.targets.c99 import TARGET
-from edgewright.schema.errors import InputError
-from edgewright.schema.package import IntervalSpec
 from runtime_example import INTERVAL, numbers, parts, window_parts
 
 
@@ -60,13 +60,13 @@ def test_predictions_come_with_the_interval_of_their_size(tmp_path: Path) -> Non
 def test_an_interval_that_cannot_be_read_is_refused(change: dict[str, object], words: str) -> None:
     manifest, files = window_parts()
     broken = msgspec.structs.replace(INTERVAL, **change)
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(PackageDamagedError):
         package_bytes(msgspec.structs.replace(manifest, interval=broken), files)
 
 
 def test_labels_have_no_interval() -> None:
     manifest, files = parts()
-    with pytest.raises(InputError, match="an interval of amounts, got one of classification"):
+    with pytest.raises(PackageDamagedError, match="an interval of amounts, got one of classification"):
         package_bytes(msgspec.structs.replace(manifest, interval=INTERVAL), files)
 
 

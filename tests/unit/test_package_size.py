@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgewright.core.errors import DataWarning
 from edgewright.core.package import read_package
+from edgewright.core.records.data import Column, Samples
 from edgewright.monitor.drift.sketch import bins_of
 from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch, unnoticed
 from edgewright.pipeline.config import checked
 from edgewright.pipeline.package.packaging import fit_reference, reference, reference_bytes
 from edgewright.pipeline.run import run_pipeline
-from edgewright.schema.data import Column, Samples
-from edgewright.schema.errors import DataWarning
 
 
 def table(columns: int, rows: int = 80) -> np.ndarray:

@@ -17,11 +17,11 @@ import pytest
 import hostile
 import trace_example as example
 from edgewright.core.formatting import fraction
-from edgewright.schema.race import EntrantRecord, RaceRecord
-from edgewright.schema.trace import Interval, Trace
+from edgewright.core.records.race import EntrantRecord, RaceRecord
+from edgewright.core.records.trace import Interval, Trace
 from edgewright.trace import html
 from edgewright.trace.html import assets, page_html, page_parts
-from edgewright.trace.record import write_trace
+from edgewright.trace.page_model import write_trace
 from edgewright.trace.sections import sections
 
 P = TypeVar("P", bound=msgspec.Struct)
@@ -268,7 +268,7 @@ def test_a_page_is_rendered_without_what_trains(tmp_path: Path) -> None:
     write_trace(change(example.trace(), config={"stages": tables}), record)
     code = (
         "import sys\nfrom pathlib import Path\nfrom edgewright.trace.html import page_html\n"
-        "from edgewright.trace.record import read_trace\nhtml = page_html(read_trace(Path(sys.argv[1])))\n"
+        "from edgewright.trace.page_model import read_trace\nhtml = page_html(read_trace(Path(sys.argv[1])))\n"
         "assert all(f'{name}(' in html for name in ('SimpleImputer', 'MinMaxScaler', 'SelectKBest'))\n"
         "print([name for name in ('sklearn', 'scipy', 'jax', 'pandas', 'polars') if name in sys.modules])"
     )

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from edgewright.core.errors import InputError, OutputError
 from edgewright.data import row_spool
 from edgewright.data.row_spool import Spool
 from edgewright.pipeline import fitting
@@ -18,7 +19,6 @@ from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.preprocessing.impute import Impute
 from edgewright.preprocessing.scale import Scale
-from edgewright.schema.errors import InputError, OutputError
 from edgewright.training.rows import by_blocks
 
 ROWS, COLUMNS, FILES = 1200, 4, 3

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from cli_runner import Cli
+from edgewright.core.errors import InputError
 from edgewright.pipeline.config import checked
 from edgewright.pipeline.run import run_pipeline
-from edgewright.schema.errors import InputError
 
 LABELS = ("blue", "green", "red")
 CONVOLUTIONS = (

@@ -18,16 +18,17 @@ from rich.console import Console
 from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.errors import InputError, OptionFormatError
 from edgewright.core.predictor import load
+from edgewright.core.records.compress import CompressRecord, CompressRow
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.pipeline import Pipeline
-from edgewright.pipeline.run_folder.listener import Listener
-from edgewright.pipeline.run_folder.provenance import read_record
-from edgewright.schema.compress import CompressRecord, CompressRow
-from edgewright.schema.errors import InputError
+from edgewright.pipeline.run_folder.journal import Listener
+from edgewright.pipeline.run_folder.store import read_record
+from edgewright.trace.blocks.terminal import blocks_parts
 from edgewright.trace.page import Terminal, page_of
-from edgewright.trace.views.compress import compress_parts
+from edgewright.trace.views.reports import compress_blocks
 from edgewright.workflows.compression.forms import Maker
 from edgewright.workflows.compression.subject import Pruning, Wanted, open_run, read_drop, read_pruning
 from edgewright.workflows.compression.subject import names as foretold
@@ -86,7 +87,7 @@ def test_names_of_forms_keep_their_words_on_a_narrow_terminal(
     record = everything[1]
     printed = io.StringIO()
     console = Console(width=width, file=printed)
-    for part in compress_parts(record, page_of(Terminal())):
+    for part in blocks_parts(compress_blocks(record), page_of(Terminal())):
         console.print(part)
     lines = printed.getvalue().splitlines()
     assert max(map(len, lines)) <= width
@@ -358,10 +359,10 @@ def test_words_of_the_command_line() -> None:
     assert read_drop("0.5%") == pytest.approx(0.005) and read_drop("0.02") == 0.02
     assert read_pruning("structured:0.5") == Pruning("structured", 0.5)
     for text in ("structured", "magnitude:1", "units:0.5", "magnitude:x"):
-        with pytest.raises(InputError, match="--prune"):
+        with pytest.raises(OptionFormatError, match="--prune"):
             read_pruning(text)
     for text in ("much", "-1%", "300%", "nan"):
-        with pytest.raises(InputError, match="--max-drop"):
+        with pytest.raises(OptionFormatError, match="--max-drop"):
             read_drop(text)
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.cli.main import run
+from edgewright.core.errors import MissingFileError
 from edgewright.core.package import read_package
-from edgewright.pipeline.run_folder import provenance
-from edgewright.pipeline.run_folder.provenance import Remembered, read_record, remembered
-from edgewright.schema.errors import InputError
+from edgewright.pipeline.run_folder import store
+from edgewright.pipeline.run_folder.store import Remembered, read_record, remembered
 from edgewright.workflows.proof.workflow import prove_place
 from small_pipeline import rows, write_rows, write_toml
 
@@ -90,7 +90,7 @@ def test_data_that_have_changed_are_said_to_be_others(folder: Path, tmp_path: Pa
 def test_a_folder_without_a_record_remembers_nothing(tmp_path: Path) -> None:
     known = remembered(tmp_path)
     assert known == Remembered() and known.data_location() is None and not known.changed("abc")
-    with pytest.raises(InputError, match="no such file or folder"):
+    with pytest.raises(MissingFileError, match="no such file or folder"):
         Remembered(str(tmp_path / "gone")).data_location()
 
 
@@ -98,9 +98,9 @@ def test_data_that_moved_with_the_folder_of_their_run_are_found(tmp_path: Path) 
     before, after = tmp_path / ".job-1.tmp", tmp_path / "job"
     (after / "words" / "recordings").mkdir(parents=True)
     (after / "run").mkdir()
-    location = provenance._moved(str(before / "words" / "recordings"), after / "run")
+    location = store._moved(str(before / "words" / "recordings"), after / "run")
     assert location == str(after / "words" / "recordings")
     gone = str(before / "others")
-    assert provenance._moved(gone, after / "run") == gone
-    assert provenance._moved("s3://bucket/words", after / "run") == "s3://bucket/words"
-    assert provenance._moved("", after / "run") == ""
+    assert store._moved(gone, after / "run") == gone
+    assert store._moved("s3://bucket/words", after / "run") == "s3://bucket/words"
+    assert store._moved("", after / "run") == ""

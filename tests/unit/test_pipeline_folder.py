@@ -13,10 +13,17 @@ from typing import Any
 
 import pytest
 
+from edgewright.core.errors import InputError, OutputError, RunError
 from edgewright.pipeline.run_folder import folder as folders
-from edgewright.pipeline.run_folder.folder import free_name, new_run_folder, work_folder
-from edgewright.pipeline.run_folder.stopped_work import FINISHED_EPOCHS, last_stopped, remove_stopped, stopped_folders
-from edgewright.schema.errors import InputError, OutputError
+from edgewright.pipeline.run_folder.folder import (
+    FINISHED_EPOCHS,
+    free_name,
+    last_stopped,
+    new_run_folder,
+    remove_stopped,
+    stopped_folders,
+    work_folder,
+)
 from small_pipeline import names
 from support import ended_process
 
@@ -88,9 +95,9 @@ def test_a_full_disk_is_an_output_error_and_other_errors_stay_what_they_are(tmp_
 
 def test_a_parent_that_is_a_file_is_bad_input(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"expected a folder that can be written, got File exists.*--out"):
+    with pytest.raises(RunError, match=r"expected a folder that can be written, got File exists.*--out"):
         fill(tmp_path / "file", "x")
-    with pytest.raises(InputError, match=r"got Not a directory"):
+    with pytest.raises(RunError, match=r"got Not a directory"):
         fill(tmp_path / "file" / "runs", "x")
 
 
@@ -156,7 +163,7 @@ GO_ON = """
 import sys
 from pathlib import Path
 from edgewright.pipeline.run_folder.folder import new_run_folder
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import InputError
 parent, stopped = map(Path, sys.argv[1:])
 print("ready", flush=True)
 sys.stdin.readline()
@@ -184,7 +191,7 @@ def test_of_processes_that_go_on_at_once_one_does(tmp_path: Path) -> None:
         while sum(process.poll() is None for process in processes) > 1 and time.monotonic() < deadline:
             time.sleep(0.01)
         assert stopped_folders(tmp_path, "pump", FINISHED_EPOCHS) == []
-        with pytest.raises(InputError, match=r"expected a run, got one that another process goes on with .*Wait"):
+        with pytest.raises(RunError, match=r"expected a run, got one that another process goes on with .*Wait"):
             last_stopped(tmp_path, "pump", FINISHED_EPOCHS, "a run")
         remove_stopped(tmp_path, "pump", FINISHED_EPOCHS)
         outputs = sorted(process.communicate("\n" if process.poll() is None else None)[0] for process in processes)

@@ -9,7 +9,7 @@ import pytest
 
 from edgewright.core.package import read_package
 from edgewright.core.predictor import load
-from edgewright.schema.trace import LayerTrace
+from edgewright.core.records.trace import LayerTrace
 
 if TYPE_CHECKING:
     from conftest import Lesson

@@ -14,6 +14,9 @@ from sklearn.preprocessing import StandardScaler
 
 from edgewright import Pipeline
 from edgewright.core.catalogue import find, listing
+from edgewright.core.errors import InputError, PipelineError
+from edgewright.core.records.config import ModelConfig, TrainingConfig
+from edgewright.core.records.data import Column, DataSet, Recording, Samples
 from edgewright.data.samples import cut
 from edgewright.features.select import Select
 from edgewright.features.spectral import Spectral
@@ -25,9 +28,6 @@ from edgewright.pipeline.step_tables import step_tables
 from edgewright.preprocessing.fill import Fill
 from edgewright.preprocessing.filter import Filter
 from edgewright.preprocessing.scale import Scale
-from edgewright.schema.config import ModelConfig, TrainingConfig
-from edgewright.schema.data import Column, DataSet, Recording, Samples
-from edgewright.schema.errors import InputError
 from edgewright.workflows.model import Model
 from small_pipeline import run_small
 
@@ -122,7 +122,7 @@ def test_every_model_gives_the_tables_that_build_it(kind: str, task: str) -> Non
     ([("scale", Scale()), ("model", _network(schedule="mine"))], False, "a model that a configuration describes"),
 ])  # fmt: skip
 def test_what_a_configuration_would_silently_change_is_refused(steps: list[Any], window: bool, text: str) -> None:
-    with pytest.raises(InputError, match=text) as caught:
+    with pytest.raises(PipelineError, match=text) as caught:
         step_tables(steps, _samples(window))
     assert "\n" not in str(caught.value)
 
@@ -131,7 +131,7 @@ def test_a_stage_of_ones_own_is_not_taken_for_the_one_it_is_made_of() -> None:
     class Shifted(Scale):
         pass
 
-    with pytest.raises(InputError, match=r"expected Scale, got Shifted - at Pipeline.run, step 'mine'"):
+    with pytest.raises(PipelineError, match=r"expected Scale, got Shifted - at Pipeline.run, step 'mine'"):
         step_tables([("mine", Shifted()), ("model", Linear())], _samples())
 
 

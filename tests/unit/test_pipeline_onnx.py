@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from edgewright import Pipeline
 from edgewright.core.engines.onnxruntime import open_session
 from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.records.network import Value
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.plan import data_plan
 from edgewright.pipeline.run_folder.folder import judged_of
-from edgewright.schema.graph import Value
 
 if TYPE_CHECKING:
     from conftest import Lesson

@@ -10,14 +10,13 @@ import numpy as np
 import pytest
 
 from edgewright.compression.int8 import quantise
-from edgewright.core.integer.reader import marked
+from edgewright.core.integer.network import marked
+from edgewright.core.records.network import Rounding
+from edgewright.core.records.proof import ProofRecord
 from edgewright.proof.form import BYTES, Form
-from edgewright.schema.integer import Rounding
-from edgewright.schema.proof import ProofRecord
 from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import Subject, forms_of, tflm
-from edgewright.workflows.proof.rows import Chosen
-from edgewright.workflows.proof.subject import subject_of
+from edgewright.workflows.proof.subject import Chosen, subject_of
 from integer_layers import need_litert, need_tflm
 from integer_networks import picture, samples_of
 from proof_example import fitted, form_of, proven, subject, with_constants

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgewright.core.errors import CheckFailedError, EdgewrightError, InputError
 from edgewright.core.predictor import load
+from edgewright.core.records.trace import EpochRecord
 from edgewright.models.network import NetworkClassifier
 from edgewright.pipeline.config import parse, read_config
 from edgewright.pipeline.run import run_pipeline
-from edgewright.pipeline.run_folder.listener import Listener
-from edgewright.schema.errors import CheckFailedError, EdgewrightError, InputError
-from edgewright.schema.trace import EpochRecord
-from edgewright.trace.record import read_trace
+from edgewright.pipeline.run_folder.journal import Listener
+from edgewright.trace.page_model import read_trace
 from small_pipeline import ROWS, Cancels, names, rows, run_small, write_rows, write_toml
 
 # Protocol 2 and later begin with this byte; a file of ours never does.

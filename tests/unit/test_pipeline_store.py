@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewright import Pipeline
+from edgewright.core.errors import InputError
+from edgewright.pipeline.fitting import graph_of
 from edgewright.pipeline.run_folder.store import INDEX, STORE_VERSION, Arrays, load_fitted, pack, unpack
-from edgewright.pipeline.whole_graph import graph_of
-from edgewright.schema.errors import InputError
 from small_pipeline import run_small
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from edgewright import Pipeline
+from edgewright.core.records.data import Floats
 from edgewright.features.statistics import MEASURES
 from edgewright.pipeline import fitting
 from edgewright.pipeline.config import parse, read_config
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.plan import data_plan, parts
 from edgewright.pipeline.run import RunResult, run_pipeline
-from edgewright.schema.data import Floats
 from small_pipeline import run_small
 
 if TYPE_CHECKING:

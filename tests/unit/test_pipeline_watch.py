@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from benchmarks import WATCH
 
 from edgewright.cli.main import run
+from edgewright.core.errors import CheckFailedError
 from edgewright.pipeline.config import read_config
 from edgewright.profiles.catalogue import load_profile
-from edgewright.schema.errors import CheckFailedError
-from edgewright.workflows.estimation.workflow import estimate_place
+from edgewright.workflows.estimation import estimate_place
 from edgewright.workflows.proof.workflow import prove_place
 from support import left_out, shared_data
 
@@ -24,12 +25,12 @@ FLASH_BYTES, RAM_BYTES = 34_000, 10_000
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("watch")
     changes = [part for change in SHORT for part in ("--set", change)]
-    assert run(["run", "watch", "--data", str(shared_data("har-wisdm-watch")), "--out", str(out), *changes]) == 0
+    assert run(["run", WATCH, "--data", str(shared_data("har-wisdm-watch")), "--out", str(out), *changes]) == 0
     return out / "watch"
 
 
 def test_people_who_evaluate_are_named() -> None:
-    config = read_config("watch")
+    config = read_config(WATCH)
     assert len(config.split.test_groups) == 9
     assert config.device.profile == "cortex-m4"
 
@@ -52,7 +53,7 @@ def test_the_whole_program_fits(folder: Path, tmp_path: Path, monkeypatch: pytes
         footprint = estimate_place(folder, load_profile("cortex-m4"), compiled=True)[0].footprint
     except CheckFailedError as error:
         left_out(str(error))
-    window = read_config("watch").window
+    window = read_config(WATCH).window
     assert window is not None
     assert footprint.flash.how == "compiled" and footprint.flash.value <= FLASH_BYTES
     assert footprint.ram.value - 3 * 4 * window.samples <= RAM_BYTES

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
+from edgewright.core.errors import InputError
 from edgewright.core.predictor import load
 from edgewright.pipeline.config import parse
 from edgewright.pipeline.run import run_pipeline
-from edgewright.schema.errors import InputError
 from support import shared_data
 
 if TYPE_CHECKING:

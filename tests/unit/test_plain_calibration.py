@@ -19,8 +19,8 @@ from edgewright.models.neighbours import Neighbours
 from edgewright.models.rules import Rules
 from edgewright.models.tree import Tree
 from edgewright.pipeline.config import checked
+from edgewright.pipeline.fitting import graph_of
 from edgewright.pipeline.run import RunResult, run_pipeline
-from edgewright.pipeline.whole_graph import graph_of
 from edgewright.workflows.proof.workflow import prove_place
 
 KINDS = (Linear, Boosting, KernelMachine, ExtraTrees, Tree, Rules, Neighbours)

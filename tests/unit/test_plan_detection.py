@@ -8,6 +8,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from edgewright.core.errors import PlanError
+from edgewright.core.records.fleet import Plan, Release, Stage
 from edgewright.fleet.protocol.plans.detection import (
     ABSENT,
     BY_SIZE,
@@ -21,10 +23,7 @@ from edgewright.fleet.protocol.plans.detection import (
     tolerated,
     watched_s,
 )  # fmt: skip
-from edgewright.fleet.protocol.plans.options import PlanOptions, complete, make_plan, preview_of
-from edgewright.fleet.protocol.plans.validation import check_new
-from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_plan import Plan, Release, Stage
+from edgewright.fleet.protocol.plans.options import PlanOptions, check_new, complete, make_plan, preview_of
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -134,9 +133,9 @@ def test_stages_and_watch_last_as_long_as_the_fault_needs(within: float) -> None
 
 def test_a_plan_that_is_too_quick_for_what_it_shall_find_is_refused() -> None:
     quick = (Stage(name="all", percent=100.0, dwell=HOUR),)
-    with pytest.raises(InputError, match=r"at least 25 h, to find faults that show within 1 d.*1 h.*stage 'all'"):
+    with pytest.raises(PlanError, match=r"at least 25 h, to find faults that show within 1 d.*1 h.*stage 'all'"):
         complete(PlanOptions(stages=quick, find_within=DAY), 10)
-    with pytest.raises(InputError, match="the watch after the end"):
+    with pytest.raises(PlanError, match="the watch after the end"):
         complete(PlanOptions(watch=HOUR, find_within=DAY), 10)
     assert complete(PlanOptions(stages=quick), 10).stages == quick
 

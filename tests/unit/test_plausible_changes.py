@@ -7,11 +7,11 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from edgewright.core.records.config import WindowConfig
+from edgewright.core.records.data import Column, DataSet, Floats, Recording, Samples
 from edgewright.data.samples import cut
 from edgewright.data.sensor_kinds import axis_pairs, kind_of, sensors_of
-from edgewright.pipeline.evaluation.plausible_changes import plausible_changes
-from edgewright.schema.config import WindowConfig
-from edgewright.schema.data import Column, DataSet, Floats, Recording, Samples
+from edgewright.pipeline.evaluation.robustness import plausible_changes
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 import pytest
 
+from edgewright.core.errors import StageSettingsError
 from edgewright.preprocessing import normalise
-from edgewright.schema.errors import InputError
 from stage_examples import unfitted
 
 build = partial(unfitted, samples=64, names=("left", "right"), unit="1")
@@ -48,5 +48,5 @@ def test_silence_stays_quiet_and_a_channel_that_is_always_silent_stays_0() -> No
 
 
 def test_to_leave_everything_as_it_is_is_no_stage() -> None:
-    with pytest.raises(InputError, match="a level or the spread"):
+    with pytest.raises(StageSettingsError):
         build(normalise.STAGE, {"level": "keep", "spread": False})

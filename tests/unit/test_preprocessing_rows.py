@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
+from edgewright.core.errors import StageSettingsError
 from edgewright.preprocessing import impute, scale, units
 from edgewright.preprocessing.impute import medians
-from edgewright.schema.errors import InputError
 from stage_examples import run_graph, unfitted
 
 Estimator = Any  # scikit-learn carries no types
@@ -49,7 +49,7 @@ def test_impute_of_windows_fills_a_channel_from_all_its_samples() -> None:
 
 def test_impute_names_the_column_that_is_always_missing(holes: Floats) -> None:
     holes[:, 1] = np.nan
-    with pytest.raises(InputError, match="column pressure"):
+    with pytest.raises(StageSettingsError, match="column pressure"):
         unfitted(impute.STAGE, {}, names=("a", "pressure", "c")).fit(holes)
     constant = unfitted(impute.STAGE, {"strategy": "constant", "value": 5.0}, names=("a", "pressure", "c"))
     np.testing.assert_array_equal(constant.fit_transform(holes)[:, 1], 5.0)
@@ -75,7 +75,7 @@ def test_scikit_learns_own_scalers_can_be_emitted(holes: Floats, peer: Estimator
 def test_scikit_learns_own_imputer_can_be_emitted_without_indicators(holes: Floats) -> None:
     peer = SimpleImputer().fit(holes)
     np.testing.assert_allclose(run_graph(peer, holes), peer.transform(holes), rtol=1e-6)
-    with pytest.raises(InputError, match="indicator"):
+    with pytest.raises(StageSettingsError, match="indicator"):
         run_graph(SimpleImputer(add_indicator=True).fit(holes), holes)
 
 
@@ -97,7 +97,7 @@ def test_clip_limits_what_training_did_not_see() -> None:
     far = np.asarray([[-100.0], [100.0], [np.nan]], np.float32)
     y = unfitted(scale.STAGE, {"clip": 0.5}, names=("a",)).fit(X).transform(far)
     np.testing.assert_array_equal(y, [[-0.5], [1.5], [np.nan]])
-    with pytest.raises(InputError, match="low below high"):
+    with pytest.raises(StageSettingsError):
         unfitted(scale.STAGE, {"clip": [1.0, 1.0]}, names=("a",))
 
 
@@ -134,7 +134,7 @@ def test_axis_map_moves_and_mirrors_named_channels_only() -> None:
     ],
 )
 def test_impossible_units_are_refused(table: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(StageSettingsError, match=message):
         unfitted(units.STAGE, table, names=("a", "b", "c"))
 
 

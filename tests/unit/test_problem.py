@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+from benchmarks import HAPT
 
+from edgewright.core.records.config import WindowConfig
 from edgewright.pipeline.config import read_config
 from edgewright.race.problem import folds, problem_of_pipeline
-from edgewright.schema.config import WindowConfig
-from edgewright.search.ladder.setup import problem_and_config
+from race_problems import problem_of
 from support import shared_data
 
 
@@ -26,8 +28,8 @@ def _table(path: Path, rows: int, group: bool = False) -> str:
 
 
 def test_groups_stay_whole_and_every_sample_judges_once(tmp_path: Path) -> None:
-    table = {"target": "label", "group": "person", "time": "time"}
-    problem = problem_and_config(_table(tmp_path / "a.csv", 200, group=True), table)[0]
+    table: dict[str, Any] = {"target": "label", "group": "person", "time": "time"}
+    problem = problem_of(_table(tmp_path / "a.csv", 200, group=True), **table)[0]
     assert (problem.by, problem.units.max() + 1, problem.task, problem.classes) == (
         "group", 4, "classification", ("off", "on"),
     )  # fmt: skip
@@ -40,16 +42,16 @@ def test_groups_stay_whole_and_every_sample_judges_once(tmp_path: Path) -> None:
 
 
 def test_days_are_kept_where_there_is_only_time(tmp_path: Path) -> None:
-    table = {"target": "label", "time": "time", "ignore": ["person"]}
-    problem = problem_and_config(_table(tmp_path / "a.csv", 200), table)[0]
+    table: dict[str, Any] = {"target": "label", "time": "time", "ignore": ["person"]}
+    problem = problem_of(_table(tmp_path / "a.csv", 200), **table)[0]
     assert problem.by == "day"
     assert problem.units.tolist() == (np.arange(200) // 24).tolist()
 
 
 def test_few_days_become_blocks_and_windows_never_overlap_across(tmp_path: Path) -> None:
-    table = {"target": "label", "time": "time", "ignore": ["person"]}
+    table: dict[str, Any] = {"target": "label", "time": "time", "ignore": ["person"]}
     window = WindowConfig(samples=8, step=2, within="recording")
-    problem = problem_and_config(_table(tmp_path / "a.csv", 90), table, window=window)[0]
+    problem = problem_of(_table(tmp_path / "a.csv", 90), window, **table)[0]
     assert problem.by == "block"
     starts = problem.samples.starts
     for fold in folds(problem, 5):
@@ -57,8 +59,8 @@ def test_few_days_become_blocks_and_windows_never_overlap_across(tmp_path: Path)
 
 
 def test_rows_without_time_keep_the_mix_of_classes(tmp_path: Path) -> None:
-    table = {"target": "label", "ignore": ["person", "time"]}
-    problem = problem_and_config(_table(tmp_path / "a.csv", 100), table, by="row")[0]
+    table: dict[str, Any] = {"target": "label", "ignore": ["person", "time"]}
+    problem = problem_of(_table(tmp_path / "a.csv", 100), **table)[0]
     assert problem.by == "row"
     shares = [float((problem.y[fold.test] == "on").mean()) for fold in folds(problem, 5)]
     assert max(shares) - min(shares) <= 0.1
@@ -67,7 +69,7 @@ def test_rows_without_time_keep_the_mix_of_classes(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.needs_data
 def test_people_of_the_test_are_never_among_the_samples() -> None:
-    config = read_config("hapt", ())
+    config = read_config(HAPT, ())
     problem = problem_of_pipeline(config, str(shared_data("har-hapt")))
     assert problem.held_out == config.split.test_groups
     assert problem.samples.groups is not None
@@ -76,7 +78,7 @@ def test_people_of_the_test_are_never_among_the_samples() -> None:
 
 
 def test_one_file_of_several_people_holds_some_of_them_back(tmp_path: Path) -> None:
-    config = read_config("hapt", ())
+    config = read_config(HAPT, ())
     data = {
         "kind": "csv", "path": _table(tmp_path / "a.csv", 100, group=True), "target": "label", "group": "person",
         "time": "time",

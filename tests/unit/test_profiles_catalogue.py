@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgewright.core.errors import InputError, ProfileError, UnknownNameError
+from edgewright.core.records.footprint import Footprint, Spread
+from edgewright.core.records.trace import BudgetRow, DeviceRecord
 from edgewright.profiles.catalogue import FOLDER, figures, listing, load_profile
-from edgewright.profiles.cores import core
-from edgewright.profiles.footprint import MICRO_CODE, SYSTEM_CODE, Load, estimate, on_system, takes_programs
+from edgewright.profiles.footprint import MICRO_CODE, SYSTEM_CODE, Load, core_of, estimate, on_system, takes_programs
 from edgewright.profiles.rules import load_rules
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.footprint import Footprint, Spread
-from edgewright.schema.trace import BudgetRow, DeviceRecord
 
 UNITS = {
     "flash": "B", "ram": "B", "clock": "Hz", "macs_float": "cycles", "macs_int8": "cycles",
@@ -61,7 +60,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     assert load_profile(str(path)).name == "board"
     path.write_text("version = 1\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
     assert load_profile(str(path)).version == 1
-    with pytest.raises(InputError, match=r"got no such file - at absent\.toml"):
+    with pytest.raises(ProfileError, match=r"got no such file - at absent\.toml"):
         load_profile("absent.toml")
 
 
@@ -110,7 +109,7 @@ def test_accelerators_have_rules_and_cores_coefficients(name: str) -> None:
         assert load_rules(accelerator.rules).operators
         assert accelerator.source.startswith(KINDS)
     if takes_programs(profile):
-        assert core(profile.estimated_as or profile.core).instructions
+        assert core_of(profile.estimated_as or profile.core).instructions
     for region in profile.regions:
         assert region.bytes > 0
 
@@ -135,19 +134,19 @@ def test_ones_own_board_inherits_and_replaces(tmp_path: Path) -> None:
 def test_cycles_and_unknown_parents_are_refused(tmp_path: Path) -> None:
     for name, parent in (("a", "b.toml"), ("b", "a.toml"), ("c", "cortex-m44"), ("d", "absent.toml")):
         (tmp_path / f"{name}.toml").write_text(f'name = "{name}"\ninherits = "{parent}"\n', encoding="utf-8")
-    with pytest.raises(InputError, match="a -> b -> a"):
+    with pytest.raises(ProfileError, match="a -> b -> a"):
         load_profile(str(tmp_path / "a.toml"))
     with pytest.raises(UnknownNameError, match="Did you mean 'cortex-m4'"):
         load_profile(str(tmp_path / "c.toml"))
-    with pytest.raises(InputError, match=r"absent\.toml"):
+    with pytest.raises(ProfileError, match=r"absent\.toml"):
         load_profile(str(tmp_path / "d.toml"))
     (tmp_path / "e.toml").write_text('name = "e"\ninherits = 3\n', encoding="utf-8")
-    with pytest.raises(InputError, match="the name of a profile, got 3"):
+    with pytest.raises(ProfileError, match="the name of a profile, got 3"):
         load_profile(str(tmp_path / "e.toml"))
 
 
 def test_absent_file() -> None:
-    with pytest.raises(InputError, match="expected a device profile"):
+    with pytest.raises(ProfileError, match="expected a device profile"):
         load_profile("absent.toml")
 
 
@@ -200,7 +199,7 @@ def test_a_small_device_needs_a_core_of_which_something_is_known(tmp_path: Path)
         text += f'\n[{key}]\nvalue = {value}\nunit = "{unit}"\nsource = "a data sheet"\n'
     path = tmp_path / "avr.toml"
     path.write_text(text)
-    with pytest.raises(InputError, match=r"got instruction_set 'avr5' - at .*avr\.toml\. Add .*estimated_as = "):
+    with pytest.raises(ProfileError, match=r"got instruction_set 'avr5' - at .*avr\.toml\. Add .*estimated_as = "):
         load_profile(str(path))
     path.write_text('estimated_as = "cortex-m0plus"\n' + text)
     assert takes_programs(load_profile(str(path)))

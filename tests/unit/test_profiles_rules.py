@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from edgewright.core.errors import UnknownNameError
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.rules import (
     CHECKED,
@@ -13,7 +14,6 @@ from edgewright.profiles.rules import (
     listing,
     load_rules,
 )
-from edgewright.schema.errors import UnknownNameError
 
 
 def op(name: str, dtype: str = "int8", **more: object) -> Operator:

@@ -11,20 +11,20 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgewright.core.input.input_ranges import flagged
+from edgewright.core.errors import StoppedError
+from edgewright.core.input.samples import flagged
 from edgewright.core.prediction.executor import compile_graph
-from edgewright.graph.mask import without_mask
+from edgewright.graph.builder import without_mask
 from edgewright.proof.form import PROBABILITIES, RANDOM_BYTES, Form, Samples, Stages, ToleranceReference
 from edgewright.proof.tolerance import EXTREME, allowed, perturbed_synthetic_readings, wide_digits
-from edgewright.schema.errors import StoppedError
 from edgewright.workflows.proof import comparison
 from edgewright.workflows.proof.adversarial import MAX_ROWS, _either_side, with_constructed
 from edgewright.workflows.proof.comparison import measure_tolerance_reference, prove_subject
 from edgewright.workflows.proof.forms import forms_of
 from edgewright.workflows.proof.forms.c99 import c_form
 from edgewright.workflows.proof.forms.integers import drawn_rows, drawn_stage
-from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.stages import boundary_value, first_failing
+from edgewright.workflows.proof.subject import Chosen
 from proof_example import SHAPE, samples, subject
 
 pytestmark = pytest.mark.usefixtures("children_call_c")

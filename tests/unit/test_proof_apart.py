@@ -13,19 +13,18 @@ import numpy as np
 import pytest
 
 from c99_stages import need_compiler
-from edgewright.export.c99_host import apart
+from edgewright.core.errors import StoppedError
+from edgewright.core.records.proof import ProofRecord
+from edgewright.export.c99_host import host
 from edgewright.models.forest import Forest
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.proof.form import FLAGS, PROBABILITIES
-from edgewright.schema.errors import StoppedError
-from edgewright.schema.proof import ProofRecord
 from edgewright.workflows.proof.adversarial import with_constructed
 from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import Subject
 from edgewright.workflows.proof.forms.c99 import c_form
 from edgewright.workflows.proof.forms.graphs import FORMS as GRAPHS
-from edgewright.workflows.proof.rows import Chosen
-from edgewright.workflows.proof.subject import subject_of
+from edgewright.workflows.proof.subject import Chosen, subject_of
 
 pytestmark = pytest.mark.usefixtures("children_call_c")
 
@@ -36,17 +35,17 @@ def _endless() -> None:
 
 
 def test_a_result_comes_back_and_a_crash_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert np.array_equal(apart.run_apart(lambda: np.arange(3)), [0, 1, 2])
+    assert np.array_equal(host.run_apart(lambda: np.arange(3)), [0, 1, 2])
     with pytest.raises(StoppedError, match="the compiled C crashed"):
-        apart.run_apart(lambda: ctypes.string_at(0))
+        host.run_apart(lambda: ctypes.string_at(0))
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
-        apart.run_apart(lambda: 1 // 0)
-    monkeypatch.setattr(apart, "LIMIT_S", 1)
+        host.run_apart(lambda: 1 // 0)
+    monkeypatch.setattr(host, "LIMIT_S", 1)
     with pytest.raises(StoppedError, match="did not end within 1 s of processor time"):
-        apart.run_apart(_endless)
-    monkeypatch.setattr(apart, "_WAIT_S", 0.5)
+        host.run_apart(_endless)
+    monkeypatch.setattr(host, "_WAIT_S", 0.5)
     with pytest.raises(StoppedError, match="gave no answer"):
-        apart.run_apart(threading.Event().wait)
+        host.run_apart(threading.Event().wait)
 
 
 def test_where_no_copy_of_the_process_can_be_made_the_call_runs_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,12 +53,12 @@ def test_where_no_copy_of_the_process_can_be_made_the_call_runs_in_it(monkeypatc
         raise BlockingIOError("no process left")
 
     monkeypatch.setattr(os, "fork", full)
-    assert apart.run_apart(os.getpid) == os.getpid()
+    assert host.run_apart(os.getpid) == os.getpid()
 
 
 _IN_ANOTHER = """
 import os, resource, sys, time
-from edgewright.export.c99_host.apart import run_apart
+from edgewright.export.c99_host.host import run_apart
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
 print(run_apart(lambda: resource.getrlimit(resource.RLIMIT_CPU)), flush=True)
 run_apart(lambda: (print(os.getpid(), flush=True), time.sleep(300)))

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from edgewright.core.errors import InputError, StoppedError
+from edgewright.core.records.proof import Numbers, PairRecord
 from edgewright.proof.form import (
     BYTES,
     LABEL,
@@ -26,8 +28,6 @@ from edgewright.proof.pair import compare
 from edgewright.proof.prove import ProofResult, common_form, prove
 from edgewright.proof.stage import stage_order
 from edgewright.proof.tolerance import allowed, last_digits, perturbed_readings, spreads
-from edgewright.schema.errors import InputError, StoppedError
-from edgewright.schema.proof import Numbers, PairRecord
 
 N = 40
 RNG = np.random.default_rng(1)

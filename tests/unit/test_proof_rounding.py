@@ -9,6 +9,8 @@ import pytest
 
 from c99_stages import need_compiler
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.data import Floats
+from edgewright.core.records.proof import ProofRecord
 from edgewright.features.spectral import Spectral
 from edgewright.graph.builder import Builder
 from edgewright.models.network import NetworkClassifier
@@ -25,13 +27,10 @@ from edgewright.proof.tolerance import (
     rounded,
     with_perturbed_results,
 )
-from edgewright.schema.data import Floats
-from edgewright.schema.proof import ProofRecord
 from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import Subject, forms_of
 from edgewright.workflows.proof.forms.c99 import Files, c_form
-from edgewright.workflows.proof.rows import Chosen
-from edgewright.workflows.proof.subject import subject_of
+from edgewright.workflows.proof.subject import Chosen, subject_of
 
 pytestmark = pytest.mark.usefixtures("children_call_c")
 

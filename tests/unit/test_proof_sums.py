@@ -8,20 +8,19 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from benchmarks import HAPT
 from numpy.typing import NDArray
 
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.network import Graph
+from edgewright.core.records.proof import ProofRecord
 from edgewright.features.statistics import MEASURES, Moments
-from edgewright.graph.builder import Builder
-from edgewright.graph.formula import Term, largest, mean, reshape, sqrt
+from edgewright.graph.builder import Builder, Term, largest, mean, reshape, sqrt
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
 from edgewright.proof.form import PREDICTION, Form, Samples, Stages
-from edgewright.schema.graph import Graph
-from edgewright.schema.proof import ProofRecord
 from edgewright.workflows.proof.comparison import prove_subject
-from edgewright.workflows.proof.rows import Chosen
-from edgewright.workflows.proof.subject import subject_of
+from edgewright.workflows.proof.subject import Chosen, subject_of
 from edgewright.workflows.proof.workflow import prove_place
 from support import ROOT, shared_data
 
@@ -151,7 +150,7 @@ def test_what_a_sum_loses_before_the_network_is_allowed_behind_it() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("pipeline", "folder", "rows", "changes"),
-    [("hapt", "har-hapt", 200, ()), (str(ROOT / "docs" / "examples" / "digits.toml"), "fsdd", 60, ('synthetic=""',))],
+    [(HAPT, "har-hapt", 200, ()), (str(ROOT / "docs" / "examples" / "digits.toml"), "fsdd", 60, ('synthetic=""',))],
 )
 def test_correct_models_are_proven(
     pipeline: str, folder: str, rows: int, changes: tuple[str, ...], tmp_path: Path

@@ -8,7 +8,7 @@ from itertools import combinations
 import pytest
 from rich.console import Console
 
-from edgewright.schema.proof import AbsentForm, FormRecord, PairRecord, ProofRecord
+from edgewright.core.records.proof import AbsentForm, FormRecord, PairRecord, ProofRecord
 from edgewright.trace.page import Page
 from edgewright.trace.views.proof import matrix, proof_parts
 

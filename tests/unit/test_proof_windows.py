@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgewright.core.input import windows
+from edgewright.core.input.recordings import cut as cut_rows
+from edgewright.core.records.config import WindowConfig
+from edgewright.core.records.data import Column, DataSet, Recording
 from edgewright.data.samples import cut
-from edgewright.schema.config import WindowConfig
-from edgewright.schema.data import Column, DataSet, Recording
 
 
 @pytest.mark.parametrize(("length", "step"), [(4, 2), (5, 5), (7, 3), (6, 1), (3, 5)])
@@ -20,7 +20,7 @@ def test_windows_of_a_run_are_those_of_its_package(length: int, step: int) -> No
     )
     data = DataSet(name="s", columns=(Column(name="a"), Column(name="b")), recordings=recordings, target_name="y")
     learned = cut(data, WindowConfig(samples=length, step=step))
-    answered, starts = windows.cut(values, length, step)
+    answered, starts = cut_rows(values, length, step)
     assert len(answered) > 1
     np.testing.assert_array_equal(learned.X, np.concatenate([answered, -answered]))
     assert learned.starts.tolist() == starts.tolist() * 2

@@ -20,25 +20,20 @@ from cli_runner import Cli
 from denoiser_example import random_denoiser
 from detector_example import SETTINGS, fitted, rows
 from edgewright.core import catalogue
-from edgewright.graph.denoising import write_denoiser
+from edgewright.core.records.data import Column
+from edgewright.core.records.package import WindowSpec
+from edgewright.core.records.proof import Difference, ProofRecord
+from edgewright.graph.restoration import write_restorer
 from edgewright.language.forecasting.selection import ForecastRequest as Wanted
 from edgewright.language.forecasting.selection import fit_forecaster
-from edgewright.language.texts.corpus import read_corpus
-from edgewright.language.texts.training import TextTraining, train_text
 from edgewright.monitor.detector_stream import write_detector
 from edgewright.monitor.forecaster import write_forecaster
-from edgewright.nlp.texts.model_file import write_text_model
-from edgewright.nlp.utterance.model_file import write_language
-from edgewright.nlp.utterance.parse import Understanding
-from edgewright.schema.data import Column
-from edgewright.schema.detector import DetectorSpec, Threshold
-from edgewright.schema.language import OUT_OF_SCOPE, Parsed, Slot
-from edgewright.schema.package import WindowSpec
-from edgewright.schema.proof import Difference, ProofRecord
+from edgewright.monitor.records import DetectorSpec, Threshold
+from edgewright.nlp.records import OUT_OF_SCOPE, Parsed, Slot
+from edgewright.nlp.utterance.parse import Understanding, write_language
 from edgewright.workflows.proof.anomalies import reaching
 from edgewright.workflows.proof.provers import ProofRequest, prover_of
 from edgewright.workflows.proof.provers.language import _left_to_rules, _texts
-from text_example import write_texts
 
 Files = Mapping[str, str]
 Change = Callable[[str], str]
@@ -235,7 +230,7 @@ def test_a_fault_in_the_c_of_a_language_model_is_named(old: str, new: str, stage
 @pytest.mark.slow
 def test_a_denoiser_is_proven_and_a_weight_of_its_c_named(tmp_path: Path) -> None:
     path = tmp_path / "tiny.denoiser"
-    write_denoiser(path, random_denoiser())
+    write_restorer(path, random_denoiser())
 
     def change(text: str) -> str:
         match = re.search(r"static const int8_t \w+\[\d+\] = \{\s*(-?\d+)", text)
@@ -245,33 +240,3 @@ def test_a_denoiser_is_proven_and_a_weight_of_its_c_named(tmp_path: Path) -> Non
     record = proof(path, "stream.c", change)
     assert "stream" in "".join(record.broken)
     named(record, "raw output")
-
-
-@pytest.fixture(scope="module")
-def text_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("texts")
-    how = TextTraining(size=20_000, kinds=("ngram",), words=0)
-    text_model = train_text(read_corpus(write_texts(folder / "manuals")), how, "typing")
-    write_text_model(folder / "typing.text", text_model.spec, text_model.arrays)
-    return folder / "typing.text"
-
-
-@pytest.mark.slow
-def test_a_model_of_text_is_proven(text_model: Path, tmp_path: Path) -> None:
-    data = tmp_path / "typed.txt"
-    data.write_text("Press the pow\nCaf\u00e9", encoding="utf-8")
-    for record in (proof(text_model), proof(text_model, data=str(data))):
-        assert record.passed
-        assert record.forms[1].stages == ("chances", "words")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("old", "new", "stage"),
-    [
-        ("chances[k] *= share", "chances[k] *= 0.999f * share", "chances"),
-        ("chances[k] > chances[best]", "chances[k] >= chances[best]", "words"),
-    ],
-)
-def test_a_fault_in_the_c_of_a_model_of_text_is_named(old: str, new: str, stage: str, text_model: Path) -> None:
-    named(proof(text_model, "text.c", lambda text: text.replace(old, new)), stage)

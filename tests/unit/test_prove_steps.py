@@ -14,21 +14,20 @@ import pytest
 from c99_stages import need_compiler, use_one_compiler
 from cli_runner import Cli
 from edgewright.compression.int8 import quantise
-from edgewright.export.c99_stream.network import write_network_stream_c99
+from edgewright.core.errors import GraphError, InputError
+from edgewright.core.records.network import IntegerNetwork
+from edgewright.core.records.proof import ProofRecord
+from edgewright.export.c99_stream.stream import write_network_stream_c99
 from edgewright.graph.builder import Builder
 from edgewright.graph.streaming import NetworkStream
 from edgewright.models.architecture import architecture
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
-from edgewright.schema.errors import InputError
-from edgewright.schema.integer import IntegerNetwork
-from edgewright.schema.proof import ProofRecord
 from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import Subject
 from edgewright.workflows.proof.forms.steps import EVERY, SAVED
-from edgewright.workflows.proof.rows import Chosen
-from edgewright.workflows.proof.subject import subject_of
+from edgewright.workflows.proof.subject import Chosen, subject_of
 
 CHANNELS, SAMPLES = 3, 12
 X = np.random.default_rng(2).standard_normal((24, CHANNELS, SAMPLES)).astype(np.float32)
@@ -129,7 +128,7 @@ def test_a_network_that_needs_the_whole_window_says_why_it_has_no_steps() -> Non
 def test_real_numbers_are_refused_on_a_stream_of_bytes() -> None:
     one = subject()
     assert one.network is not None
-    with pytest.raises(InputError, match="expected bytes \\(int8\\), got float32"):
+    with pytest.raises(GraphError, match="expected bytes \\(int8\\), got float32"):
         NetworkStream(one.network).push(np.full((2, CHANNELS), np.nan, np.float32))
 
 

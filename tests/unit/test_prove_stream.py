@@ -19,23 +19,22 @@ from edgewright.core.engines import Engine
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package, parse_package, vector_files, write_package
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.data import Column
+from edgewright.core.records.network import Graph
+from edgewright.core.records.proof import Difference, ProofRecord
 from edgewright.export.c99_host.probe import struct_fields
-from edgewright.export.subject import package_subject
+from edgewright.export.contract import package_subject
 from edgewright.export.targets.c99 import TARGET
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.monitor.detector_stream import IN_PACKAGE, detector_bytes
 from edgewright.monitor.detectors import kind
-from edgewright.schema.data import Column
-from edgewright.schema.detector import DetectorSpec, Threshold
-from edgewright.schema.graph import Graph
-from edgewright.schema.proof import Difference, ProofRecord
+from edgewright.monitor.records import DetectorSpec, Threshold
 from edgewright.workflows.detection.fit import learn
 from edgewright.workflows.detection.rows import Stretch
-from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.stream import ANSWERS, EVENTS, MEANS, stream_proof
 from edgewright.workflows.proof.stream_rows import natural_rows
-from edgewright.workflows.proof.subject import subject_of
+from edgewright.workflows.proof.subject import Chosen, subject_of
 from edgewright.workflows.proof.workflow import prove_place
 from runtime_example import classifier, numbers, parts
 from stream_proof_example import COLUMNS, LABELS, SPEC, WINDOW, model, samples

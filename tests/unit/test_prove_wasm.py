@@ -10,12 +10,11 @@ import pytest
 
 from c99_stages import need_compiler
 from edgewright.core.package import Package, parse_package, write_package
-from edgewright.export.contract import find_target, target_names
-from edgewright.export.subject import package_subject
+from edgewright.core.records.proof import Difference, PairRecord, ProofRecord
+from edgewright.export.contract import find_target, package_subject, target_names
 from edgewright.export.targets.c99 import TARGET
 from edgewright.export.web.module import MODULE, compile_wasm
 from edgewright.proof.prove import common_form
-from edgewright.schema.proof import Difference, PairRecord, ProofRecord
 from edgewright.workflows.proof.workflow import prove_place
 from runtime_example import parts
 from stream_proof_example import COLUMNS, LABELS, SPEC, WINDOW, model, samples

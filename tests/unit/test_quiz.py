@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 import lesson_example
-from edgewright.schema.lesson import Question
-from edgewright.schema.trace import Trace
+from edgewright.core.records.trace import Trace
+from edgewright.trace.blocks.records import Question
 from edgewright.trace.questions import quiz
 from edgewright.trace.sections import sections
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -15,27 +16,26 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from edgewright.core.errors import InputError
+from edgewright.core.records.config import DeviceConfig, PipelineConfig, SplitConfig, WindowConfig
+from edgewright.core.records.data import Column, DataSet, Recording
+from edgewright.core.records.race import RaceRecord
 from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.plan import data_plan, parts
 from edgewright.race import heats as sizes
 from edgewright.race import race as engine
-from edgewright.race.contract import FEATURES, WINDOWS, Columns
-from edgewright.race.heats import Heat, HeatFold, Heats
-from edgewright.race.metrics import MOST_UNITS
-from edgewright.race.pipeline_end import entrants_of
-from edgewright.race.problem import Problem, problem_of_training
+from edgewright.race.heats import MOST_UNITS, Heat, HeatFold, Heats
+from edgewright.race.pipeline_end import candidate_name, entrants_of
+from edgewright.race.problem import FEATURES, WINDOWS, Columns, Problem, problem_of_training
 from edgewright.race.race import Race, Standing, shrunk
 from edgewright.race.stage_outputs import StageOutputs
 from edgewright.race.stages import config_of as staged
 from edgewright.race.stages import is_series
-from edgewright.schema.config import DeviceConfig, PipelineConfig, SplitConfig, WindowConfig
-from edgewright.schema.data import Column, DataSet, Recording
-from edgewright.schema.errors import InputError
-from edgewright.schema.race import RaceRecord
+from edgewright.race.variants import add_variants
 from edgewright.trace.sections.race import choice, race_lines
-from edgewright.trace.views.race import shown_race
-from ladder_problems import table
+from edgewright.trace.views.reports import shown_race
+from race_problems import table
 from support import shared_data
 
 PLAIN = ("majority", "threshold", "rules", "linear", "tree", "forest", "boosting")
@@ -369,3 +369,34 @@ def test_samples_of_one_person_are_compared_in_equal_parts_in_their_order(tmp_pa
     assert sizes_of_parts.max() - sizes_of_parts.min() <= 1
     race._groups = np.arange(320) // 7
     assert race.judge_of(np.arange(7, 21)).groups.tolist() == [0] * 7 + [1] * 7
+
+
+def test_a_search_adds_variants_of_each_model(tmp_path: Path) -> None:
+    problem, config, _ = problem_at(table(tmp_path / "rows.csv"))
+    entrants = entrants_of(problem, config)
+    searched = add_variants(entrants, 5, seed=0)
+    assert searched[: len(entrants)] == entrants
+    added = searched[len(entrants) :]
+    counts = Counter(candidate_name(entrant.name) for entrant in added)
+    assert counts == dict.fromkeys(("extra_trees", "forest", "boosting", "small_network", "large_network"), 5) | {
+        "kernel_machine": 3
+    }
+    assert [entrant.name for entrant in add_variants(entrants, 5, seed=0)] == [entrant.name for entrant in searched]
+    assert len({msgspec.json.encode((entrant.config.model, entrant.config.training)) for entrant in added}) == len(
+        added
+    )
+    widths = {tuple(layer["units"] for layer in entrant.config.model.layers) for entrant in added
+              if candidate_name(entrant.name) == "small_network"}  # fmt: skip
+    assert len(widths) > 1 and all(4 <= units <= 64 for layers in widths for units in layers)
+
+
+def test_variants_race_and_may_win(tmp_path: Path) -> None:
+    problem, config, _ = problem_at(table(tmp_path / "rows.csv", kind="product"))
+    boosting = [entrant for entrant in entrants_of(problem, config) if entrant.name == "boosting"]
+    record = Race(problem, add_variants(boosting, 4, seed=0), "cortex-m4").run()
+    assert len(record.entrants) == 5
+    assert record.chosen.startswith("boosting/")
+    chosen, usual = (next(one for one in record.entrants if one.name == name) for name in (record.chosen, "boosting"))
+    assert chosen.title.startswith("boosting, rounds ")
+    assert chosen.score is not None and usual.score is not None
+    assert chosen.score.value > usual.score.value

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from edgewright.core.records.footprint import Footprint, Spread
+from edgewright.core.records.race import EntrantRecord, RaceRecord
+from edgewright.core.records.trace import Interval
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run_folder.journal import Journalling
-from edgewright.schema.footprint import Footprint, Spread
-from edgewright.schema.race import EntrantRecord, RaceRecord
-from edgewright.schema.trace import Interval
 from edgewright.trace.journal import journals, read_progress
 from edgewright.trace.sections.race import race_figure
 

@@ -10,15 +10,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgewright.data.window_views import WindowViews
+from edgewright.core.records.config import ModelConfig, PipelineConfig, TrainingConfig
+from edgewright.core.records.data import Column, DataSet, Floats, Samples
+from edgewright.data.targets import WindowViews
 from edgewright.pipeline.fitting import fit_stages, transformed_by
 from edgewright.pipeline.plan import parts
 from edgewright.race import stage_outputs
 from edgewright.race.problem import Problem
 from edgewright.race.stage_outputs import StageOutputs, digest
-from edgewright.schema.config import ModelConfig, PipelineConfig, TrainingConfig
-from edgewright.schema.data import Column, DataSet, Floats, Samples
-from edgewright.training.augment import augmented
+from edgewright.training.contract import augmented
 
 
 def _problem(X: Floats) -> Problem:

@@ -14,16 +14,16 @@ from benchmarks.estimate.random_networks import odd_networks, random_networks
 from c99_examples import load_together
 from c99_stages import need_compiler
 from edgewright.core.engines.extension import answer_of
-from edgewright.core.integer.fusion import compile_fused
 from edgewright.core.integer.network import run_integer, to_reals, with_rounding
-from edgewright.core.prediction.native_modules import load_module
+from edgewright.core.integer.qdq import compile_fused
+from edgewright.core.prediction.objects import load_module
+from edgewright.core.records.network import IntegerNetwork
 from edgewright.export._extension.build import can_build
 from edgewright.export.c99_code.pipeline import write_network_c99
 from edgewright.export.c99_host.host import FLAGS
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.export.targets.extension import build_extension
 from edgewright.graph.from_tflite_graph import network_graph
-from edgewright.schema.integer import IntegerNetwork
 from integer_layers import LAYERS, litert, need_litert, some, to_tflite
 from integer_networks import in_c
 from support import left_out

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from cli_runner import Cli
 from edgewright.cli.main import run as command
-from edgewright.core.clocks.rates import RateGuard, rate_of
+from edgewright.core.clocks.units import RateGuard, rate_of
+from edgewright.core.errors import RateDiffersError, TimeFormatError
 from edgewright.core.input.samples import to_samples
-from edgewright.core.neighbours.examples import read_samples
+from edgewright.core.neighbours import read_samples
 from edgewright.core.package import package_bytes, parse_package, read_package
 from edgewright.core.prediction_input import answer_rows
 from edgewright.core.predictor import Predictor
+from edgewright.core.records.data import Column, DataSet, Recording
+from edgewright.core.records.package import RecordingColumns
 from edgewright.data.resampling import lowest_rate, one_rate, refuse_other_rates
-from edgewright.schema.data import Column, DataSet, Recording
-from edgewright.schema.errors import InputError
-from edgewright.schema.package import RecordingColumns
 from runtime_example import window_parts
 from small_pipeline import run_small
 
@@ -59,7 +59,7 @@ def _answers(text: str, columns: RecordingColumns | msgspec.UnsetType = COLUMNS)
 )
 def test_rows_at_another_rate_are_refused_before_any_answer(rate: float, got: str, do: str) -> None:
     answers = answer_rows(_predictor(), io.StringIO(_csv(_even(rate))), "new.csv")
-    with pytest.raises(InputError) as error:
+    with pytest.raises(TimeFormatError) as error:
         next(answers)
     assert error.value.expected == "50 rows a second, as in training"
     assert error.value.got == got
@@ -68,17 +68,17 @@ def test_rows_at_another_rate_are_refused_before_any_answer(rate: float, got: st
 
 
 def test_the_recording_at_another_rate_is_named() -> None:
-    with pytest.raises(InputError, match=r"new\.csv, take '1'"):
+    with pytest.raises(TimeFormatError, match=r"new\.csv, take '1'"):
         _answers(_csv(_even(50), _even(100), _even(50)))
 
 
 def test_arrays_frames_and_examples_are_refused_alike(tmp_path: Path) -> None:
     path, manifest = tmp_path / "new.csv", _predictor().manifest
     path.write_text(_csv(_even(100)))
-    with pytest.raises(InputError, match="100 rows a second by 't'"):
+    with pytest.raises(TimeFormatError, match="100 rows a second by 't'"):
         read_samples(path, manifest)
     frame = {"t": _even(100), "x": np.ones(60), "y": np.ones(60)}
-    with pytest.raises(InputError, match="100 rows a second by 't'"):
+    with pytest.raises(TimeFormatError, match="100 rows a second by 't'"):
         to_samples(frame, manifest)
     assert len(to_samples({**frame, "t": _even(50)}, manifest))
 
@@ -120,7 +120,7 @@ def test_another_rate_shows_in_coarse_and_shaken_times(rate: float, written: str
         times = np.sort(times + generator.normal(0, 0.1 / rate, len(times)))
     else:
         times = times[generator.random(len(times)) < 0.95]
-    with pytest.raises(InputError, match="50 rows a second, as in training"):
+    with pytest.raises(TimeFormatError):
         _answers(_csv(times))
 
 
@@ -133,14 +133,14 @@ def test_packages_whose_times_say_no_rate_take_any() -> None:
 def test_a_line_of_units_below_the_header_counts() -> None:
     text = _csv(1000 * _even(50), header="take,t,x,y\n,ms,g,g")
     assert _answers(text) == _answers(_csv(_even(50)))
-    with pytest.raises(InputError, match="100 rows a second"):
+    with pytest.raises(TimeFormatError, match="100 rows a second"):
         _answers(_csv(1000 * _even(100), header="take,t,x,y\n,ms,g,g"))
 
 
 @pytest.mark.parametrize("block", [1, 7, 500])
 def test_a_stream_is_refused_once_its_steps_show_the_rate(block: int) -> None:
     guard, steps, passed = RateGuard(50.0, "t"), np.diff(_even(100, 400)), 0
-    with pytest.raises(InputError):
+    with pytest.raises(TimeFormatError):
         for at in range(0, len(steps), block):
             guard.push(steps[at : at + block])
             passed += block
@@ -190,7 +190,7 @@ def test_rows_that_were_lost_are_scored_as_they_are_predicted() -> None:
             dataset, rate=100.0, recordings=(Recording(name="r", values=values, time=_even(100, len(values))),)
         ),
     ):
-        with pytest.raises(InputError, match="expected 50 rows a second, as in training, got 100 rows a second"):
+        with pytest.raises(TimeFormatError, match="expected 50 rows a second, as in training, got 100 rows a second"):
             refuse_other_rates(other, 50.0)
 
 
@@ -374,7 +374,7 @@ def test_a_rate_that_changes_within_a_recording_is_refused_at_training(parts: tu
     recording = Recording(name="r", values=np.zeros((len(steps), 1), np.float32), time=np.cumsum(steps))
     dataset = DataSet(name="d", columns=(Column(name="x"),), recordings=(recording,))
     assert one_rate([recording]) is None
-    with pytest.raises(InputError, match="one sampling rate in each recording") as error:
+    with pytest.raises(RateDiffersError) as error:
         lowest_rate(dataset)
     assert error.value.where == "d, r"
     assert "Set session in [data]" in error.value.do

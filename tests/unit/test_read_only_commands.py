@@ -25,7 +25,7 @@ from edgewright.cli.folder import FolderOfCommands
 from edgewright.cli.main import run
 from edgewright.fleet.server.api.client import NO_DATABASE
 from edgewright.fleet.server.database import sqlite
-from edgewright.fleet.server.database.serving import SERVING
+from edgewright.fleet.server.database.postgres import SERVING
 from edgewright.studio import pages
 from fleet_servers import Server
 from store_example import event, opened
@@ -46,7 +46,7 @@ READS: dict[str, tuple[str, ...]] = {
 WRITES = {
     "fleet device block", "fleet device deploy", "fleet device rename", "fleet device retire", "fleet device retry",
     "fleet device tag", "fleet device unblock", "fleet enroll", "fleet export", "fleet finish", "fleet init",
-    "fleet key new", "fleet key refresh", "fleet key revoke", "fleet key rotate", "fleet key sign", "fleet key stolen",
+    "fleet key new", "fleet key refresh", "fleet key revoke", "fleet key rotate", "fleet key sign",
     "fleet lift", "fleet operator add", "fleet operator revoke", "fleet practice", "fleet publish", "fleet restore",
     "fleet rollout abort", "fleet rollout confirm", "fleet rollout pause", "fleet rollout promote",
     "fleet rollout resume", "fleet rollout start", "fleet serve", "fleet simulate", "fleet stick init",
@@ -59,8 +59,7 @@ LACKING = {
 }  # fmt: skip
 """Commands that need a database, a device or a finder, and are refused without."""
 PAGES = (
-    "/fleet", "/fleet/attention", "/fleet/versions", "/fleet/new", "/fleet/publish", "/fleet/roll-out",
-    "/fleet/devices", f"/fleet/device/{DEVICE}", f"/fleet/device/{DEVICE}/retry", "/fleet/rollout/none",
+    "/fleet", "/fleet/devices", f"/fleet/device/{DEVICE}", f"/fleet/device/{DEVICE}/retry", "/fleet/rollout/none",
     "/fleet/rollout/none/pause",
 )  # fmt: skip
 

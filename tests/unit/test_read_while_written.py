@@ -14,14 +14,13 @@ import pytest
 from cli_runner import Cli
 from edgewright.cli.commands.device.status import _word
 from edgewright.core import read_only_database
-from edgewright.device.bus.shadow_store import Register, ShadowStore
-from edgewright.device.store import purge, reader
+from edgewright.core.errors import OutputError
+from edgewright.device.store import reader, status
 from edgewright.fleet.device.enrollment import TRUST_FOLDER
 from edgewright.fleet.device.trust.pinned_root import FILE
+from edgewright.fleet.protocol.layout import FleetSettings
 from edgewright.fleet.repository.folder import DATABASE, Fleet
 from edgewright.fleet.server.database import sqlite
-from edgewright.schema.errors import OutputError
-from edgewright.schema.fleet_folder import FleetSettings
 from store_example import event, opened
 
 
@@ -77,7 +76,7 @@ def test_commands_that_read_a_store_read_again_what_changed(tmp_path: Path, medd
     cli("device", "status", "--store", folder, "--check")
     assert not meddler.left
     meddler.let(write)
-    assert purge.patient(folder).quota
+    assert status.patient(folder).quota
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "store"]
 
 
@@ -88,21 +87,11 @@ def test_nobody_who_reads_a_store_gets_what_changed(tmp_path: Path, meddler: Med
         add(tmp_path, "second")
     meddler.let(lambda: add(tmp_path, "more"), times=99)
     with pytest.raises(OutputError, match="stays while it is read"):
-        purge.patient(tmp_path)
+        status.patient(tmp_path)
     assert meddler.left == 99 - read_only_database._ATTEMPTS
     meddler.left = 0
     with pytest.raises(ValueError, match="own"), reader.look(tmp_path):
         raise ValueError("own")
-
-
-def test_shadows_are_read_again_when_they_changed(tmp_path: Path, meddler: Meddler, cli: Cli) -> None:
-    def write(value: bytes) -> None:
-        with closing(ShadowStore(tmp_path)) as store:
-            store.save({"room": {("reported", "t"): Register(len(value), store.origin, value)}})
-
-    write(b"1")
-    meddler.let(lambda: write(b"22"))
-    assert "t = 22" in cli("bus", "show", "--store", tmp_path)
 
 
 def test_the_newest_signature_is_read_again_when_it_changed(tmp_path: Path, meddler: Meddler) -> None:
@@ -166,5 +155,5 @@ def test_a_backup_that_fails_leaves_no_file(tmp_path: Path, meddler: Meddler) ->
     write()
     meddler.let(write, times=99)
     with pytest.raises(OutputError, match="stays while it is read"):
-        sqlite.backup(source, tmp_path / "copy.sqlite")
+        sqlite.copy_file(source, tmp_path / "copy.sqlite")
     assert [path.name for path in tmp_path.iterdir()] == ["fleet.sqlite"]

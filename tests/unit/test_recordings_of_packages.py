@@ -15,18 +15,17 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.core.csv.rows import read_csv
-from edgewright.core.input.recordings import Boundaries, names_of
+from edgewright.core.errors import TimeFormatError
+from edgewright.core.input.recordings import Boundaries, cut, names_of
 from edgewright.core.input.samples import to_samples
-from edgewright.core.input.windows import cut
-from edgewright.core.neighbours.examples import read_examples, read_samples
+from edgewright.core.neighbours import read_examples, read_samples
 from edgewright.core.package import package_bytes, parse_package
 from edgewright.core.prediction_input import answer_rows
 from edgewright.core.predictor import Predictor
+from edgewright.core.records.config import WindowConfig
+from edgewright.core.records.data import DataSet, Recording, TimeUnit
+from edgewright.core.records.package import Manifest, RecordingColumns, WindowSpec
 from edgewright.data.samples import cut as cut_as_in_training
-from edgewright.schema.config import WindowConfig
-from edgewright.schema.data import DataSet, Recording, TimeUnit
-from edgewright.schema.errors import InputError
-from edgewright.schema.package import Manifest, RecordingColumns, WindowSpec
 from edgewright.workflows.detection.rows import watched_of
 from edgewright.workflows.scoring.rows import ScoreRequest, read_labelled
 from runtime_example import window_parts
@@ -231,7 +230,7 @@ def test_clocks_that_cannot_tell_say_nothing(times: list[str], starts: list[int]
 def test_a_column_of_times_that_nobody_can_read_is_refused(unit: TimeUnit, cell: str, expected: str) -> None:
     columns = msgspec.structs.replace(COLUMNS, time_unit=unit)
     text = _csv({**_table(), "t": np.array(["", *[cell] * (sum(LENGTHS) - 1)])})
-    with pytest.raises(InputError) as error:
+    with pytest.raises(TimeFormatError) as error:
         list(answer_rows(_predictor(columns), io.StringIO(text), "new.csv"))
     assert (error.value.expected, error.value.got) == (expected, repr(cell))
     assert error.value.where == "new.csv line 2, column t"
@@ -240,7 +239,7 @@ def test_a_column_of_times_that_nobody_can_read_is_refused(unit: TimeUnit, cell:
     boundaries.starts({"t": np.array(["2024-01-01"])}, 1)
     for _ in range(19):  # a row that was spoilt on its way says nothing
         boundaries.starts({"t": np.array([cell])}, 1)
-    with pytest.raises(InputError):
+    with pytest.raises(TimeFormatError):
         boundaries.starts({"t": np.array([cell])}, 1)
 
 

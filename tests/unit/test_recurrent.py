@@ -14,21 +14,19 @@ from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
 from edgewright.core.engines import get
-from edgewright.core.integer.fusion import compile_fused
+from edgewright.core.errors import Int8Error
 from edgewright.core.integer.network import run_integer, to_integers
-from edgewright.core.integer.qdq import integer_network
-from edgewright.core.kernels.gru import STATE_STEP
+from edgewright.core.integer.qdq import compile_fused, integer_network
+from edgewright.core.kernels.recurrent import STATE_STEP
 from edgewright.core.onnx.reader import read_onnx
-from edgewright.core.operators.recurrent import CELL, WINDOW
+from edgewright.core.operators.shape import CELL, WINDOW
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.network import Graph, Rounding
 from edgewright.graph.builder import Builder
 from edgewright.graph.cost import cost
 from edgewright.graph.extract import float_network
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.architecture import architecture
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
-from edgewright.schema.integer import Rounding
 from integer_layers import litert, need_tflm, tflm, to_tflite
 from integer_networks import samples_of, small
 from support import left_out
@@ -137,7 +135,7 @@ def test_only_the_reset_gate_of_a_gru_keeps_the_bias_of_the_state_apart() -> Non
 
 @pytest.mark.parametrize("layer", [LSTM, GRU], ids=str)
 def test_a_window_of_huge_numbers_is_refused_in_a_line(layer: dict[str, object]) -> None:
-    with pytest.raises(InputError, match=r"sums of products within 32 bits.*Scale what goes into the layer"):
+    with pytest.raises(Int8Error, match=r"sums of products within 32 bits.*Scale what goes into the layer"):
         integer_network(quantise(network(layer), X * np.float32(1e6)))
 
 

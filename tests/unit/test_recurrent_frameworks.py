@@ -16,20 +16,18 @@ from numpy.typing import NDArray
 
 from c99_stages import need_compiler, use_one_compiler
 from edgewright.compression.int8 import quantise
-from edgewright.core.integer.fusion import compile_fused
+from edgewright.core.errors import OnnxError
 from edgewright.core.integer.network import run_integer, to_integers
-from edgewright.core.integer.qdq import integer_network
+from edgewright.core.integer.qdq import compile_fused, integer_network
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.graph.streaming import NetworkStream
-from edgewright.schema.errors import InputError
 from edgewright.workflows.compression.subject import open_model
 from edgewright.workflows.proof.comparison import prove_subject
-from edgewright.workflows.proof.rows import Chosen
-from edgewright.workflows.proof.subject import subject_of
+from edgewright.workflows.proof.subject import Chosen, subject_of
 from foreign import absent_forms, answers
 
 MODELS = Path(__file__).resolve().parents[1] / "fixtures" / "recurrent"
@@ -104,7 +102,7 @@ def test_a_loop_that_is_no_gru_is_refused_in_one_line() -> None:
     (loop,) = (node for node in proto.graph.node if node.op_type == "Loop")
     (bent,) = (node for node in loop.attribute[0].g.node if node.op_type == "Tanh")
     bent.op_type = "Relu"
-    with pytest.raises(InputError, match="without branches and loops, got the attribute 'body'"):
+    with pytest.raises(OnnxError, match="without branches and loops, got the attribute 'body'"):
         read_model(proto.SerializeToString())
 
 

@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 
 from c99_stages import need_compiler
 from edgewright.compression.int8 import quantise
+from edgewright.core.errors import GraphError
 from edgewright.core.integer.network import run_integer
 from edgewright.core.integer.qdq import integer_network
+from edgewright.core.records.network import IntegerNetwork, Rounding
 from edgewright.export.c99_host.host import FLAGS, STRICT, compile_c99, context_of
-from edgewright.export.c99_stream.network import write_network_stream_c99
+from edgewright.export.c99_stream.stream import write_network_stream_c99
 from edgewright.graph.builder import Builder
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
 from edgewright.graph.streaming import NetworkStream, steps_of
 from edgewright.models.architecture import architecture
-from edgewright.schema.errors import InputError
-from edgewright.schema.integer import IntegerNetwork, Rounding
 
 SAMPLES, CHANNELS = 24, 3
 CAUSAL = {"kind": "conv1d", "filters": 5, "kernel": 4, "stride": 2, "padding": "causal"}
@@ -85,7 +85,7 @@ def test_every_sample_has_an_answer_and_so_many_bytes_a_unit_stay(name: str, kin
 
 def test_what_needs_the_whole_window_is_named() -> None:
     NETWORKS["flat"] = (EVERY, {"kind": "flatten"})
-    with pytest.raises(InputError, match="reshape - at a network as a stream"):
+    with pytest.raises(GraphError, match="reshape - at a network as a stream"):
         steps_of(network("flat"))
 
 
@@ -158,7 +158,7 @@ def test_a_state_survives_a_power_cut_at_every_byte(name: str, tmp_path: Path, m
             np.testing.assert_array_equal(one.push(x[: 3 * hop]), wanted[:3])
     # Copies of the same weights, by another rounding and by another version of the layout, and flash that is blank.
     rounded = InC(network(name, "tflm"), tmp_path / "rounded")
-    monkeypatch.setattr("edgewright.export.c99_stream.network._VERSION", 2)
+    monkeypatch.setattr("edgewright.export.c99_stream.stream._VERSION", 2)
     later = InC(model, tmp_path / "later")
     assert len(rounded.save()) == len(later.save()) == len(new)
     for strange in (rounded.save(), later.save(), b"\xff" * len(new), bytes(len(new))):

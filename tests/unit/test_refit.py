@@ -17,6 +17,9 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.core.package import read_package
+from edgewright.core.records.config import DeviceConfig
+from edgewright.core.records.data import Column, Samples
+from edgewright.core.records.package import FitSpec
 from edgewright.pipeline import refit as refitting
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.explanation.explained_prediction import explain_row
@@ -26,15 +29,11 @@ from edgewright.pipeline.pipeline import Pipeline
 from edgewright.pipeline.plan import data_plan, resolve
 from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.pipeline.run_folder.folder import EVALUATED
-from edgewright.pipeline.run_folder.job import Job
-from edgewright.pipeline.run_folder.listener import Listener
-from edgewright.schema.config import DeviceConfig
-from edgewright.schema.data import Column, Samples
-from edgewright.schema.package import FitSpec
-from edgewright.trace.record import parse_trace
+from edgewright.pipeline.run_folder.journal import Listener
+from edgewright.pipeline.run_folder.store import Job
+from edgewright.trace.page_model import parse_trace
 from edgewright.workflows.compression.subject import open_run
-from edgewright.workflows.proof.rows import choose_rows
-from edgewright.workflows.proof.subject import read_subject, with_artefacts
+from edgewright.workflows.proof.subject import choose_rows, read_subject, with_artefacts
 from small_pipeline import Cancels, names, run_small, write_rows, write_toml
 
 TREE = ("model.kind=tree", "model.layers=[]", "refit=true", "split.test=0.3")

@@ -9,24 +9,22 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from numpy.typing import NDArray
 from rich.console import Console, Group
 
-from edgewright.cli.commands import advise, curve, ladder
 from edgewright.core.package import read_package
+from edgewright.core.records.config import WindowConfig, WindowTarget
+from edgewright.core.records.data import Column, DataSet, Recording
+from edgewright.core.records.trace import EvaluationRecord
 from edgewright.data.samples import cut
 from edgewright.pipeline.config import parse
 from edgewright.pipeline.evaluation.evaluate import evaluate_numbers
 from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.pipeline.run_folder.store import INDEX, load_fitted
-from edgewright.schema.config import WindowConfig, WindowTarget
-from edgewright.schema.data import Column, DataSet, Recording
-from edgewright.schema.trace import EvaluationRecord
 from edgewright.trace.blocks.terminal import blocks_parts
 from edgewright.trace.page import Page
-from edgewright.trace.record import parse_trace
-from edgewright.trace.sections.evaluation import evaluation_blocks
+from edgewright.trace.page_model import parse_trace
+from edgewright.trace.sections.results import evaluation_blocks
 from edgewright.trace.sentences.facts import span
 
 TEXT = """
@@ -77,11 +75,6 @@ def test_a_window_of_amounts_tells_that_of_the_row_asked_for(target: WindowTarge
 
 def test_a_stream_predicts_now_unless_told_otherwise() -> None:
     assert WindowConfig(samples=4).target == "last"
-
-
-def test_commands_say_what_a_window_tells() -> None:
-    for command in (advise.command, curve.command, ladder.command):
-        assert "--window-target [last|mean|first|max]" in CliRunner().invoke(command, ["--help"]).output
 
 
 @pytest.mark.parametrize("target", ["last", "mean"])

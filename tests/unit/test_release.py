@@ -14,7 +14,7 @@ assert SPEC is not None
 assert SPEC.loader is not None
 release = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(release)
-CHANGELOG = "# Changelog\n\n## 1.2.0 (2026-11-28)\n\n- A line.\n"
+CHANGELOG = "# 1.2.0 (2026-11-28)\n\n- A line.\n"
 
 
 def test_a_dated_version_without_a_tag_is_released_from_a_clean_checkout() -> None:
@@ -25,8 +25,8 @@ def test_a_dated_version_without_a_tag_is_released_from_a_clean_checkout() -> No
     ("version", "status", "tags", "message"),
     [
         ("1.2.0", " M README.md", [], "expected a clean checkout"),
-        ("1.2", "", [], "expected a section '## 1.2 "),
-        ("1.2.1", "", [], "expected a section '## 1.2.1 "),
+        ("1.2", "", [], "expected the title '# 1.2 "),
+        ("1.2.1", "", [], "expected the title '# 1.2.1 "),
         ("1.2.0", "", ["v1.2.0"], "the tag v1.2.0 exists"),
     ],
 )

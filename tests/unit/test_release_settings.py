@@ -11,16 +11,25 @@ import pytest
 
 from agent_example import package, recording, signal
 from edgewright.cli.main import run as command
+from edgewright.core.errors import (
+    CheckFailedError,
+    DeviceSettingsError,
+    FormatNewerError,
+    InputError,
+    OutputError,
+    ReleaseSettingsRefusedError,
+    SecretError,
+    UnknownNameError,
+)
 from edgewright.core.package import read_package
+from edgewright.core.records.device import Event
+from edgewright.core.records.fleet import TrialLimits
 from edgewright.device.agent.release_settings import FILE, carried_files, check_carried, settings_with
 from edgewright.device.agent.secrets import secret_file
 from edgewright.device.agent.startup import configured_for, run_agent
 from edgewright.device.sources import short_source
 from edgewright.fleet.device.package_test import run_vectors
 from edgewright.fleet.repository.publication import check_package, with_settings
-from edgewright.schema.device import Event
-from edgewright.schema.errors import CheckFailedError, InputError, OutputError
-from edgewright.schema.fleet_plan import TrialLimits
 from settings_example import release_settings
 
 
@@ -103,7 +112,7 @@ def test_what_no_device_would_take_is_not_published(tmp_path: Path, more: str, m
 
 def test_a_rule_about_a_column_that_the_package_lacks_is_not_published(tmp_path: Path) -> None:
     path = carrying(tmp_path, release_settings(tmp_path / "s", column="pressure"))
-    with pytest.raises(InputError, match="no name for a guard 'pressure'"):
+    with pytest.raises(UnknownNameError, match="no name for a guard 'pressure'"):
         check_package(path)
 
 
@@ -170,10 +179,10 @@ def test_sources_of_a_release_read_below_the_data_folders(tmp_path: Path, confin
 )  # fmt: skip
 def test_sources_of_a_release_read_nothing_else(tmp_path: Path, confined: Path, source: str) -> None:
     path = carrying(tmp_path, release_settings(tmp_path / "s", f"[source]\n{source}\n"))
-    with pytest.raises(InputError):
+    with pytest.raises(ReleaseSettingsRefusedError):
         settings_with(path, confined)
     confined.write_text("[agent]\n")
-    with pytest.raises(InputError):
+    with pytest.raises(ReleaseSettingsRefusedError):
         settings_with(path, confined)
     assert settings_with(path, None, desk=True).source is not None  # the desk does not know the device's folders
 
@@ -193,9 +202,9 @@ def test_a_release_writes_below_the_data_folders_and_does_not_name_them(tmp_path
         if is_allowed:
             assert [way.kind for way in settings_with(path, confined).ways] == ["folder"]
         else:
-            with pytest.raises(InputError):
+            with pytest.raises(ReleaseSettingsRefusedError):
                 settings_with(path, confined)
-    with pytest.raises(InputError):
+    with pytest.raises(UnknownNameError):
         carrying(tmp_path, release_settings(tmp_path / "own", 'data_folders = ["/"]\n'))
 
 
@@ -206,7 +215,7 @@ def test_a_device_whose_own_settings_are_broken_blames_no_release(tmp_path: Path
     path = carrying(tmp_path, release_settings(tmp_path / "s"))
     with pytest.raises(OutputError) as raised:
         run_vectors(path, TrialLimits(), config=config)
-    assert raised.value.got == "InputError:core.toml_tables.parse_toml"
+    assert raised.value.got == "TomlSyntaxError:core.toml_tables.parse_toml"
 
 
 @pytest.mark.parametrize("before", [False, True])
@@ -224,7 +233,7 @@ def test_no_package_stands_in_where_either_has_settings(tmp_path: Path, before: 
 def test_an_agent_of_before_refuses_the_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = carrying(tmp_path, release_settings(tmp_path / "s"))
     monkeypatch.setattr("edgewright.core.package.PACKAGE_VERSION", 1)
-    with pytest.raises(InputError, match="Package format 2 is newer than this Edgewright reads"):
+    with pytest.raises(FormatNewerError):
         read_package(path)
 
 
@@ -250,7 +259,7 @@ def test_a_rule_names_the_package_of_its_release_whatever_the_file_is_called(tmp
 @pytest.mark.parametrize(
     ("sink", "code"),
     [
-        ('url = "http://gateway.example/"', "InputError:device.sinks.require_loopback_or_tls"),
+        ('url = "http://gateway.example/"', "SinkSettingsError:device.sinks.require_loopback_or_tls"),
         (
             'url = "https://gateway.example/"\nca_file = "none.pem"',
             "InputError:device.sinks.http._Http.__init__:ENOENT",
@@ -280,14 +289,14 @@ def test_a_secret_travels_by_name_and_its_value_stays(tmp_path: Path, monkeypatc
     config.write_text("[agent]\n")
     missing = run_vectors(path, TrialLimits(), config=config)
     assert (missing.ok, missing.because) == (False, "start")
-    assert missing.detail == "InputError:device.agent.secrets.secret_file:ENOENT"
+    assert missing.detail == "SecretError:device.agent.secrets.secret_file:ENOENT"
 
     secret = config.parent / "secrets" / "gateway-token"
     secret.parent.mkdir()
     secret.write_text("c4f3")
     secret.chmod(0o644)
     public = run_vectors(path, TrialLimits(), config=config)
-    assert public.detail == "InputError:device.agent.secrets.secret_file"
+    assert public.detail == "SecretError:device.agent.secrets.secret_file"
     secret.chmod(0o600)
     monkeypatch.chdir(config.parent)  # as relative as the agent was started with
     assert run_vectors(path, TrialLimits(), config=Path("device.toml")).ok
@@ -309,18 +318,18 @@ def test_a_device_without_its_own_secret_blames_no_release(tmp_path: Path) -> No
     config.write_text(SINK)
     with pytest.raises(OutputError) as raised:
         run_vectors(path, TrialLimits(), config=config)
-    assert raised.value.got == "InputError:device.agent.secrets.secret_file:ENOENT"
+    assert raised.value.got == "SecretError:device.agent.secrets.secret_file:ENOENT"
 
 
 def test_a_secret_in_a_key_that_names_no_file_is_refused(tmp_path: Path) -> None:
     sink = '[[sink]]\nkind = "mqtt"\nuser = "secret:user"\n'
-    with pytest.raises(InputError, match=r"got 'secret:user'.* sink\[0\]\.user.*password_file"):
+    with pytest.raises(DeviceSettingsError, match=r"got 'secret:user'.* sink\[0\]\.user.*password_file"):
         carrying(tmp_path, release_settings(tmp_path / "s", sink))
 
 
 @pytest.mark.parametrize("name", ["", "../shadow", "a/b", ".hidden"])
 def test_the_name_of_a_secret_is_no_path(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match="the name of a secret"):
+    with pytest.raises(SecretError):
         carrying(tmp_path, release_settings(tmp_path / "s", SINK.replace("gateway-token", name)))
 
 
@@ -331,13 +340,13 @@ def test_a_secret_that_is_no_file_or_a_folder_that_cannot_be_read_is_named(
     os.mkfifo(tmp_path / "secrets" / "pipe", 0o600)
     (tmp_path / "secrets" / "folder").mkdir(mode=0o700)
     for name in ("pipe", "folder"):
-        with pytest.raises(InputError, match=f"a secret '{name}' that only its owner reads, got mode no plain file"):
+        with pytest.raises(SecretError, match=f"a secret '{name}' that only its owner reads, got mode no plain file"):
             secret_file(f"secret:{name}", tmp_path, "device.toml")
     (tmp_path / "here").write_text("of the working folder")
     monkeypatch.chdir(tmp_path)
     for folder in ("", "/" + 300 * "x"):
         monkeypatch.setenv("CREDENTIALS_DIRECTORY", folder)
-        with pytest.raises(InputError, match="the secret 'here', got No such file"):
+        with pytest.raises(SecretError, match="the secret 'here', got No such file"):
             secret_file("secret:here", tmp_path, "device.toml")
 
 
@@ -348,5 +357,5 @@ def test_a_package_that_ends_early_is_named(tmp_path: Path) -> None:
     data[entry + 10 : entry + 12] = bytes(2)  # stored, and longer than the file
     data[entry + 20 : entry + 28] = 2 * len(data).to_bytes(4, "little")
     path.write_bytes(data)
-    with pytest.raises(InputError, match="a package"):
+    with pytest.raises(DeviceSettingsError):
         carried_files(path)

@@ -12,13 +12,12 @@ from pathlib import Path
 import pytest
 
 from cli_runner import Cli
-from edgewright.cluster.contract import engine_for
-from edgewright.cluster.mapping import each, on_engine
+from edgewright.cluster.mapping import each, engine_for, on_engine
+from edgewright.core.errors import UnreadableFileError
 from edgewright.data.load import load_data
 from edgewright.data.preview import read_preview
 from edgewright.data.remote import located
-from edgewright.pipeline.run_folder.provenance import Remembered, data_path
-from edgewright.schema.errors import InputError
+from edgewright.pipeline.run_folder.store import Remembered, data_path
 from small_pipeline import run_small, write_rows, write_toml
 
 fsspec = pytest.importorskip("fsspec")
@@ -78,7 +77,7 @@ def test_workers_read_an_address_themselves(tmp_path: Path, monkeypatch: pytest.
     ("address", "reason"), [("memory://nowhere", "nothing there"), ("nonsense://x", "Protocol not known: nonsense")]
 )
 def test_an_address_without_data_is_refused(address: str, reason: str) -> None:
-    with pytest.raises(InputError, match=f"data that can be read, got {reason}.*at {address}"):
+    with pytest.raises(UnreadableFileError, match=f"data that can be read, got {reason}.*at {address}"):
         located(address)
 
 
@@ -100,7 +99,7 @@ def test_what_a_storage_answers_neither_leaves_the_cache_nor_prints_a_traceback(
     system = fsspec.filesystem("memory")
     for name, value in (("find", find), ("ukey", _same_key), ("info", _folder), ("get_file", _write)):
         monkeypatch.setattr(system, name, value)
-    with pytest.raises(InputError, match=reason):
+    with pytest.raises(UnreadableFileError, match=reason):
         located("memory://bucket/data")
     assert not list(tmp_path.rglob("*.csv"))
 

@@ -9,11 +9,11 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.cli import listeners
+from edgewright.core.errors import INTERRUPTED
 from edgewright.export.answering import load
 from edgewright.race.heats import HeatFold
 from edgewright.race.race import Race, Standing
-from edgewright.schema.errors import INTERRUPTED
-from ladder_problems import table
+from race_problems import table
 from small_pipeline import names
 
 MEASURE = Race.measure

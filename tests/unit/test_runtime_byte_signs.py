@@ -8,12 +8,11 @@ import pytest
 
 from edgewright.compression.int8 import quantise
 from edgewright.core.integer.network import run_integer
-from edgewright.core.onnx.byte_signs import to_signed, to_unsigned
-from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.onnx.reader import read_onnx, to_signed, to_unsigned
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.network import Array, Attribute, Graph, Node, Value
 from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.schema.graph import Array, Attribute, Graph, Node, Value
 from integer_networks import picture, samples_of, trained
 
 pytestmark = pytest.mark.numbers

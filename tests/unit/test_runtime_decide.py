@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgewright.core.prediction.decision import Decider, Decision, check_decision
-from edgewright.schema.device import DecisionSpec
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import DecisionError, SampleShapeError
+from edgewright.core.prediction.executor import Decider, Decision, check_decision
+from edgewright.core.records.device import DecisionSpec
 
 LABELS = ("rest", "walk", "fall")
 REST, WALK, FALL = (0.8, 0.1, 0.1), (0.1, 0.8, 0.1), (0.1, 0.1, 0.8)
@@ -172,15 +172,15 @@ def test_many_answers_at_once_are_decided_as_one_after_the_other(
     ],
 )
 def test_what_cannot_be_decided_by_is_refused(settings: dict[str, Any], where: str) -> None:
-    with pytest.raises(InputError, match=where):
+    with pytest.raises(DecisionError, match=where):
         check_decision(DecisionSpec(**settings), LABELS)
 
 
 def test_answers_of_another_model_are_refused() -> None:
-    with pytest.raises(InputError, match="3 probabilities, got 2"):
+    with pytest.raises(SampleShapeError, match="3 probabilities, got 2"):
         Decider(DecisionSpec(), LABELS).push(np.zeros(2, np.float32), 0.0)
     for times, width in (([0.0], 2), ([0.0, 1.0], 3)):
-        with pytest.raises(InputError, match=r"probabilities of shape \(., 3\), got \(1, .\)"):
+        with pytest.raises(SampleShapeError, match=r"probabilities of shape \(., 3\), got \(1, .\)"):
             Decider(DecisionSpec(), LABELS).push_all(np.zeros((1, width), np.float32), times)
-    with pytest.raises(InputError, match="a model with classes"):
+    with pytest.raises(DecisionError):
         Decider(DecisionSpec(), ())

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from edgewright.core.engines.onnxruntime import open_session
-from edgewright.core.operators import convolution
+from edgewright.core.errors import InputError, OnnxError, SampleShapeError, UnknownNameError
+from edgewright.core.operators import shape as windows
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.network import Graph, Node, Value
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.graph import Graph, Node, Value
 from runtime_example import classifier, numbers, regressor
 
 pytestmark = pytest.mark.numbers
@@ -79,7 +79,7 @@ def test_convolution_of_a_large_batch_is_taken_in_parts(group: int, monkeypatch:
     value = builder.op("Conv", builder.input, weights, group=group, strides=(2,), pads=(1, 0))
     run = compile_graph(builder.finish({"prediction": (value, "float32", (6, 10))}))
     whole = run(numbers(11, 4, 20))["prediction"]
-    monkeypatch.setattr(convolution, "_COLUMNS", 400)
+    monkeypatch.setattr(windows, "_COLUMNS", 400)
     np.testing.assert_allclose(run(numbers(11, 4, 20))["prediction"], whole, rtol=1e-5, atol=1e-6)
 
 
@@ -121,11 +121,11 @@ def test_a_graph_that_is_not_whole_is_refused(nodes: tuple[Node, ...], message: 
 def test_another_shape_is_refused() -> None:
     run = compile_graph(graph(Node(op="Neg", inputs=("x",), outputs=("y",))))
     for shape in ((1, 4), (3,), (1, 3, 1)):
-        with pytest.raises(InputError, match=r"input of shape \(n, 3\)"):
+        with pytest.raises(SampleShapeError):
             run(np.ones(shape, np.float32))
 
 
 def test_more_than_one_input_is_refused() -> None:
     two = Graph(name="g", inputs=(Value(name="a"), Value(name="b")), outputs=(), nodes=(), constants={})
-    with pytest.raises(InputError, match="a graph with one input, got 2"):
+    with pytest.raises(OnnxError, match="a graph with one input, got 2"):
         compile_graph(two)

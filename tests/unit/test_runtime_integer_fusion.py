@@ -13,17 +13,14 @@ from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
 from edgewright.core import engines
-from edgewright.core.integer.fusion import compile_fused
-from edgewright.core.integer.network import to_integers, to_reals
-from edgewright.core.integer.qdq import integer_network
-from edgewright.core.integer.reader import marked
+from edgewright.core.errors import InputError
+from edgewright.core.integer.network import marked, to_integers, to_reals
+from edgewright.core.integer.qdq import compile_fused, integer_network
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.network import Graph, Node, Rounding, Value
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph, Node, Value
-from edgewright.schema.integer import Rounding
 from edgewright.workflows.proof.stages import in_a_row, tail
 from integer_networks import LAYERS, WINDOWS, picture, samples_of, small
 from integer_reference import reference_values

@@ -8,11 +8,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
+from edgewright.core.errors import InputError, OnnxError
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.network import Graph
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
 from runtime_example import classifier, regressor
 
 _BYTES = to_onnx(classifier((4, 5, 3)))
@@ -114,10 +114,10 @@ def test_a_shape_larger_than_the_data_is_refused_before_memory_is_taken() -> Non
     tensor = numpy_helper.from_array(np.ones(4, np.float32), "c")
     del tensor.dims[:]
     tensor.dims.extend([1 << 30, 1 << 30])
-    with pytest.raises(InputError, match=r"values for the shape \[1073741824, 1073741824\]"):
+    with pytest.raises(OnnxError):
         read_onnx(model(initialisers=(tensor,)))
     tensor.dims[:] = [-1, 4]
-    with pytest.raises(InputError, match="a possible shape"):
+    with pytest.raises(OnnxError):
         read_onnx(model(initialisers=(tensor,)))
 
 

@@ -18,12 +18,20 @@ import pytest
 from edgewright.core import engines
 from edgewright.core.csv.rows import read_csv
 from edgewright.core.engines import Engine
+from edgewright.core.errors import (
+    CheckFailedError,
+    InputError,
+    MissingExtraError,
+    PackageDamagedError,
+    SampleShapeError,
+    TooFewRowsError,
+    UnknownNameError,
+)
 from edgewright.core.package import Package, package_bytes, parse_package, vector_files, write_package
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.core.predictor import Predictor
+from edgewright.core.records.network import Graph
 from edgewright.graph.builder import Builder
-from edgewright.schema.errors import CheckFailedError, InputError, MissingExtraError, UnknownNameError
-from edgewright.schema.graph import Graph
 from runtime_example import LABELS, classifier, numbers, parts, window_parts
 
 # Those that run any ONNX model, whatever was compiled of it.
@@ -67,9 +75,9 @@ def test_regression_on_windows(engine: str, tmp_path: Path) -> None:
     again = level.predict(windows).predictions
     assert again is not None
     np.testing.assert_allclose(cut.predictions, again, rtol=1e-6)
-    with pytest.raises(InputError, match="at least 8 rows, one window, got 7 rows"):
+    with pytest.raises(TooFewRowsError, match="at least 8 rows, one window, got 7 rows"):
         level.predict({name: values[:7] for name, values in rows.items()})
-    with pytest.raises(InputError, match="Transpose it"):
+    with pytest.raises(SampleShapeError):
         level.predict(numbers(8, 2))
 
 
@@ -171,7 +179,7 @@ def test_within_the_tolerance_is_accepted() -> None:
 def test_vectors_of_another_shape_are_refused() -> None:
     manifest, files = parts()
     files.update(vector_files(numbers(8, 9), {"float": numbers(8, 3)}))
-    with pytest.raises(InputError, match="test vectors of shape"):
+    with pytest.raises(PackageDamagedError):
         Predictor(parse_package(package_bytes(manifest, files), "p"))
 
 
@@ -181,7 +189,7 @@ def test_names_that_are_not_known() -> None:
         match=r"no engine 'numpi'\. Known: .*extension, litert, .*numpy, onnxruntime, .*\. Did you mean 'numpy'",
     ):
         Predictor(package(), engine="numpi")
-    with pytest.raises(InputError, match="one of the forms float, got 'int8'"):
+    with pytest.raises(PackageDamagedError, match="one of the forms float, got 'int8'"):
         Predictor(package(), form="int8")
 
 

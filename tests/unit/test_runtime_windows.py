@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewright.core.input.windows import Windower, cut
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import CsvNumberError, SampleShapeError
+from edgewright.core.input.recordings import Windower, cut
 
 
 def rows(n: int, channels: int = 2) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
@@ -30,14 +30,14 @@ def test_too_few_rows_give_no_window() -> None:
 
 @pytest.mark.parametrize(("samples", "step", "key"), [(0, 1, "samples"), (3, 0, "step")])
 def test_lengths_below_one_are_refused(samples: int, step: int, key: str) -> None:
-    with pytest.raises(InputError, match=f"window.{key}"):
+    with pytest.raises(CsvNumberError, match=f"window.{key}"):
         cut(rows(5), samples, step)
-    with pytest.raises(InputError, match=f"window.{key}"):
+    with pytest.raises(CsvNumberError, match=f"window.{key}"):
         Windower(samples, step, 2)
 
 
 def test_another_number_of_channels_is_refused() -> None:
-    with pytest.raises(InputError, match="rows of 3 channels"):
+    with pytest.raises(SampleShapeError):
         Windower(4, 2, 3).push(rows(2))
 
 

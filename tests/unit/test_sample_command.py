@@ -17,8 +17,8 @@ from edgewright.core.input.riff import wav_bytes
 from edgewright.data.load import load_data, simulated_title
 from edgewright.data.preview import guess_pattern
 from edgewright.data.simulated import PREFIX
-from edgewright.data.small_tables import SAMPLES, SPEECH
-from edgewright.trace.record import read_trace
+from edgewright.data.tabular import SAMPLES, SPEECH
+from edgewright.trace.page_model import read_trace
 
 _WHOLE = dict(SPEECH)
 

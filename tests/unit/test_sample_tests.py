@@ -11,12 +11,12 @@ import pytest
 
 import trace_example
 from cli_runner import Cli
+from edgewright.core.records.trace import EvaluationRecord
 from edgewright.pipeline.evaluation.evaluate import evaluate_classes, evaluate_numbers
-from edgewright.schema.trace import EvaluationRecord
 from edgewright.trace.compare import Comparison, Entry, compare
-from edgewright.trace.record import read_trace
+from edgewright.trace.page_model import read_trace
+from edgewright.training.losses import MOST_ERRORS, sample_gain
 from edgewright.training.metrics import paired_gain
-from edgewright.training.sample_tests import MOST_ERRORS, sample_gain
 from small_pipeline import run_small, write_rows, write_toml
 
 TRUTH = np.array(["off", "on"] * 100)

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 import trace_example as example
+from edgewright.core.records.trace import Interval, ScalingPoint, ScalingRecord
+from edgewright.core.records.trace_flow import BreakEven
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.plan import resolve
 from edgewright.pipeline.scaling import break_even, error_law, exponent_intervals, exponents, scaling_s
-from edgewright.schema.trace import Interval, ScalingPoint, ScalingRecord
-from edgewright.schema.trace_flow import BreakEven
 from edgewright.trace.html import page_html
-from edgewright.trace.sections.scaling import break_even_text, exponent_text, law_rows
+from edgewright.trace.sections.data import break_even_text, exponent_text, law_rows
 
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)
 

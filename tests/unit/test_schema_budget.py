@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edgewright.schema.errors import EdgewrightError
-from edgewright.schema.footprint import Budget, parse_amount, parse_budget
+from edgewright.core.errors import EdgewrightError
+from edgewright.core.records.footprint import Budget, parse_amount, parse_budget
 
 
 @pytest.mark.parametrize(

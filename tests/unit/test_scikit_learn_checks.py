@@ -14,7 +14,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from edgewright.features.compress import Compress
 from edgewright.features.polynomial import Polynomial
 from edgewright.features.union import Union
-from edgewright.graph.transformer import SampleTransformer
+from edgewright.graph.stage import SampleTransformer
 from edgewright.models.boosting import Boosting
 from edgewright.models.extra_trees import ExtraTrees
 from edgewright.models.forest import Forest

@@ -11,14 +11,14 @@ from sklearn.metrics import average_precision_score
 
 from cli_runner import Cli
 from edgewright.cli.main import run
+from edgewright.core.errors import LabelsMissingError, UnknownNameError
 from edgewright.core.package import read_package
 from edgewright.core.predictor import Predictor
+from edgewright.core.records.config import WindowConfig
+from edgewright.core.records.data import Column, DataSet, Recording
+from edgewright.core.records.trace_flow import Interval
 from edgewright.data.samples import cut, cut_in_parts
 from edgewright.pipeline.run import RunResult
-from edgewright.schema.config import WindowConfig
-from edgewright.schema.data import Column, DataSet, Recording
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.trace_flow import Interval
 from edgewright.workflows.scoring.rows import ScoreRequest, as_trained
 from edgewright.workflows.scoring.workflow import check_needs
 from score_example import refused
@@ -169,7 +169,6 @@ def test_what_cannot_be_scored_is_told(finished: RunResult, tmp_path: Path, cli:
     text.write_text('[intents.a]\nexamples = ["b"]\n')
     assert "a file that a source reads" in refused(cli, package, "--data", str(text))
     assert f"at {no_label}" in refused(cli, package, "--data", str(no_label), "--kind", "ai4i2020")
-    assert "clinc150, a set of texts" in refused(cli, package, "--data", "clinc150")
     assert "an index of documents, a forecaster" in refused(cli, str(no_label), "--data", str(no_label))
 
 
@@ -284,7 +283,7 @@ def test_options_and_paths_that_cannot_be_read_are_refused(finished: RunResult, 
     values, target = np.zeros((0, 2), np.float32), np.zeros(0, np.str_)
     bare = DataSet(name="bare", columns=columns, recordings=(Recording(name="r", values=values, target=target),))
     package = read_package(next(finished.folder.glob("*.edge")))
-    with pytest.raises(InputError, match="without rows - at bare"):
+    with pytest.raises(LabelsMissingError, match="without rows - at bare"):
         as_trained(bare, package.manifest, ScoreRequest())
 
 

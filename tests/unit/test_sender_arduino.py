@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgewright.core.records.device import Packet
 from edgewright.device.frames import FrameDecoder, Hello, Rows
 from edgewright.device.timeline import Timeline, TimelineConfig
-from edgewright.schema.device import Packet
 from stream_rows import drain, notices, opened, times, values
 from support import ROOT, left_out
 

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 import small_pipeline
 from cli_runner import Cli
-from edgewright.core.input.sentinels import without_sentinels
+from edgewright.core.errors import DataWarning
+from edgewright.core.input.samples import without_sentinels
 from edgewright.core.predictor import load
+from edgewright.core.records.data import Column, DataSet, Recording
 from edgewright.data.load import load_data
-from edgewright.data.sentinels import find_sentinels
+from edgewright.data.quality import find_sentinels
 from edgewright.data.table_proposal import data_table
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.plan import data_plan
-from edgewright.schema.data import Column, DataSet, Recording
-from edgewright.schema.errors import DataWarning
 from edgewright.workflows.own_data.proposal import OwnDataRequest, base_table, look
 
 ROWS = 400

@@ -11,7 +11,7 @@ from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.catalogue import find, listing
 from edgewright.data.load import SOURCES, load_data, simulated_title
-from edgewright.data.public import loaders
+from edgewright.data.set_files import registered_sources
 
 Capture = pytest.CaptureFixture[str]
 TOML = """name = "pump"
@@ -34,7 +34,7 @@ def _first(text: str) -> str:
 
 def test_sources_and_sets_that_nobody_measured_are_marked() -> None:
     marked = {name for name in listing(SOURCES, "SOURCE") if find(SOURCES, name, "SOURCE", "source").simulated}
-    marked |= {name for name, part in loaders().items() if part.simulated}
+    marked |= {name for name, part in registered_sources().items() if part.simulated}
     assert marked == {"machine", "plant", "room", "speech", "wearable", "ai4i2020", "cmapss"}
     assert load_data({"kind": "machine", "rows": 40}, seed=0).name == "machine (simulated)"
     assert simulated_title("A title", {"kind": "csv"}) == "A title"
@@ -59,8 +59,7 @@ def test_a_fleet_says_so_on_the_terminal_and_on_its_page(tmp_path: Path, cli: Cl
 
 
 def test_synthetic_data_say_so(tmp_path: Path, cli: Cli) -> None:
-    given, simulated = tmp_path / "a.csv", tmp_path / "made.csv"
-    rows = [f"{i},{i % 7},{i % 5},p{i // 40},{'on' if i % 40 < 20 else 'off'}" for i in range(160)]
-    given.write_text("\n".join(["t,a,b,person,label", *rows]) + "\n")
-    options = ["--target", "label", "--group", "person", "--time", "t", "--method", "jitter", "--out", str(simulated)]
-    assert _first(cli("synth", "signals", given, *options, "--force")).startswith("Simulated: ")
+    grammar = tmp_path / "grammar.toml"
+    grammar.write_text('[intents.on]\ntemplates = ["(light|lamp) on"]\n')
+    shown = cli("synth", "utterances", grammar, "--out", tmp_path / "made.csv", "--count", "2")
+    assert _first(shown).startswith("Simulated: ")

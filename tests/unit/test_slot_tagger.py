@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgewright.core.errors import UtterancesError
 from edgewright.language.intents.network import size_in_bytes
 from edgewright.language.slots import Iterations, Slotting, labels_of, score, train_tagger
-from edgewright.language.utterances.read import read
-from edgewright.nlp.utterance.tagger import Tagger, attributes, joined, shape, tokens, viterbi
-from edgewright.schema.errors import InputError
-from edgewright.schema.language import Slot, Utterance
+from edgewright.language.utterances import read
+from edgewright.nlp.records import Slot, Utterance
+from edgewright.nlp.utterance.student import Tagger, attributes, joined, shape, viterbi
+from edgewright.nlp.utterance.values import tokens
 
 CITIES = ("Paris", "New York", "San Jose", "Rome", "Oslo", "Cape Town", "Lima", "Hong Kong", "Bonn", "Las Vegas")
 
@@ -133,7 +134,7 @@ def test_shapes_and_tokens() -> None:
 
 
 def test_without_slots_nothing_is_trained() -> None:
-    with pytest.raises(InputError, match="names of slots"):
+    with pytest.raises(UtterancesError):
         train_tagger([Utterance(text="hello", intent="greet")], Slotting())
 
 

@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from cli_runner import Cli
+from edgewright.core.errors import DataWarning
+from edgewright.core.records.data import Column, DataSet, Recording
+from edgewright.data.labels import fill_down, labelled_share
 from edgewright.data.load import load_data
 from edgewright.data.quality import examine
-from edgewright.data.sparse_labels import fill_down, labelled_share
-from edgewright.schema.data import Column, DataSet, Recording
-from edgewright.schema.errors import DataWarning
 from edgewright.workflows.own_data.proposal import OwnDataRequest, base_table, look
 
 ROWS, LONG = 600, 50

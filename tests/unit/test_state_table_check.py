@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.core.state_machine.validation import CheckedTable, check_names, check_table, read_table
+from edgewright.core.errors import InputError, UnknownNameError, UnreadableFileError
+from edgewright.core.state_machine.table import CheckedTable, StateTable, check_names, check_table, read_table
 from edgewright.core.toml_tables import convert_table
-from edgewright.schema.errors import InputError
-from edgewright.schema.state_table import StateTable
 from support import ROOT
 
 HEAD = 'name = "door"\nstates = ["open", "shut"]\ninitial = "shut"\nfallback = "stay"\n'
@@ -68,9 +67,11 @@ def test_a_fallback_may_belong_to_every_state() -> None:
 
 def test_names_and_events_that_nobody_gives_are_refused() -> None:
     table = checked(HEAD + GOES + 'when = "presure > 3"\n' + COMES)
-    with pytest.raises(InputError, match=r"no name for a guard 'presure'\. Known: pressure\. Did you mean 'pressure'"):
+    with pytest.raises(
+        UnknownNameError, match=r"no name for a guard 'presure'\. Known: pressure\. Did you mean 'pressure'"
+    ):
         check_names(table, ["pressure"], ["push"], "door.toml")
-    with pytest.raises(InputError, match="no event 'push'"):
+    with pytest.raises(UnknownNameError, match="no event 'push'"):
         check_names(table, ["presure"], ["pull"], "door.toml")
     check_names(table, ["presure"], ["push"], "door.toml")
 
@@ -81,7 +82,7 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: bytes) -> N
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"door\.toml"):
         read_table(path)
-    with pytest.raises(InputError, match="none"):
+    with pytest.raises(UnreadableFileError, match="none"):
         read_table(tmp_path / "none.toml")
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgewright.core.errors import InputError, StateTableError
 from edgewright.core.state_machine.guards import read_guard
-from edgewright.schema.errors import InputError
 
 NAMES: dict[str, float | str] = {
     "a": 1.0,
@@ -90,7 +90,7 @@ def test_a_guard_says_what_it_asks_for() -> None:
     ],
 )
 def test_what_is_no_guard_is_refused_where_it_is_wrong(text: str, message: str) -> None:
-    with pytest.raises(InputError, match="here") as caught:
+    with pytest.raises(StateTableError, match="here") as caught:
         read_guard(text, "here")
     assert message in str(caught.value)
 

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from edgewright.core.state_machine.machine import Machine, Transition
-from edgewright.core.state_machine.validation import check_table, read_table
+from edgewright.core.state_machine.table import StateTable, check_table, read_table
 from edgewright.core.toml_tables import convert_table
-from edgewright.schema.state_table import StateTable
 from support import ROOT
 
 

@@ -21,24 +21,30 @@ import pytest
 from cli_runner import Cli
 from edgewright.cli.listeners import Working
 from edgewright.core.archive import read_arrays, write_arrays
+from edgewright.core.errors import INTERRUPTED, OUTPUT_FAILED, OutputError
 from edgewright.core.files import write_atomic
+from edgewright.core.records.config import PipelineConfig
+from edgewright.core.records.data import Column, DataSet, Samples
+from edgewright.core.records.race import RaceRecord
+from edgewright.core.records.trace import Trace
 from edgewright.pipeline.config import config_hash, read_config
 from edgewright.pipeline.run import run_pipeline
-from edgewright.pipeline.run_folder.folder import new_run_folder, work_folder
-from edgewright.pipeline.run_folder.kept_trainings import _settings, kept_trainings
-from edgewright.pipeline.run_folder.stopped_work import FINISHED_EPOCHS, FINISHED_FITS, FITS, locked, stopped_folders
-from edgewright.race import finished_fits
-from edgewright.race.contract import Fitted, candidates
+from edgewright.pipeline.run_folder.folder import (
+    FINISHED_EPOCHS,
+    FINISHED_FITS,
+    FITS,
+    locked,
+    new_run_folder,
+    stopped_folders,
+    work_folder,
+)
+from edgewright.pipeline.run_folder.store import _settings, kept_trainings
+from edgewright.race import fold_fits
 from edgewright.race.heats import HeatFold, Heats
 from edgewright.race.pipeline_end import Entrant, entrants_of
-from edgewright.race.problem import Problem
-from edgewright.schema.config import PipelineConfig
-from edgewright.schema.data import Column, DataSet, Samples
-from edgewright.schema.errors import INTERRUPTED, OUTPUT_FAILED, OutputError
-from edgewright.schema.race import RaceRecord
-from edgewright.schema.trace import Trace
+from edgewright.race.problem import Fitted, Problem, candidates
 from edgewright.workflows.own_data import proposal
-from ladder_problems import table
+from race_problems import table
 from small_pipeline import names
 
 FIT = Heats.fit
@@ -55,7 +61,7 @@ class Other(msgspec.Struct, frozen=True):
 @pytest.fixture(autouse=True)
 def _worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep every fit, however short the race is."""
-    monkeypatch.setattr(finished_fits, "WORTH_S", 0.0)
+    monkeypatch.setattr(fold_fits, "WORTH_S", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -323,9 +329,9 @@ def test_a_full_disk_in_a_run_of_a_race_says_what_the_run_keeps(tmp_path: Path) 
 def test_a_race_whose_first_fits_were_too_short_to_keep_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finished_fits.FinishedFits, "_path", lambda *_: tmp_path / "fit")
+    monkeypatch.setattr(fold_fits.FinishedFits, "_path", lambda *_: tmp_path / "fit")
     anew: list[int] = []
-    arguments: Any = (None, None, np.zeros(2), finished_fits.FinishedFit())
+    arguments: Any = (None, None, np.zeros(2), fold_fits.FinishedFit())
     columns, places = (Column(name="a"),), np.arange(2, dtype=np.int64)
     samples = Samples(X=np.zeros((2, 1), np.float32), y=np.arange(2), groups=None, starts=places,
                       sessions=np.full(2, "s"), columns=columns, rate=None)  # fmt: skip
@@ -334,9 +340,9 @@ def test_a_race_whose_first_fits_were_too_short_to_keep_goes_on(
     for resume in (False, True):
         with (
             suppress(KeyboardInterrupt),
-            finished_fits.finished_fits(tmp_path, "rows", resume=resume, on_anew=partial(anew.append, 1)),
+            fold_fits.finished_fits(tmp_path, "rows", resume=resume, on_anew=partial(anew.append, 1)),
         ):
-            races = [finished_fits.begin(problem, number) for number in range(2)]
+            races = [fold_fits.begin(problem, number) for number in range(2)]
             assert races[1]
             races[1].write(*arguments, priced=False)
             raise KeyboardInterrupt

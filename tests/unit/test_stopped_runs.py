@@ -13,14 +13,13 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.cli.listeners import Quiet
+from edgewright.core.errors import INTERRUPTED, OUTPUT_FAILED, CheckFailedError, InputError
+from edgewright.core.records.trace import EpochRecord
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
-from edgewright.pipeline.run_folder.stopped_work import FINISHED_EPOCHS, TRAININGS, locked, stopped_folders
-from edgewright.schema.errors import INTERRUPTED, OUTPUT_FAILED, CheckFailedError, InputError
-from edgewright.schema.trace import EpochRecord
-from edgewright.training import kept_epochs
-from edgewright.training.kept_epochs import keeping
-from edgewright.training.loop import Result, Sampled, Settings, train
+from edgewright.pipeline.run_folder.folder import FINISHED_EPOCHS, TRAININGS, locked, stopped_folders
+from edgewright.training import loop as kept_epochs
+from edgewright.training.loop import Result, Sampled, Settings, keeping, train
 from edgewright.training.rows import ArrayRows
 from small_pipeline import names
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgewright.core.errors import StoreDamagedError
+from edgewright.core.records.device import Event
 from edgewright.device.store import reader, status
+from edgewright.device.store.records import Limits, StoreConfig
 from edgewright.device.store.store import Store
-from edgewright.schema.device import Event
-from edgewright.schema.errors import InputError
-from edgewright.schema.store import Limits, StoreConfig
 from store_example import DAY, HandClock, event, opened, put_rows, stop
 
 
@@ -67,7 +67,7 @@ def test_rows_come_back_exactly_with_missing_values(tmp_path: Path) -> None:
         store.append_rows("a", ("x", "y"), times[:1], values[:1])
         store.append_rows("a", ("x", "y"), times[1:], values[1:])
         store.append_rows("b", ("x",), np.zeros(1), np.ones((1, 1), np.float32))
-        with pytest.raises(InputError, match="expected rows of 2 columns"):
+        with pytest.raises(StoreDamagedError, match="expected rows of 2 columns"):
             store.append_rows("a", ("x", "y"), times, values[:, :1])
     with reader.look(tmp_path / "s") as database:
         (one,) = reader.rows(database, "device-1", "a")
@@ -147,10 +147,10 @@ def test_age_goes_on_over_boots_and_counts_no_time_switched_off(tmp_path: Path) 
 
 
 def test_settings_that_cannot_be_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected a quota of at least"):
+    with pytest.raises(StoreDamagedError, match="expected a quota of at least"):
         Store.open(tmp_path / "s", StoreConfig(quota=1 << 20))
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="expected a folder for the store, got a file"):
+    with pytest.raises(StoreDamagedError, match="expected a folder for the store, got a file"):
         Store.open(tmp_path / "file")
 
 

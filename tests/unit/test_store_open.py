@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from edgewright.core.errors import FormatNewerError, StoreDamagedError
 from edgewright.device.store import reader, recovery, status
 from edgewright.device.store.identity import Identity
 from edgewright.device.store.store import Store
-from edgewright.schema.errors import InputError
 from store_example import event, opened, put_rows, stop
 
 
@@ -34,9 +34,9 @@ def test_a_store_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) ->
     other.close()
     before = files(tmp_path / "s")
     text = "expected a store of version 1 or older, got version 2"
-    with pytest.raises(InputError, match=text):
+    with pytest.raises(FormatNewerError, match=text):
         Store.open(tmp_path / "s")
-    with pytest.raises(InputError, match=text), reader.look(tmp_path / "s"):
+    with pytest.raises(FormatNewerError, match=text), reader.look(tmp_path / "s"):
         pass
     assert files(tmp_path / "s") == before
 
@@ -47,7 +47,7 @@ def test_a_database_of_another_program_is_refused_and_left_alone(tmp_path: Path)
         other.execute("CREATE TABLE mine(x)")
     other.close()
     before = (tmp_path / "s" / "store.sqlite").read_bytes()
-    with pytest.raises(InputError, match="expected a store of Edgewright, got a SQLite file of another program"):
+    with pytest.raises(FormatNewerError, match="expected a store of Edgewright, got a SQLite file of another program"):
         Store.open(tmp_path / "s")
     assert (tmp_path / "s" / "store.sqlite").read_bytes() == before
 
@@ -56,11 +56,11 @@ def test_a_folder_belongs_to_one_device_and_one_process(tmp_path: Path) -> None:
     with opened(tmp_path / "s") as store:
         store.append_events([event()])
         store.commit()
-        with pytest.raises(InputError, match="expected a store that no other process writes"):
+        with pytest.raises(StoreDamagedError, match="expected a store that no other process writes"):
             opened(tmp_path / "s")
         with reader.look(tmp_path / "s") as database:
             assert len(list(reader.events(database))) == 1
-    with pytest.raises(InputError, match="expected the store of device 'other', got that of 'device-1'"):
+    with pytest.raises(StoreDamagedError, match="expected the store of device 'other', got that of 'device-1'"):
         Store.open(tmp_path / "s", device="other")
     with Store.open(tmp_path / "s") as store:
         assert store.device == "device-1"
@@ -178,7 +178,7 @@ def test_boots_are_counted_over_restarts(tmp_path: Path) -> None:
 
 
 def test_no_store_is_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected a folder with a store, got none"), reader.look(tmp_path):
+    with pytest.raises(StoreDamagedError, match="expected a folder with a store, got none"), reader.look(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
 

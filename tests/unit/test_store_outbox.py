@@ -9,12 +9,12 @@ import msgspec
 import numpy as np
 import pytest
 
+from edgewright.core.errors import OutputError, StoreDamagedError
 from edgewright.device.agent.startup import Delivered, deliver
 from edgewright.device.sinks import NotYetError, Sink
 from edgewright.device.store import status
+from edgewright.device.store.records import Item, Limits, OutboxItem, Position
 from edgewright.device.store.store import Store
-from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.store import Item, Limits, OutboxItem, Position
 from store_example import DAY, HandClock, event, opened, put_rows, stop
 
 
@@ -253,5 +253,5 @@ def test_what_is_too_old_goes_and_is_counted(tmp_path: Path) -> None:
 
 
 def test_priorities_are_from_0_to_15(tmp_path: Path) -> None:
-    with opened(tmp_path / "s") as store, pytest.raises(InputError, match="a priority from 0 to 15, got 16"):
+    with opened(tmp_path / "s") as store, pytest.raises(StoreDamagedError, match="a priority from 0 to 15, got 16"):
         store.outbox.put("summary", {}, 16)

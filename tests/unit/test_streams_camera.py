@@ -15,12 +15,12 @@ from PIL import Image
 
 from c99_stages import need_compiler
 from cli_runner import Cli
+from edgewright.core.errors import InputError, UnknownNameError
 from edgewright.core.input.pictures import resized
 from edgewright.core.predictor import load
+from edgewright.core.records.data import Floats
 from edgewright.device.sources import short_source
 from edgewright.export.c99_host.host import compiler_command
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
 from picture_folder import SHAPES, shape_picture, trained
 
 HERE = Path(__file__).parent
@@ -134,7 +134,7 @@ def test_raw_frames_grey_and_wrong_settings(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=message):
             short_source(text).open(COLOURS)
-    with pytest.raises(InputError, match="channel of a camera"):
+    with pytest.raises(UnknownNameError):
         short_source(f"camera:{path}").open(("acc_x",))
 
 

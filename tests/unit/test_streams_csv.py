@@ -12,11 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgewright.core.errors import InputError, UnknownNameError
 from edgewright.device.sources import csv as csv_stream
-from edgewright.device.sources._columns import TimeColumn
 from edgewright.device.sources._csv_lines import LONGEST_LINE, LineReader
-from edgewright.device.sources._packet import ArrivalClock
-from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.device.sources._packet import ArrivalClock, TimeColumn
 from stream_rows import drain, notices, opened, times, until_notice, values
 
 

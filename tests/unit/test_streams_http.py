@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgewright.core.errors import InputError, SourceDataError, SourceError
 from edgewright.device.sources._payload import JsonReader, MessageSettings, PayloadReader
 from edgewright.device.sources.http import _SLOW, HttpConfig, HttpPush
-from edgewright.schema.errors import InputError
 from frames_example import write_hello, write_rows
 from stream_rows import drain, notices, opened, times, until_notice, values
 
@@ -132,7 +132,7 @@ def test_many_slow_connections_do_not_stop_the_others_for_long(push: HttpPush) -
 def test_a_token_is_asked_for_and_needed_where_others_reach_the_host(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("correct horse\n")
-    with pytest.raises(InputError, match="a token on a reachable host"):
+    with pytest.raises(SourceError):
         opened("http:0.0.0.0:0")
     stream = HttpPush(HttpConfig(port=0, token_file=str(token)), ("a",))
     try:
@@ -143,7 +143,7 @@ def test_a_token_is_asked_for_and_needed_where_others_reach_the_host(tmp_path: P
     finally:
         stream.close()
     token.write_text("short")
-    with pytest.raises(InputError, match="at least 8 characters"):
+    with pytest.raises(SourceError):
         opened(f"http:127.0.0.1:0?token_file={token}")
 
 
@@ -164,7 +164,7 @@ def test_closing_leaves_no_thread_even_with_a_sender_in_the_middle() -> None:
 
 
 def test_a_port_that_is_taken_is_refused(push: HttpPush) -> None:
-    with pytest.raises(InputError, match="an address to listen at"):
+    with pytest.raises(SourceError):
         opened(f"http:127.0.0.1:{push.port}")
 
 
@@ -262,9 +262,9 @@ def test_the_quality_of_a_row_can_have_another_name_and_form() -> None:
     assert read_json('{"x": 1}', "x", **sparkplug) == [[None]]
     flags = '{"x": [1, 2, 3], "Valid": [true, false, null]}'
     assert read_json(flags, "x", quality="valid") == [[1.0], [None], [None]]
-    with pytest.raises(InputError):
+    with pytest.raises(SourceDataError):
         read_json('{"x": 1, "q": 192}', "x", quality="q")
-    with pytest.raises(InputError):
+    with pytest.raises(SourceDataError):
         PayloadReader(("x",), "test", MessageSettings(quality="q", form="csv"))
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgewright.core.errors import ConfigError, SourceError, UnknownNameError
 from edgewright.device.sources import serial as serial_stream
 from edgewright.device.sources._payload import FrameReader
-from edgewright.schema.errors import InputError
 from frames_example import write_hello, write_rows
 from stream_rows import drain, notices, opened, times, until_notice, values
 from support import left_out
@@ -150,9 +150,9 @@ def test_noise_makes_the_baud_rate_doubted(line: Line, monkeypatch: pytest.Monke
 
 
 def test_what_will_never_work_is_refused() -> None:
-    with pytest.raises(InputError, match="at --source baud"):
+    with pytest.raises(ConfigError, match="at --source baud"):
         opened("serial:/dev/ttyUSB0@fast")
-    with pytest.raises(InputError, match="the device of a serial line"):
+    with pytest.raises(SourceError):
         opened("serial:")
-    with pytest.raises(InputError, match="Known: csv, framed - at --source form"):
+    with pytest.raises(UnknownNameError, match="Known: csv, framed - at --source form"):
         opened("serial:/dev/ttyUSB0?form=binary")

@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from edgewright.core.errors import UploadError
+from edgewright.core.records.config import WindowConfig
+from edgewright.core.records.data import Column, DataSet, Recording
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
-from edgewright.schema.config import WindowConfig
-from edgewright.schema.data import Column, DataSet, Recording
-from edgewright.schema.errors import InputError
 from edgewright.studio.view.data_cache import Opened, Shelf, lines, placed, windows
 from edgewright.studio.view.data_sources import DataRequest, Origin, at_path
 from edgewright.studio.view.drawing import clock, draw, path, thin, view
@@ -196,7 +196,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     secret = tmp_path / "secret.csv"
     secret.write_text("a,b\n1,2\n")
     (folder / "five.csv").symlink_to(secret)
-    with pytest.raises(InputError, match="leads out"):
+    with pytest.raises(UploadError, match="leads out"):
         at_path(root, "moves", {})
     (root / "alone.csv").symlink_to(secret)
     browser = client(root)
@@ -205,7 +205,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     assert "five.csv" not in browser.get("/data?in=moves").text
     (folder / "five.csv").unlink()
     (folder / "round.csv").symlink_to("round.csv")
-    with pytest.raises(InputError, match="leads out"):
+    with pytest.raises(UploadError, match="leads out"):
         at_path(root, "moves", {})
 
 

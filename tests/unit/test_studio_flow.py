@@ -11,10 +11,10 @@ import pytest
 
 from cli_runner import Cli
 from documents_example import manual_index
-from edgewright.language.dialogue.validation import read_dialogue
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.state_table import Action
-from edgewright.studio.view.flow_document import FlowDocument, actions_text
+from edgewright.core.errors import StateTableError, UnknownNameError
+from edgewright.core.state_machine.table import Action
+from edgewright.language.dialogue.conversation import read_dialogue
+from edgewright.studio.view.flow_view import FlowDocument, actions_text
 from flow_example import AT, FLOW, RUN, flow_folder
 from studio_example import HOSTILE, Client, client
 
@@ -77,19 +77,6 @@ def test_a_state_is_added_connected_and_saved_with_every_comment(root: Path, stu
     checked, _ = read_dialogue(root / "drill" / "flow.toml")
     assert checked.table.states == ("idle", "look_up", "told")
     assert "Saved." in studio.get(AT + "?said=1").text
-
-
-def test_positions_are_saved_in_the_same_table(root: Path, studio: Client) -> None:
-    fields = form(studio.get(AT).text)
-    answer = studio.post(AT, data={**fields, "at:look_up": "310,170", "do": "save"})
-    assert answer.status_code == 303
-    checked, _ = read_dialogue(root / "drill" / "flow.toml")
-    assert checked.table.layout["look_up"] == (310, 170)
-    assert set(checked.table.layout) == {"idle", "look_up"}
-    assert saved(root).startswith(FLOW)
-    fields = form(studio.get(AT + "?select=state:idle").text)
-    studio.post(AT, data={**fields, "left": "7", "top": "9", "do": "save"})
-    assert read_dialogue(root / "drill" / "flow.toml")[0].table.layout["idle"] == (7, 9)
 
 
 def test_a_change_elsewhere_is_not_overwritten_and_an_earlier_version_comes_back(root: Path, studio: Client) -> None:
@@ -191,7 +178,7 @@ def test_a_document_is_edited_in_every_form_of_toml() -> None:
     inline = FlowDocument(
         'name="a"\nstates=["x"]\ninitial="x"\nsteps=[{state="x",event="*",actions=[{say="a"}]}]\n', "f"
     )
-    inline.add_state("y", (0, 0))
+    inline.add_state("y")
     inline.connect("x", "y", "", ())
     inline.remove_step(0)
     assert [step.event for step in inline.table().steps] == ["*", "event_1"]
@@ -210,7 +197,7 @@ def test_a_document_is_edited_in_every_form_of_toml() -> None:
     assert document.table().retrieve == {}
     with pytest.raises(UnknownNameError, match="no state 'z'"):
         document.connect("z", "idle", "", ())
-    with pytest.raises(InputError, match="a number, got 'many'"):
+    with pytest.raises(StateTableError, match="a number, got 'many'"):
         FlowDocument(FLOW, "f").set_retrieval("look_up", "x", "many", "")
 
 

@@ -133,8 +133,8 @@ def test_large_forms_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "tab"),
     [
-        ("/", "/"), ("/page/activity", "/"), ("/export/activity", "/"), ("/jobs", "/jobs"), ("/label", "/label"),
-        ("/labels/at/folder", "/label"), ("/line", "/label"), ("/find", "/label"), ("/data", "/data"), ("/new", "/new"),
+        ("/", "/"), ("/page/activity", "/"), ("/export/activity", "/"), ("/label", "/label"),
+        ("/labels/at/folder", "/label"), ("/data", "/data"), ("/new", "/new"),
     ],
 )  # fmt: skip
 def test_every_page_marks_its_tab(tmp_path: Path, path: str, tab: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run_folder.journal import Journalling
-from edgewright.studio.summaries import Runs
+from edgewright.studio.jobs import Runs
 from studio_example import HOSTILE, client, record
 from trace_example import epochs, evaluation, trace
 

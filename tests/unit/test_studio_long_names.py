@@ -28,7 +28,7 @@ def _addresses() -> list[str]:
     routes = [route for page in pages() for route in page.routes if isinstance(route, Route)]
     parts = {route.path for route in routes if "GET" in (route.methods or ()) and "{" in route.path}
     named = [re.sub(r"\{(\w+)(:\w+)?\}", lambda part: _part(*part.groups()), path) for path in sorted(parts)]
-    queries = ("start?pipeline", "start?like", "start?again", "jobs?made", "data?in", "compare?run")
+    queries = ("start?pipeline", "start?like", "start?again", "data?in", "compare?run")
     return [*named, *(f"/{query}={LONG}" for query in queries)]
 
 
@@ -43,20 +43,12 @@ def test_a_long_name_in_an_address_is_no_defect(tmp_path: Path, address: str) ->
 
 
 FORMS: list[tuple[str, dict[str, Any]]] = [
-    ("/jobs/new", {"data": {"name": LONG, "data": "rows.csv"}}),
-    ("/jobs/new", {"data": {"name": "mine", "data": LONG}}),
-    ("/jobs", {"data": {"job": LONG}}),
-    ("/jobs", {"data": {"job": "practice", "data": LONG}}),
     ("/cancel", {"data": {"run": LONG}}),
     ("/new", {"data": {"path": LONG}}),
     (f"/new/{FILE}", {"data": {"device": LONG, "target": LONG}}),
     ("/label", {"data": {"data": LONG, "classes": "a, b"}}),
     ("/label", {"data": {"data": FILE, "classes": "a, b"}}),
-    ("/coach", {"data": {"name": LONG, "recordings": "."}}),
-    ("/coach", {"data": {"name": "mine", "recordings": LONG}}),
     ("/flow", {"data": {"name": LONG}}),
-    ("/fleet/new", {"data": {"name": LONG}}),
-    ("/fleet/open", {"data": {"fleet": LONG}}),
     ("/bring", {"files": {"file": (f"{LONG}.toml", b'name = "x"\n')}}),
     ("/bring", {"files": {"file": ("x.toml", PIPELINE.format(LONG).encode())}}),
     ("/start", {"data": {"source": "pipeline=activity", "text": PIPELINE.format(LONG), "do": "train"}}),

@@ -32,7 +32,7 @@ def test_parts_are_one_recording(tmp_path: Path) -> None:
     for at, samples in parts.items():
         assert browser.post(ADDRESS, params={"at": at, "back": BACK}, content=samples).status_code == 204
     browser.post(ADDRESS, params={"at": 0, "back": BACK}, content=parts[0])
-    text = browser.get("/jobs", headers=LEFT).text
+    text = browser.get("/data", headers=LEFT).text
     assert f'href="{BACK}#recording={NAME}"' in text
     assert "1.00 s are recorded" in text
     with wave.open(io.BytesIO(browser.get(ADDRESS).content)) as file:
@@ -42,7 +42,7 @@ def test_parts_are_one_recording(tmp_path: Path) -> None:
     assert answer.headers["location"] == "/data/at/data/recording.wav"
     with wave.open(str(tmp_path / "data" / "recording.wav")) as file:
         assert file.getnframes() == 16_002
-    assert "are recorded" not in browser.get("/jobs", headers=LEFT).text
+    assert "are recorded" not in browser.get("/data", headers=LEFT).text
     assert browser.get(ADDRESS).status_code == 404
 
 
@@ -61,11 +61,11 @@ def test_a_part_after_the_end_makes_no_file(tmp_path: Path, do: str) -> None:
 def test_another_tab_offers_a_recording_when_its_page_has_stopped(tmp_path: Path) -> None:
     browser = client(tmp_path)
     browser.post(ADDRESS, params={"at": 0, "back": BACK}, content=b"\1\0")
-    assert "are recorded" not in browser.get("/jobs").text
-    assert "are recorded" in browser.get("/jobs", headers=LEFT).text
+    assert "are recorded" not in browser.get("/data").text
+    assert "are recorded" in browser.get("/data", headers=LEFT).text
     before = time.time() - 5
     os.utime(_folder(tmp_path) / NAME, (before, before))
-    assert "are recorded" in browser.get("/jobs").text
+    assert "are recorded" in browser.get("/data").text
 
 
 def test_other_files_of_the_folder_are_skipped(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_other_files_of_the_folder_are_skipped(tmp_path: Path) -> None:
     (_folder(tmp_path) / "abcdef03").touch()
     (_folder(tmp_path) / ".DS_Store").write_text(BACK)
     assert [recording.name for recording in recordings(tmp_path)] == [NAME]
-    assert browser.get("/jobs").status_code == 200
+    assert browser.get("/data").status_code == 200
 
 
 def test_a_form_that_is_accepted_deletes_its_recording(tmp_path: Path) -> None:

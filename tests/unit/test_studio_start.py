@@ -17,16 +17,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgewright.core.errors import StudioRequestError
+from edgewright.core.records.config import PipelineConfig
 from edgewright.pipeline.config import shipped, source_text
-from edgewright.pipeline.toml_text import toml_text
-from edgewright.schema.config import PipelineConfig
-from edgewright.schema.errors import InputError
+from edgewright.pipeline.step_tables import toml_text
 from edgewright.studio.jobs import AT_ONCE, MOST_WAITING, Jobs
 from edgewright.studio.settings import Field
 from edgewright.studio.settings import fields_of as settings_fields
 from edgewright.studio.view.pipeline_blocks import groups_of, settings_of, stages_of, view_of
-from edgewright.studio.view.pipeline_document import arranged, changed_text, set_value, value_at
-from edgewright.studio.view.pipeline_preview import Previews
+from edgewright.studio.view.pipeline_document import Previews, arranged, changed_text, set_value, value_at
 from edgewright.trace.journal import FOLDER
 from small_pipeline import rows, write_rows
 from studio_example import HOSTILE, Client, client, record
@@ -167,7 +166,7 @@ def test_a_change_keeps_the_comments_and_the_order_of_the_file() -> None:
         "remove:stages:3",
         "remove:data:0",
     ):
-        with pytest.raises(InputError):
+        with pytest.raises(StudioRequestError):
             arranged(table, action)
 
 
@@ -451,7 +450,7 @@ def test_a_queue_that_is_full_refuses_and_a_foreign_file_begins_nothing(tmp_path
     try:
         numbers = [jobs.start(["--", "activity"], "a", "/new/a.csv") for _ in range(MOST_WAITING)]
         assert [jobs.position(number) for number in numbers] == list(range(1, MOST_WAITING + 1))
-        with pytest.raises(InputError, match=f"at most {MOST_WAITING} waiting runs"):
+        with pytest.raises(StudioRequestError):
             jobs.start(["--", "activity"], "a", "/new/a.csv")
     finally:
         jobs.stop()

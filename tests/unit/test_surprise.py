@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 import trace_example as example
-from edgewright.schema.race import EntrantRecord, RaceRecord
-from edgewright.schema.trace import ClassRow, GroupRow, Interval, Mistake, Trace
+from edgewright.core.records.race import EntrantRecord, RaceRecord
+from edgewright.core.records.trace import ClassRow, GroupRow, Interval, Mistake, Trace
 from edgewright.trace.questions import quiz
-from edgewright.trace.sections.insight import place_of, written
+from edgewright.trace.sections.frame import place_of, written
 from edgewright.trace.sentences.insight import trace_insight
 from edgewright.trace.sentences.surprise import claims
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from cli_runner import Cli
+from edgewright.core.errors import UnknownNameError
 from edgewright.data.load import load_data
 from edgewright.data.table_proposal import ProposedTable, propose_table
-from edgewright.schema.errors import UnknownNameError
 from edgewright.workflows.own_data.proposal import OwnDataRequest, look
 from edgewright.workflows.tuning.recordings import tune_data
 from odd_files.judge import odd_file
@@ -75,7 +75,7 @@ def test_a_command_says_what_columns_it_found(file: str, cli: Cli) -> None:
     assert "columns: group = subject; time = time; notes left out (empty)" in cli("check", file, "--target", "label")
 
 
-@pytest.mark.parametrize("command", ["check", "ladder", "curve", "advise", "init"])
+@pytest.mark.parametrize("command", ["check", "curve", "advise", "init"])
 def test_a_clock_of_two_meanings_is_a_question_that_an_option_answers(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

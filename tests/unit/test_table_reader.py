@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from edgewright.core.errors import ColumnsUnusableError
 from edgewright.data import row_spool, table_reader
 from edgewright.data.load import load_data
 from edgewright.data.row_spool import in_file
 from edgewright.data.targets import coded, read_target
-from edgewright.schema.errors import InputError
 
 ROWS, COLUMNS = 100_000, 6
 
@@ -65,7 +65,7 @@ def test_an_error_in_a_late_piece_of_a_late_file_names_its_line(tmp_path: Path) 
     lines = path.read_text().splitlines()
     lines[8000] = "," + lines[8000].partition(",")[2].rpartition(",")[0] + ","
     path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(InputError, match=r"an empty field - at b\.csv line 8001, column state"):
+    with pytest.raises(ColumnsUnusableError, match=r"an empty field - at b\.csv line 8001, column state"):
         load_data({"kind": "csv", "path": str(tmp_path), "target": "c0", "group": "state"}, seed=0)
 
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 import trace_example as example
-from edgewright.schema.trace import EvaluationRecord, Interval, LayerRecord, LeftOutRecord, SimplestRecord
+from edgewright.core.records.trace import EvaluationRecord, Interval, LayerRecord, LeftOutRecord, SimplestRecord
 from edgewright.trace.compare import Entry, compare
 from edgewright.trace.html import page_html
 from edgewright.trace.modes import mode
 from edgewright.trace.sentences.facts import latency_change
 from edgewright.trace.sentences.insight import _int8_clause, reduction, trace_insight
 from edgewright.trace.sentences.readiness import NO_MODEL, NOT_READY, READY, WEAK, agrees, shortfalls, state_of, verdict
+from edgewright.training.losses import sample_gain
 from edgewright.training.metrics import paired_gain, wilson
-from edgewright.training.sample_tests import sample_gain
 
 
 def test_activity_names_columns_accuracy_and_int8() -> None:

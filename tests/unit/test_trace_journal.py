@@ -14,11 +14,10 @@ from pathlib import Path
 import pytest
 
 from edgewright.cli.main import run
+from edgewright.core.errors import CheckFailedError, FormatNewerError, InputError, RunError
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
-from edgewright.pipeline.run_folder.journal import EVENTS, Journalling, Several, journalled
-from edgewright.pipeline.run_folder.listener import Listener
-from edgewright.schema.errors import CheckFailedError, InputError
+from edgewright.pipeline.run_folder.journal import EVENTS, Journalling, Listener, Several, journalled
 from edgewright.trace.journal import (
     FOLDER,
     JOURNAL_VERSION,
@@ -174,12 +173,14 @@ def test_a_cut_last_line_and_lines_of_another_kind_are_left_out(tmp_path: Path) 
 def test_versions_and_other_files_are_refused_by_name(tmp_path: Path) -> None:
     begun(tmp_path)
     newer = only(tmp_path).read_bytes().replace(b'"version":1', b'"version":99', 1)
-    with pytest.raises(InputError, match=f"version {JOURNAL_VERSION} or older, got version 99.*Update edgewright"):
+    with pytest.raises(
+        FormatNewerError, match=f"version {JOURNAL_VERSION} or older, got version 99.*Update edgewright"
+    ):
         parse_progress(newer, only(tmp_path))
     for content in (b"", b"\n", b"hello\n", b'{"event":"epoch","time":1}\n'):
-        with pytest.raises(InputError, match="a journal that begins with its run"):
+        with pytest.raises(RunError):
             parse_progress(content, only(tmp_path))
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(RunError, match="No such file"):
         read_journal(tmp_path / "none.jsonl")
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewright.schema.trace import EpochRecord
+from edgewright.core.records.trace import EpochRecord
 from edgewright.trace.sentences.observations import is_event, notable, observe, observe_next
 from trace_example import epochs
 

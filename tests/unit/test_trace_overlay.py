@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.schema.trace import Trace
+from edgewright.core.records.trace import Trace
 from edgewright.trace.blocks.view_blocks import CURVES
 from edgewright.trace.sections.training import overlaid
 from studio_example import client, record

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import trace_example as example
-from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.trace import TRACE_VERSION
-from edgewright.trace.record import parse_trace, read_trace, trace_bytes, write_trace
+from edgewright.core.errors import FormatNewerError, InputError, OutputError, RunError
+from edgewright.core.records.trace import TRACE_VERSION
+from edgewright.trace.page_model import parse_trace, read_trace, trace_bytes, write_trace
 
 
 def test_written_and_read_is_the_same(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_newer_version_is_refused_by_name(tmp_path: Path) -> None:
     content["version"] = TRACE_VERSION + 1
     path = tmp_path / "trace.json"
     path.write_text(json.dumps(content))
-    with pytest.raises(InputError, match=rf"version {TRACE_VERSION + 1} - at .*trace\.json\. Update edgewright"):
+    with pytest.raises(FormatNewerError, match=rf"version {TRACE_VERSION + 1} - at .*trace\.json\. Update edgewright"):
         read_trace(path)
 
 
@@ -67,7 +67,7 @@ def test_garbage_is_one_clear_line(content: bytes) -> None:
 
 
 def test_absent_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="Give the folder of a finished run"):
+    with pytest.raises(RunError):
         read_trace(tmp_path / "trace.json")
 
 
@@ -77,5 +77,5 @@ CONTENT = trace_bytes(example.trace(3))
 @settings(max_examples=50)
 @given(st.integers(0, len(CONTENT) - 2))
 def test_cut_off_anywhere(length: int) -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(RunError):
         parse_trace(CONTENT[:length], "trace.json")

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from edgewright.schema.trace import (
+from edgewright.core.records.trace import (
     CompressionRecord,
     EvaluationRecord,
     LayerRecord,
@@ -18,11 +18,9 @@ from edgewright.schema.trace import (
 from edgewright.trace.blocks.terminal import blocks_parts
 from edgewright.trace.blocks.view_blocks import ViewBlock
 from edgewright.trace.page import page_of, plain_lines
-from edgewright.trace.sections.compression import compression_blocks
-from edgewright.trace.sections.data_flow import stage_card
-from edgewright.trace.sections.evaluation import evaluation_blocks
-from edgewright.trace.sections.model import model_blocks
-from edgewright.trace.sections.prediction import prediction_card
+from edgewright.trace.sections.data import stage_card
+from edgewright.trace.sections.model import compression_blocks, model_blocks
+from edgewright.trace.sections.results import evaluation_blocks, prediction_card
 from trace_example import insight_of
 
 

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 import trace_example as example
-from edgewright.schema.trace import EpochRecord, Insight, PredictionRecord, StageRecord, Trace
+from edgewright.core.records.trace import EpochRecord, Insight, PredictionRecord, StageRecord, Trace
 from edgewright.trace.page import progress
 from edgewright.trace.terminal import TerminalTrace
 from trace_printing import print_trace

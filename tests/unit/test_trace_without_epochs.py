@@ -10,7 +10,7 @@ from rich.console import Console
 
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
-from edgewright.pipeline.run_folder.listener import Listener
+from edgewright.pipeline.run_folder.journal import Listener
 from edgewright.trace.html import page_html
 from small_pipeline import write_rows
 from trace_printing import print_trace

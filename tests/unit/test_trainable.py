@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import trace_example as example
+from edgewright.core.records.trace_flow import TrainableLayer, TrainableNetwork
 from edgewright.models.forest import Forest
 from edgewright.models.network import NetworkClassifier
 from edgewright.pipeline.config import read_config
@@ -18,7 +19,6 @@ from edgewright.pipeline.explanation.trainable import _differences, _encoded, tr
 from edgewright.pipeline.fitting import Flow
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.run import run_pipeline
-from edgewright.schema.trace_flow import TrainableLayer, TrainableNetwork
 from edgewright.trace.html import PAGE_LIMIT, page_html
 from small_pipeline import write_rows, write_toml
 

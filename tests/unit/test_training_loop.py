@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.trace import EpochRecord
+from edgewright.core.errors import TrainingDivergedError, UnknownNameError
+from edgewright.core.records.trace import EpochRecord
 from edgewright.training import backend
 from edgewright.training.contract import Tree
 from edgewright.training.loop import OnEpoch, Result, Sampled, Settings, outputs, train
@@ -172,7 +172,7 @@ def test_one_program_serves_every_learning_rate_and_similar_length() -> None:
 def test_a_loss_that_is_no_number_is_refused() -> None:
     broken = X.copy()
     broken[7, 2] = np.inf
-    with pytest.raises(InputError, match="finite loss, got nan - at epoch 1"):
+    with pytest.raises(TrainingDivergedError, match="finite loss, got nan - at epoch 1"):
         run(sampled(ArrayRows(broken)))
 
 

@@ -8,19 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgewright.compression import prune, qat
+from edgewright.compression import qat, retraining
 from edgewright.compression.retraining import lesson, trained, with_parameters
+from edgewright.core.errors import LayerSettingsError
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.network import Graph
 from edgewright.graph.builder import Builder
 from edgewright.models.architecture import architecture, function
 from edgewright.models.network import NetworkClassifier
 from edgewright.models.nn._normalised import folded, moments
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
-from edgewright.training import kept_epochs
-from edgewright.training.augment import Changes
-from edgewright.training.kept_epochs import keeping
-from edgewright.training.loop import Sampled, Settings, _chunks
+from edgewright.training import loop as kept_epochs
+from edgewright.training.contract import Changes
+from edgewright.training.loop import Sampled, Settings, _chunks, keeping
 from edgewright.training.rows import ArrayRows
 
 RNG = np.random.default_rng(0)
@@ -101,8 +100,8 @@ def test_a_training_that_was_stopped_ends_with_the_same_bits(
 
 
 def test_a_fitted_network_is_pruned_and_trained_further(normal: NetworkClassifier) -> None:
-    smaller = prune.structured(normal, 0.6)
-    assert prune.macs(smaller) < 0.7 * prune.macs(normal)
+    smaller = retraining.structured(normal, 0.6)
+    assert retraining.macs(smaller) < 0.7 * retraining.macs(normal)
     task, apply = lesson(smaller, WINDOWS[TRAIN], KIND[TRAIN], None), function(smaller.network())
     result = trained(smaller, task, apply, smaller.parameters_, epochs=4, gentle=False)
     assert result.history[-1].loss < result.history[0].loss
@@ -143,5 +142,5 @@ def test_layers_without_it_are_as_before() -> None:
 
 def test_parts_of_branches_refuse_it() -> None:
     part = {"inputs": 3, "layers": ({"kind": "conv1d", "filters": 2, "kernel": 3, "normalise": True},)}
-    with pytest.raises(InputError, match="layers without normalise, got normalise = true"):
+    with pytest.raises(LayerSettingsError, match="layers without normalise, got normalise = true"):
         NetworkClassifier(({"kind": "branches", "units": 4, "parts": (part,)},), epochs=1).fit(WINDOWS, KIND)

@@ -14,8 +14,7 @@ from edgewright.models.architecture import architecture, function
 from edgewright.training import loop
 from edgewright.training.backend import jax
 from edgewright.training.loop import Sampled, Settings, outputs, train
-from edgewright.training.numpy_program import always_compiled, is_small
-from edgewright.training.program import forward
+from edgewright.training.program import always_compiled, forward, is_small
 from edgewright.training.rows import ArrayRows
 
 RNG = np.random.default_rng(0)

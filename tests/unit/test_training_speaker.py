@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.core.errors import LayerSettingsError
 from edgewright.models.network import NetworkClassifier
-from edgewright.schema.errors import InputError
-from edgewright.training.augment import Changes
 from edgewright.training.augmentations import speaker
+from edgewright.training.contract import Changes
 
 Floats = NDArray[np.float32]
 SAME = speaker.SpeakerConfig(tract=0.0, tempo=0.0, shift=0.0, tilt=0.0, level=0.0)
@@ -80,5 +80,5 @@ def test_a_network_learns_what_a_moved_resonance_does_not_change() -> None:
 
 @pytest.mark.parametrize("shape", [(4, 20), (4, 1, 30), (4, 3, 8, 8)])
 def test_other_samples_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(InputError, match=r"training\.augment"):
+    with pytest.raises(LayerSettingsError, match=r"training\.augment"):
         spoken(SAME, np.zeros(shape, np.float32))

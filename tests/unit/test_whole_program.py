@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 from benchmarks.estimate.subjects import fitted, windows
 
+from edgewright.core.records.footprint import Program
+from edgewright.core.records.network import Graph
+from edgewright.core.records.trace import CompressionRecord, Interval, VariantRecord
 from edgewright.export.contract import Subject
-from edgewright.export.program import program_of
+from edgewright.export.write import program_of
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.cost.footprint import as_integers
+from edgewright.pipeline.cost import as_integers
 from edgewright.pipeline.package import budget
 from edgewright.pipeline.plan import resolve
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import estimate, program_footprint
-from edgewright.schema.footprint import Program
-from edgewright.schema.graph import Graph
-from edgewright.schema.trace import CompressionRecord, Interval, VariantRecord
 
 STAGES = [{"kind": "statistics"}, {"kind": "scale", "method": "standard"}]
 UNITS = 16
@@ -43,8 +43,8 @@ def test_the_tables_of_the_network_are_counted_apart() -> None:
 
 def program(network: int) -> Program:
     """Return counts that every core was fitted on, with so many bytes of the network's tables."""
-    counts = {"step": 4.0, "load": 40.0, "store": 20.0, "add": 20.0, "mul": 20.0}
-    return Program(name="small", constants=5_000, values=500, written=counts, run=counts, network=network)
+    code, work = {"lines": 40.0, "helper lines": 20.0}, {"Add node": 1.0, "Add output": 20.0}
+    return Program(name="small", constants=5_000, values=500, written=code, run=work, network=network)
 
 
 def test_a_record_says_what_the_network_takes_of_the_whole_program() -> None:
@@ -58,7 +58,7 @@ def test_a_record_says_what_the_network_takes_of_the_whole_program() -> None:
 
 def test_forms_of_unknown_latency_stand_in_the_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
     profile = load_profile("cortex-m4")
-    strange = msgspec.structs.replace(program(3_000), run={"nothing known": 1.0}, written={"nothing known": 1.0})
+    strange = msgspec.structs.replace(program(3_000), run={"unknown mac": 1.0}, written={"unknown": 1.0})
     record = estimate(profile, program_footprint(profile, strange, form="int8"))
     monkeypatch.setattr(budget, "budgets", lambda *_: record)
     interval = Interval(value=0.9, low=0.8, high=1.0, method="")

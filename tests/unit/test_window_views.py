@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
-from edgewright.cluster.packing import packed
+from edgewright.cluster.mapping import packed
+from edgewright.core.records.config import WindowConfig
+from edgewright.core.records.data import Column, DataSet, Floats, Recording, Samples
 from edgewright.data import samples as cutting
 from edgewright.data.row_spool import in_file
 from edgewright.data.samples import cut, part_of
 from edgewright.data.table_reader import RowStore
-from edgewright.data.window_views import WindowViews, in_pieces, some_in_memory
+from edgewright.data.targets import WindowViews, in_pieces, some_in_memory
 from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.plan import parts
-from edgewright.schema.config import WindowConfig
-from edgewright.schema.data import Column, DataSet, Floats, Recording, Samples
-from edgewright.search.advise.framings import labelled
 
 
 def _recordings() -> DataSet:
@@ -147,21 +145,6 @@ def test_windows_on_demand_travel_as_their_rows(both: tuple[Samples, Samples]) -
         np.testing.assert_array_equal(there[:], values)
     assert len(packed(X)) < 0.65 * whole.X.nbytes
     assert copy.deepcopy(X).nbytes == 0
-
-
-def test_windows_on_demand_are_counted_before_a_curve(
-    both: tuple[Samples, Samples], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(labelled, "_MAX_SAMPLES", ((200, 0),))
-    part = SimpleNamespace(X=both[1].X)
-    ladder: Any = SimpleNamespace(
-        rungs={"net": SimpleNamespace(rank=100, title="net")}, heats=SimpleNamespace(whole=None, part=lambda *_: part),
-        standing=lambda _: SimpleNamespace(entrant=SimpleNamespace(config=None)),
-    )  # fmt: skip
-    progress: Any = None
-    curve, why = labelled.curve_of(ladder, "net", None, progress, progress)
-    assert curve is None
-    assert f"takes long on {both[0].X.size:,} cells" in why
 
 
 def test_windows_in_memory_pass_through_stages_when_they_are_asked_for() -> None:

@@ -15,23 +15,20 @@ from edgewright.cli.listeners import Quiet, Shown, Working
 from edgewright.cli.main import run
 from edgewright.language.forecasting.pool import fit_pool
 from edgewright.models.architecture import architecture
+from edgewright.pipeline import cost as estimates
 from edgewright.pipeline import run as running
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.cost import duration_estimate as estimates
-from edgewright.pipeline.cost.duration_estimate import LONG_S, reading_s, tell_ahead, told_by_first, training_s
+from edgewright.pipeline.cost import LONG_S, reading_s, tell_ahead, told_by_first, training_s
 from edgewright.pipeline.learning import learn
 from edgewright.pipeline.plan import resolve
 from edgewright.pipeline.run import run_pipeline
-from edgewright.pipeline.run_folder.listener import Listener
+from edgewright.pipeline.run_folder.journal import Listener
 from edgewright.pipeline.scaling import scaling_s
-from edgewright.search.advise.contract import AdviceRequest as AdviseAsked
-from edgewright.search.advise.workflow import advise
 from edgewright.workflows.compression.subject import Wanted, read_pruning
 from edgewright.workflows.compression.workflow import compress
 from edgewright.workflows.tuning.selection import Cost
 from edgewright.workflows.tuning.workflow import TuningRequest as TuneAsked
 from edgewright.workflows.tuning.workflow import tune
-from ladder_problems import ladder, silent, table
 from small_pipeline import rows, write_rows, write_toml
 
 
@@ -130,8 +127,8 @@ def test_a_long_training_is_told_and_a_short_one_is_not(tmp_path: Path) -> None:
 @pytest.fixture
 def all_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work of any length is long."""
-    monkeypatch.setattr("edgewright.pipeline.cost.duration_estimate.LONG_S", 0.0)
-    monkeypatch.setattr("edgewright.pipeline.cost.duration_estimate._MEASURED_S", 0.0)
+    monkeypatch.setattr("edgewright.pipeline.cost.LONG_S", 0.0)
+    monkeypatch.setattr("edgewright.pipeline.cost._MEASURED_S", 0.0)
 
 
 class Named(Listener):
@@ -162,18 +159,6 @@ def test_training_refitting_compressing_and_tuning_are_told(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("all_long")
-def test_every_rung_is_told_in_ladder_and_advice(tmp_path: Path) -> None:
-    path, listener = table(tmp_path / "rows.csv"), Named()
-    climbing = ladder(path, ("majority", "forest", "small_network"))
-    climbing._ahead = listener.ahead
-    climbing.climb()
-    assert listener.work == ["Majority", "Forest", "Small network"]
-    listener = Named()
-    advise(AdviseAsked(data=str(path), target="y", by="row", curve=False), silent, listener.ahead)
-    assert {"Majority", "Threshold"} <= set(listener.work)
-
-
 @pytest.mark.usefixtures("all_long")
 def test_a_pool_of_series_is_told_once() -> None:
     rng, listener = np.random.default_rng(0), Named()
@@ -219,7 +204,7 @@ def test_the_line_is_on_standard_error_and_with_json_there_is_none(capsys: pytes
 
 def test_a_part_that_also_compiles_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter((0.0, 50.0, 53.0))
-    monkeypatch.setattr("edgewright.pipeline.cost.duration_estimate.time.process_time", lambda: next(clock))
+    monkeypatch.setattr("edgewright.pipeline.cost.time.process_time", lambda: next(clock))
     listener = EstimateListener()
     step = told_by_first(lambda _: None, listener.ahead, "Training", 10, skipped=1)
     for _ in range(3):
@@ -229,7 +214,7 @@ def test_a_part_that_also_compiles_is_not_measured(monkeypatch: pytest.MonkeyPat
 
 def test_the_first_of_like_parts_says_what_all_take(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter((0.0, 3.0, 99.0))
-    monkeypatch.setattr("edgewright.pipeline.cost.duration_estimate.time.process_time", lambda: next(clock))
+    monkeypatch.setattr("edgewright.pipeline.cost.time.process_time", lambda: next(clock))
     listener, moved = EstimateListener(), list[int]()
     step = told_by_first(moved.append, listener.ahead, "The curve", 40)
     step(1)
@@ -241,7 +226,7 @@ def test_the_first_of_like_parts_says_what_all_take(monkeypatch: pytest.MonkeyPa
 def test_parts_are_measured_until_they_say_something_and_a_limit_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     for limit_s, text in ((900.0, "15 min"), (600.0, "10 min")):
         clock = iter((0.0, 30.0, 30.2, 31.5, 99.0))
-        monkeypatch.setattr("edgewright.pipeline.cost.duration_estimate.time.process_time", partial(next, clock))
+        monkeypatch.setattr("edgewright.pipeline.cost.time.process_time", partial(next, clock))
         listener = EstimateListener()
         step = told_by_first(lambda _: None, listener.ahead, "Training", 1_200, skipped=1, limit_s=limit_s)
         for _ in range(4):

@@ -17,17 +17,23 @@ from PIL import Image
 from cli_runner import Cli
 from edgewright.cli.commands.language.zero_shot import _role
 from edgewright.cli.main import run
-from edgewright.language.documents.media_encoder import MediaEncoder
-from edgewright.language.zero_shot.choice import (
+from edgewright.core.errors import (
+    DescriptionsError,
+    DocumentIndexError,
+    EncoderMismatchError,
+    InputError,
+    UnreadableFileError,
+)
+from edgewright.language.documents.index import MediaEncoder
+from edgewright.language.zero_shot import (
     background,
     check_texts,
     labels_of,
+    media_chooser,
     read_labels,
     text_chooser,
 )
-from edgewright.language.zero_shot.media import media_chooser
-from edgewright.nlp.choice import NONE, Chooser, Labels
-from edgewright.schema.errors import InputError
+from edgewright.nlp.finder import NONE, Chooser, Labels
 from media_encoders import pictures, sounds, word_pair
 from support import left_out
 
@@ -91,7 +97,7 @@ def test_more_labels_are_hit_by_chance_and_cost_more() -> None:
 
 def test_an_encoder_to_which_all_is_alike_is_refused() -> None:
     same = np.full((3, 4), 0.5, np.float32)
-    with pytest.raises(InputError, match="equal vectors for all"):
+    with pytest.raises(EncoderMismatchError, match="equal vectors for all"):
         Chooser(labels_of({"a": ["x"], "b": ["y"]}, []), same[:2], same[:0], same)
 
 
@@ -119,7 +125,7 @@ def test_backgrounds_hold_each_line_once() -> None:
 )
 def test_what_is_no_file_of_labels_is_told(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "labels.toml").write_text(text)
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(DescriptionsError, match=message):
         read_labels(tmp_path / "labels.toml")
 
 
@@ -128,12 +134,12 @@ def test_csv_and_toml_say_the_same(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('label,description\nred,red\ngreen,"green, like grass"\nred,like blood\n')
     assert read_labels(tmp_path / "a.toml") == read_labels(tmp_path / "a.csv")
     (tmp_path / "a.csv").write_text("label,description\nred,one,two\n")
-    with pytest.raises(InputError, match="line 2"):
+    with pytest.raises(DescriptionsError, match="line 2"):
         read_labels(tmp_path / "a.csv")
     (tmp_path / "a.csv").write_text("name,text\nred,one\n")
-    with pytest.raises(InputError, match="columns label and description"):
+    with pytest.raises(DescriptionsError):
         read_labels(tmp_path / "a.csv")
-    with pytest.raises(InputError, match="file of labels"):
+    with pytest.raises(UnreadableFileError):
         read_labels(tmp_path / "none.toml")
 
 
@@ -177,7 +183,7 @@ def test_size_is_the_graphs_where_no_file_says_it(tmp_path: Path) -> None:
     names = ["red", "green", "blue"]
     assert names[int((eyes.encode(names) @ vector).argmax())] == "red"
     (pair / "preprocessor_config.json").write_text('{"size": 20}')
-    with pytest.raises(InputError, match="a graph that takes"):
+    with pytest.raises(DocumentIndexError):
         MediaEncoder(pair)
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from cli_runner import Cli
+from edgewright.core.errors import ArchiveDamagedError, InputError
 from edgewright.data import files
 from edgewright.data.load import guess, load_data
-from edgewright.schema.errors import InputError
 from edgewright.workflows.own_data.proposal import OwnDataRequest, look
 
 
@@ -29,7 +29,7 @@ def folder_of_labels(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.filterwarnings("ignore::edgewright.schema.errors.DataWarning")
+@pytest.mark.filterwarnings("ignore::edgewright.core.errors.DataWarning")
 def test_a_zip_file_gives_what_its_folder_gives(tmp_path: Path, cli: Cli) -> None:
     folder = folder_of_labels(tmp_path / "both")
     expected = look(OwnDataRequest(path=str(folder)))
@@ -93,5 +93,5 @@ def test_a_damaged_zip_file_and_other_files_are_a_line(tmp_path: Path, cli: Cli)
     path.write_bytes(bytes(locked))
     assert "without a password" in cli("init", path, "--yes", "--out", tmp_path / "out", code=2)
     (tmp_path / "a.csv").write_text("a\n1\n")
-    with pytest.raises(InputError, match="a folder or a ZIP file of tables, got another file"):
+    with pytest.raises(ArchiveDamagedError, match="a folder or a ZIP file of tables, got another file"):
         load_data({"kind": "folder", "path": str(tmp_path / "a.csv")}, seed=0)

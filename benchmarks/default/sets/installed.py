@@ -12,7 +12,7 @@ import polars as pl
 from sklearn import datasets
 
 from benchmarks.default.content import Array, DataSet, Items, Table, stratified
-from edgewright.data.sets._files import read_ts
+from edgewright.data.set_files import read_ts
 
 Read = Callable[[Path], Any]
 

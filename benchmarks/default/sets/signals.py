@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.default.content import SEED, Array, DataSet, Items, Table, stratified, whole_groups
-from benchmarks.own_data.files import FILES
+from benchmarks.default.plain_files import FILES
 
 _BEATS = {"N": 200, "S": 100, "V": 100}
 _HAPT_ACTIVITIES = ["walking", "upstairs", "downstairs", "sitting", "standing", "lying"]

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.workload import Workload
-from edgewright.language.labelling.agreement import decided
-from edgewright.language.labelling.audit import audited, draw, unanswered
+from edgewright.language.labelling.audit import audited, decided, draw, unanswered
 from edgewright.language.labelling.project import Project
 
 _ITEMS, _ANSWERED = 120, 90

@@ -19,20 +19,20 @@ from benchmarks.faults.workload import Workload
 from benchmarks.faults.workloads.store import Clock
 from edgewright.core.package import vector_files, write_package
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.data import Column
+from edgewright.core.records.device import Event
+from edgewright.core.records.package import Manifest, WindowSpec
 from edgewright.device.agent import loop
 from edgewright.device.agent.plan import make_plan, settle_rates
+from edgewright.device.agent.process_status import StoreWriter
 from edgewright.device.agent.settings import check_settings
-from edgewright.device.agent.store_writer import StoreWriter
 from edgewright.device.sources import csv, short_source
 from edgewright.device.store import reader
 from edgewright.device.store.database import Connect, Database, connect
 from edgewright.device.store.store import Store
-from edgewright.device.wall_clock import WallClock
+from edgewright.device.timeline import WallClock
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.schema.data import Column
-from edgewright.schema.device import Event
-from edgewright.schema.package import Manifest, WindowSpec
 
 _RATE, _PERIOD, _EPISODES = 50.0, 1.6, 20
 _PIECE = 900  # bytes of a read: about a quarter of an episode

@@ -12,11 +12,11 @@ import numpy as np
 
 from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.workload import Workload
+from edgewright.core.records.device import Event
 from edgewright.device.store import entries, reader, write_counter
 from edgewright.device.store.database import Connect, Database
+from edgewright.device.store.records import Limits, StoreConfig
 from edgewright.device.store.store import Store
-from edgewright.schema.device import Event
-from edgewright.schema.store import Limits, StoreConfig
 
 # Small limits, so that retention, quota and checkpoints all happen; a group is what is committed by hand.
 CONFIG = StoreConfig(

@@ -11,10 +11,10 @@ import numpy as np
 from benchmarks.faults.recorder import Recorder, recorded
 from benchmarks.faults.workload import Workload
 from benchmarks.faults.workloads import store as quiet
+from edgewright.core.records.device import Event
 from edgewright.device.store import write_counter
+from edgewright.device.store.records import Limits
 from edgewright.device.store.store import Store
-from edgewright.schema.device import Event
-from edgewright.schema.store import Limits
 
 # As in the defaults, the ballast is four times the length at which the log is copied: copying needs room first.
 LOG_LIMIT = 48 << 10

@@ -11,14 +11,11 @@ import msgspec
 from benchmarks.faults.fleet_device import BORN, DEVICE, PRODUCT
 from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.workload import Workload
+from edgewright.core.records.fleet import Acknowledged, Enrolled, TrialLimits
 from edgewright.device.store.database import Connect, connect
-from edgewright.fleet.device.agent_choice import STARTS, AgentChoice, new_agent
-from edgewright.fleet.device.device_state import Trial
-from edgewright.fleet.device.environments import MARKER, Environments, _fingerprint
+from edgewright.fleet.device.agent_choice import MARKER, STARTS, AgentChoice, Environments, _fingerprint, new_agent
 from edgewright.fleet.device.launcher_record import EndKind, LauncherRecord
-from edgewright.fleet.device.state_database import State
-from edgewright.schema.fleet_plan import TrialLimits
-from edgewright.schema.fleet_report import Acknowledged, Enrolled
+from edgewright.fleet.device.state_database import State, Trial
 
 _LIMITS = TrialLimits(boots=3, patience=1000.0)
 # Counter of a release, and what becomes of its agent.

@@ -10,12 +10,10 @@ from typing import NamedTuple
 from benchmarks.faults.fleet_device import Device, Fleet, plan
 from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.workload import Workload
+from edgewright.core.records.fleet import Acknowledged, TrialLimits
 from edgewright.device.store.database import Connect, connect
-from edgewright.fleet.device.agent_choice import AgentChoice
-from edgewright.fleet.device.environments import Environments
-from edgewright.fleet.protocol.wheel_set import digest
-from edgewright.schema.fleet_plan import TrialLimits
-from edgewright.schema.fleet_report import Acknowledged
+from edgewright.fleet.device.agent_choice import AgentChoice, Environments
+from edgewright.fleet.protocol.layout import digest
 
 _QUICK = TrialLimits(seconds=20.0, crashes=0, boots=100)
 _RELEASES = ((1, 0), (3, 1), (5, 1), (7, 5))

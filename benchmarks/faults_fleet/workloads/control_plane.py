@@ -17,10 +17,9 @@ from benchmarks.faults_fleet.load import LOADS
 from benchmarks.faults_fleet.recorded_sqlite import through
 from edgewright.fleet.protocol.layout import RELEASES, TIMESTAMP, plan_target
 from edgewright.fleet.repository import metadata
-from edgewright.fleet.server.database import audit_chain
-from edgewright.fleet.server.database.rollout_rows import standing_of
-from edgewright.fleet.server.database.tables import audit, devices, items, outcomes, reports, rollouts
-from edgewright.fleet.server.publishing import heads
+from edgewright.fleet.server import restore
+from edgewright.fleet.server.database import tables
+from edgewright.fleet.server.database.tables import audit, devices, items, outcomes, reports, rollouts, standing_of
 
 
 class Promise(NamedTuple):
@@ -138,8 +137,8 @@ def _control_state(
     control: Control, plans: set[str], enrolled: set[str], reports_taken: set[tuple[str, int]]
 ) -> Promise:
     with control.database.reading() as connection:
-        rows, last, problem = audit_chain.verify(connection)
-        version = metadata.version(heads.role_files(connection), TIMESTAMP)
+        rows, last, problem = tables.verify_audit_log(connection)
+        version = metadata.version(restore.role_files(connection), TIMESTAMP)
         acts = _acts(connection)
     if problem:
         raise AssertionError(problem)
@@ -150,7 +149,7 @@ def _control_state(
 
 def _kept(control: Control, before: Promise, after: Promise) -> str:
     with control.database.reading() as connection:
-        problem = audit_chain.verify(connection)[2]
+        problem = tables.verify_audit_log(connection)[2]
         if problem:
             return f"audit log: {problem}"
         stored_hash = connection.execute(
@@ -172,7 +171,7 @@ def _kept(control: Control, before: Promise, after: Promise) -> str:
         lost |= {f"{one}" for one in before.heard - {(d, n) for d, n in connection.execute(query)}}
         if lost:
             return f"acknowledged and lost: {sorted(lost)}"
-        signed = metadata.read(heads.role_files(connection)[RELEASES], RELEASES).signed.targets
+        signed = metadata.read(restore.role_files(connection)[RELEASES], RELEASES).signed.targets
         missing = {name for name in before.plans if plan_target(name) not in signed}
     return f"plans {missing} were handed over and are lost" if missing else ""
 

@@ -15,15 +15,14 @@ from benchmarks.faults.fleet_device import HandClock
 from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.workload import Workload
 from benchmarks.faults_fleet.control import Control, lay_fleet
+from edgewright.core.records.fleet import Standings
 from edgewright.device.store.database import Connect, connect
 from edgewright.fleet.device.trust.client import Client
 from edgewright.fleet.device.trust.pinned_root import pin
-from edgewright.fleet.protocol.layout import ROOT, TIMESTAMP
-from edgewright.fleet.protocol.ports import Refused
-from edgewright.fleet.protocol.wire.transport import FolderTransport
+from edgewright.fleet.protocol.layout import ROOT, TIMESTAMP, Refused
+from edgewright.fleet.protocol.transport import FolderTransport
 from edgewright.fleet.repository import key_rotation
 from edgewright.fleet.repository.acceptance import settle, writing
-from edgewright.schema.fleet_plan import Standings
 
 _DEVICE = "device"
 

@@ -17,19 +17,17 @@ from benchmarks.faults.model import lay
 from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.workload import Workload
 from benchmarks.faults_fleet.control import PRODUCT, two_release_files
+from edgewright.core.errors import EdgewrightError
+from edgewright.core.records.fleet import Enrolment
 from edgewright.device.store.database import Connect, connect
 from edgewright.fleet.device.enrollment import TRUST_FOLDER, device_key, enrol
 from edgewright.fleet.device.state_database import KEY_COPY, KEY_FILE, State
 from edgewright.fleet.device.trust.client import Client
-from edgewright.fleet.protocol.ports import Answer
-from edgewright.fleet.protocol.wire.signing import public_text
-from edgewright.fleet.protocol.wire.token import Token
-from edgewright.fleet.protocol.wire.transport import FolderTransport
+from edgewright.fleet.protocol.layout import Answer
+from edgewright.fleet.protocol.transport import FolderTransport, Token, public_text
 from edgewright.fleet.repository.metadata import sha256
 from edgewright.fleet.server import device_access
 from edgewright.fleet.server.database.tables import metadata, tokens
-from edgewright.schema.errors import EdgewrightError
-from edgewright.schema.fleet_report import Enrolment
 
 _STORE, _SECRET = "store", "s" * 32
 

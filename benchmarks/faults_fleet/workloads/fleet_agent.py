@@ -8,9 +8,8 @@ from typing import NamedTuple
 from benchmarks.faults.fleet_device import Device, Fleet, content, plan
 from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.workload import Workload
+from edgewright.core.records.fleet import Acknowledged, TrialLimits
 from edgewright.device.store.database import Connect, connect
-from edgewright.schema.fleet_plan import TrialLimits
-from edgewright.schema.fleet_report import Acknowledged
 
 _QUICK = TrialLimits(seconds=20.0, crashes=0, boots=100)
 _LAST = 21

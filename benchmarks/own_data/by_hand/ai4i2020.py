@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks.own_data.by_hand import _models as models
 from benchmarks.own_data.choosing import Candidate
-from edgewright.schema.data import Samples
+from edgewright.core.records.data import Samples
 
 _TYPES = ("L", "M", "H")
 

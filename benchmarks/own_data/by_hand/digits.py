@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
+from benchmarks.default.cepstra import summary_and_course
 from benchmarks.own_data.by_hand import _models as models
-from benchmarks.own_data.by_hand._cepstra import summary_and_course
 from benchmarks.own_data.choosing import Candidate
-from edgewright.schema.data import Samples
+from edgewright.core.records.data import Samples
 
 
 def candidates(samples: Samples, folder: Path) -> list[Candidate]:

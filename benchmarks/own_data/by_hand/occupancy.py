@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.own_data.by_hand import _models as models
 from benchmarks.own_data.choosing import Candidate
-from edgewright.schema.data import Samples
+from edgewright.core.records.data import Samples
 
 # Rows before a row that say how a reading has changed.
 _LAGS = (5, 15)

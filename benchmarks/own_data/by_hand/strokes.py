@@ -10,7 +10,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from benchmarks.own_data.by_hand import _models as models
 from benchmarks.own_data.choosing import Candidate
-from edgewright.schema.data import Samples
+from edgewright.core.records.data import Samples
 
 _POINTS = 32
 

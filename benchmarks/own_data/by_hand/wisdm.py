@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.default.windows import correlations, statistics
 from benchmarks.own_data.by_hand import _models as models
-from benchmarks.own_data.by_hand._windows import correlations, statistics
 from benchmarks.own_data.choosing import Candidate
-from edgewright.schema.data import Samples
+from edgewright.core.records.data import Samples
 
 
 def candidates(samples: Samples, folder: Path) -> list[Candidate]:

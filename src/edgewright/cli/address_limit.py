@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from edgewright.core.free_memory import limit_bytes
+from edgewright.core.files import limit_bytes
 
 # mallopt(3): the largest number of heaps.
 _ARENA_MAX = -8

@@ -1,4 +1,4 @@
-"""The option `--cluster`: work of a command spread over processes or machines, and a line that says how it stands.
+"""The option `--cluster`: work of a command spread over processes or machines, and a line of progress.
 
 A command has it by `@declare(spreads=True)`, which runs the whole command in the block `on_cluster`.
 """
@@ -8,19 +8,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from edgewright.cli.interrupt import loading
+from edgewright.core.errors import ClusterNothingToSpreadError
 from edgewright.core.formatting import plural
-from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.cluster.mapping import Progress
-    from edgewright.schema.config import PipelineConfig
+    from edgewright.core.records.config import PipelineConfig
 
 _FIRST_S, _EVERY_S = 5.0, 30.0
 
@@ -33,62 +32,47 @@ def refuse_one_training(config: PipelineConfig) -> None:
     """
     limit = config.split.leave_one_out_s
     if isinstance(limit, msgspec.UnsetType) or not limit:
-        raise InputError(
+        raise ClusterNothingToSpreadError(
             "several fits to spread", f"one training of {config.name}", "--cluster",
             "A model that fits a device trains in less time than its weights travel between machines. What spreads is "
-            "many fits: a file of your own (run FILE), groups left out in turn (split.leave_one_out_s), ladder, "
-            "search, curve; and tune, score, label",
+            "many fits: a file of your own (run FILE), groups left out in turn (split.leave_one_out_s), "
+            "advise; and tune, score, label",
         )  # fmt: skip
 
 
 @contextmanager
 def on_cluster(address: str, *, quiet: bool) -> Iterator[None]:
-    """Spread the tasks of a block over a cluster; an empty address spreads nothing.
+    """Spread the tasks of a block over a cluster, with progress on standard error unless `quiet`.
 
-    Args:
-        address: of the cluster.
-        quiet: whether nothing says how the tasks stand.
+    An empty address spreads nothing.
     """
     if not address:
         yield
         return
     with loading():
-        from edgewright.cluster.contract import engine_for
-        from edgewright.cluster.mapping import on_engine
+        from edgewright.cluster.mapping import engine_for, on_engine
 
-    line = _Line(quiet)
-    with on_engine(engine_for(address), line.watch) as engine:
-        line.say(f"cluster {engine.title}: {plural(engine.workers, 'worker')}")
+    last: Progress | None = None
+    next_s = time.monotonic() + _FIRST_S
+
+    def watch(progress: Progress) -> None:
+        nonlocal last, next_s
+        last = progress
+        if time.monotonic() > next_s:
+            next_s = time.monotonic() + _EVERY_S
+            say(_text(progress))
+
+    def say(text: str) -> None:
+        if not quiet:
+            click.echo(text, err=True)
+
+    with on_engine(engine_for(address), watch) as engine:
+        say(f"cluster {engine.title}: {plural(engine.workers, 'worker')}")
         try:
             yield
         finally:
-            line.end()
-
-
-@dataclass
-class _Line:
-    """Says on standard error how tasks stand, now and then and at the end."""
-
-    quiet: bool
-    progress: Progress | None = None
-    next_s: float = 0.0
-
-    def watch(self, progress: Progress) -> None:
-        now = time.monotonic()
-        if self.progress is None:
-            self.next_s = now + _FIRST_S
-        elif now > self.next_s:
-            self.next_s = now + _EVERY_S
-            self.say(_text(progress))
-        self.progress = progress
-
-    def end(self) -> None:
-        if self.progress is not None:
-            self.say(_text(self.progress))
-
-    def say(self, text: str) -> None:
-        if not self.quiet:
-            click.echo(text, err=True)
+            if last is not None:
+                say(_text(last))
 
 
 def _text(progress: Progress) -> str:

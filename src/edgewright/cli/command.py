@@ -21,7 +21,7 @@ from click.shell_completion import CompletionItem
 
 from edgewright.cli.text import Cut, describe, fitted
 from edgewright.core.catalogue import names
-from edgewright.schema.errors import DONE, EdgewrightError, InputError
+from edgewright.core.errors import DONE, EdgewrightError, OwnModelError
 
 _EACH = 10
 _USED = "edgewright.models"
@@ -144,7 +144,7 @@ def own_language_model(given: str, where: str) -> Path:
     """
     path = own_model("phrasing", Path(given))
     if path is None or not path.is_file():
-        raise InputError("the name of a language model of yours, or a .gguf file", repr(given), where,
+        raise OwnModelError("the name of a language model of yours, or a .gguf file", repr(given), where,
                          "List yours: edgewright models list")  # fmt: skip
     return path
 

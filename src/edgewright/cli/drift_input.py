@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from edgewright.cli.command import BadRows
 from edgewright.core.clocks.reader import ClockReader, refuse_missing
 from edgewright.core.csv.rows import Rows, iter_csv
+from edgewright.core.errors import ColumnMissingError, ModelError
 from edgewright.core.input.recordings import Boundaries, RecordingWindower, Texts, columns_of, names_of
 from edgewright.core.predictor import Predictor
+from edgewright.core.records.data import Floats
+from edgewright.core.records.package import Manifest
 from edgewright.monitor.drift.stream_monitor import DriftWatch
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
-from edgewright.schema.package import Manifest
 
 # Seconds beyond this are a date (after 1973).
 _EPOCH = 1e8
@@ -55,7 +55,7 @@ def rows_of(
     ):  # fmt: skip
         absent = [column for column in needed if column not in (*chunk.names, *chunk.text, *chunk.wide)]
         if absent:
-            raise InputError(f"the columns {', '.join(wanted)}", f"no {', '.join(absent)}", name,
+            raise ColumnMissingError(f"the columns {', '.join(wanted)}", f"no {', '.join(absent)}", name,
                              "Add column names in the header")  # fmt: skip
         boundaries.starts(chunk.text, len(chunk), chunk)
         values = chunk.matrix(wanted)
@@ -86,7 +86,7 @@ def answered_rows(predictor: Predictor, watch: DriftWatch) -> Callable[[Floats, 
     """
     manifest = predictor.manifest
     if predictor.regression:
-        raise InputError("a package of classes", "a regression package, which gives no confidence", "--confidence")
+        raise ModelError("a package of classes", "a regression package, which gives no confidence", "--confidence")
     window = manifest.window
     windower = None if window is None else RecordingWindower(manifest, window)
 

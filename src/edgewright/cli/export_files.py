@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import struct
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,12 +14,12 @@ import click
 
 from edgewright.cli.command import Result, option
 from edgewright.cli.interrupt import loading
-from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.core.errors import ExportError, ModelError, OptionError, UnknownNameError
 
 if TYPE_CHECKING:
     from edgewright.export.contract import Target
-    from edgewright.nlp.utterance.model_file import Arrays
-    from edgewright.schema.language import LanguageSpec
+    from edgewright.nlp.records import LanguageSpec
+    from edgewright.nlp.utterance.parse import Arrays
 
 _LARGEST_FILE = 1 << 24
 _LANGUAGE, _UPSCALER = "language model", "upscaler"
@@ -69,17 +67,16 @@ def write_export(
 
 def kind_of(path: Path) -> str:
     """Return the kind of a file as `export.contract.Target.writers` has it; empty for a pipeline or a model."""
-    from edgewright.graph.denoising import is_denoiser
-    from edgewright.graph.upscaling import is_upscaler
+    from edgewright.graph.restoration import is_restorer
     from edgewright.monitor.forecaster import is_forecaster
 
-    if path.suffix == ".language":
-        return _LANGUAGE
+    if path.suffix in (".language", ".detector"):
+        return {".language": _LANGUAGE}.get(path.suffix, "detector")
     try:
         data = path.read_bytes() if path.is_file() and path.stat().st_size < _LARGEST_FILE else b""
     except OSError:
         return ""
-    kinds = {"forecaster": is_forecaster, "denoiser": is_denoiser, _UPSCALER: is_upscaler}
+    kinds = {"forecaster": is_forecaster, "restorer": is_restorer}
     return next((kind for kind, fits in kinds.items() if fits(data)), "")
 
 
@@ -101,64 +98,73 @@ def export_forecaster(path: Path, target: str, options: OutOptions) -> Result:
     return write_export(options, files, f"{target} {word}", record, title=title)
 
 
-def export_denoiser(path: Path, target: str, form: str, options: OutOptions) -> Result:
-    """Export the file of a denoiser: the stream, or the network of one window where the target has no more.
+def export_detector(path: Path, target: str, options: OutOptions) -> Result:
+    """Export the file of a detector: all of it as C, or for other targets the network of an autoencoder.
 
     Raises:
         UnknownNameError: for a target that writes neither.
-        InputError: for a form that is none, or float of a target that writes the stream.
+        InputError: a file that is no detector, or one that C cannot hold.
+    """
+    import numpy as np
+
+    from edgewright.core.integer.network import rounding_of
+    from edgewright.core.onnx.reader import read_onnx
+    from edgewright.export.contract import Exported, Subject, find_target
+    from edgewright.monitor.detector_stream import Watch, read_detector
+
+    detector = read_detector(path)
+    Watch(detector)  # refuses arrays that do not fit together
+    network, word = detector.learnt.get("model"), options.name or path.name.split(".")[0]
+    chosen = find_target(target, "detector", str(path), network=network is not None)
+    if "detector" in chosen.writers:
+        exported = chosen.writers["detector"](detector, word)
+    else:
+        graph = read_onnx(np.asarray(network, np.uint8).tobytes())
+        exported = Exported(chosen.files(Subject(word, graph, rounding_of(graph))))
+    record = {"name": word, "target": target, "kind": detector.spec.kind, "files": ()}
+    columns = ", ".join(column.name for column in detector.spec.columns)
+    return write_export(options, exported.files, f"{target} {word}", record, title=f"{detector.spec.kind} of {columns}")
+
+
+def export_restorer(path: Path, target: str, form: str, options: OutOptions) -> Result:
+    """Export the file of a denoiser or an upscaler.
+
+    Targets that write streams take the whole denoiser; of an upscaler, and for other targets, the graph or the network
+    of one window is written.
+
+    Raises:
+        UnknownNameError: the target writes neither.
+        InputError: an unknown form, or float for a target that writes the stream.
     """
     from edgewright.core.onnx.reader import read_onnx
     from edgewright.export.contract import Exported, Subject, find_target
-    from edgewright.graph.denoising import read_denoiser
+    from edgewright.graph.restoration import DenoiserFile, read_restorer
 
-    denoiser = read_denoiser(path)
-    spec = denoiser.spec
+    file, form = read_restorer(path), form or "int8"
+    spec, is_denoiser = file.spec, isinstance(file, DenoiserFile)
     word = options.name or re.sub(r"\W", "_", spec.name)
-    chosen = find_target(target, "denoiser", str(path), network=True)
-    writer = chosen.writers.get("denoiser")
-    if form not in ("", "int8", "float") or (form == "float" and writer is not None):
-        raise InputError("int8, or float for onnx and tflite", repr(form), "--form")
+    chosen = find_target(target, "denoiser", str(path), network=True) if is_denoiser else find_target(target)
+    writer = chosen.writers.get("denoiser") if is_denoiser else None
+    if form not in ("int8", "float") or (form == "float" and writer is not None):
+        raise ExportError("int8, or float for a target that writes windows", repr(form), "--form")
+    columns = ", ".join(spec.columns)
     if writer is not None:
-        exported = writer(denoiser, word)
+        exported = writer(file, word)
     else:
-        graph = read_onnx(denoiser.float_model if form == "float" else denoiser.int8_model)
+        graph = read_onnx(file.float_model if form == "float" else file.int8_model)
         subject = Subject(word, graph, spec.rounding)
-        note = (f"the window form: {len(spec.columns)} x {spec.window} in and out, {spec.delay} samples late, from a "
-                f"state of zeros; {chosen.notes(subject)}").rstrip("; ")  # fmt: skip
-        exported = Exported(chosen.files(subject), (note,))
-    title = f"{spec.name}: {form or 'int8'}, {spec.rate:g} samples a second of {', '.join(spec.columns)}"
+        sizes = " x ".join(map(str, graph.inputs[0].shape)), " x ".join(map(str, graph.outputs[0].shape))
+        note = f"window form: {sizes[0]} in, {sizes[1]} out"
+        if isinstance(file, DenoiserFile):
+            note += f", {file.spec.delay} samples late, from a state of zeros"
+        else:
+            note += f", of which {file.spec.halo} at each end are context"
+        exported = Exported(chosen.files(subject), (f"{note}; {chosen.notes(subject)}".rstrip("; "),))
+    work = f"{spec.rate:g} samples a second of" if isinstance(file, DenoiserFile) else f"{file.spec.factor} times"
     note = "; ".join(exported.notes)
-    record = {"name": spec.name, "target": target, "form": form or "int8", "files": (), "note": note}
+    record = {"name": spec.name, "target": target, "form": form, "files": (), "note": note}
+    title = f"{spec.name}: {form}, {work} {columns}"
     return write_export(options, exported.files, f"{target} {word}", record, title=title, notes=[note])
-
-
-def export_upscaler(path: Path, target: str, form: str, options: OutOptions) -> Result:
-    """Export the file of an upscaler: all of it for a target that writes graphs, or its network.
-
-    Raises:
-        UnknownNameError: for a target that writes neither.
-        InputError: for a form that is none.
-    """
-    from edgewright.core.onnx.reader import read_onnx
-    from edgewright.export.contract import Subject, find_target
-    from edgewright.graph.upscaling import read_upscaler
-
-    upscaler = read_upscaler(path)
-    spec, form = upscaler.spec, form or "int8"
-    word = options.name or re.sub(r"\W", "_", spec.name)
-    if form not in ("int8", "float"):
-        raise InputError("int8 or float", repr(form), "--form")
-    chosen = find_target(target)
-    graph = read_onnx(upscaler.float_model if form == "float" else upscaler.int8_model)
-    subject = Subject(word, graph, spec.rounding)
-    sizes = " x ".join(map(str, graph.inputs[0].shape)), " x ".join(map(str, graph.outputs[0].shape))
-    note = f"{sizes[0]} in, of which {spec.halo} at each end are only seen; {sizes[1]} out; {chosen.notes(subject)}"
-    record = {"name": spec.name, "target": target, "form": form, "files": (), "note": note.rstrip("; ")}
-    title = f"{spec.name}: {form}, {spec.factor} times {', '.join(spec.columns)}"
-    return write_export(
-        options, chosen.files(subject), f"{target} {word}", record, title=title, notes=[note.rstrip("; ")]
-    )
 
 
 def export_language(path: Path, target: str, settings: Mapping[str, Any], options: OutOptions) -> Result:
@@ -180,9 +186,9 @@ def export_language(path: Path, target: str, settings: Mapping[str, Any], option
     writer = chosen.writers.get(_LANGUAGE)
     for flag, value in settings.items():
         if value and flag not in ("--form", "--rounding"):
-            raise InputError(f"{flag} with a model of samples", str(value), str(path), f"Omit {flag}")
+            raise OptionError(f"{flag} with a model of samples", str(value), str(path), f"Omit {flag}")
         if value and writer is not None:
-            raise InputError(f"{flag} with --to tflite or onnx", str(value), str(path), "C is int8, rounded once")
+            raise OptionError(f"{flag} with --to tflite or onnx", str(value), str(path), "C is int8, rounded once")
     spec, arrays = read_for_device(path)
     word = re.sub(r"\W", "_", options.name or spec.name, flags=re.ASCII)[:40]
     word = options.name or (word if word[:1].isalpha() else f"m_{word}"[:40])
@@ -205,12 +211,11 @@ def read_for_device(path: Path) -> tuple[LanguageSpec, Arrays]:
     Raises:
         InputError: no model, a head for gateways, or one that does not give its own test vectors again.
     """
-    from edgewright.nlp.utterance.model_file import read_language
-    from edgewright.nlp.utterance.parse import Understanding
+    from edgewright.nlp.utterance.parse import Understanding, read_language
 
     spec, arrays = read_language(path)
     if spec.student is None:
-        raise InputError(
+        raise ModelError(
             "a student", "a head for gateways", str(path), "Train one: edgewright language train --for device"
         )
     Understanding(spec, arrays, str(path))
@@ -225,7 +230,7 @@ def _network(
         from edgewright.export.c99_code.linkable import linkable
         from edgewright.export.c99_language.student import write_features_c99
         from edgewright.export.contract import Subject
-        from edgewright.language.intents.graph import float_graph, int8_graph
+        from edgewright.language.intents.network import float_graph, int8_graph
         from edgewright.nlp.utterance.student import UNIT, ZERO, Student
 
     if form not in ("float", "int8"):
@@ -256,44 +261,3 @@ def _network(
     if left:
         notes.append(f"{' and '.join(left)} are in --to c99")
     return files, notes
-
-
-def is_text_model(path: Path) -> bool:
-    """Return whether a file is a model of `language train-text`; a damaged archive is left to its reader."""
-    from edgewright.nlp.texts.model_file import SPEC
-
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return SPEC in archive.namelist()
-    except (OSError, ValueError, NotImplementedError, struct.error, zipfile.BadZipFile):
-        return False
-
-
-def export_text(path: Path, target: str, settings: Mapping[str, Any], options: OutOptions) -> Result:
-    """Export a model of text as C.
-
-    Args:
-        path: of the model.
-        target: c99 alone.
-        settings: options of other models, none of which a model of text has.
-        options: where the files go.
-
-    Raises:
-        InputError: another target, or a setting.
-    """
-    from edgewright.export.c99_language.texts import text_files
-    from edgewright.nlp.texts.model_file import read_text_arrays
-
-    if target != "c99":
-        raise InputError("--to c99, the form of a model of text", repr(target), str(path))
-    for flag, value in settings.items():
-        if value:
-            raise InputError(f"{flag} with another model than one of text", str(value), str(path), f"Omit {flag}")
-    spec, arrays = read_text_arrays(path)
-    word = re.sub(r"\W", "_", options.name or spec.name, flags=re.ASCII)[:40]
-    word = word if word[:1].isalpha() else f"m_{word}"[:40]
-    files = text_files(spec.kind, arrays, word)
-    size = sum(array.nbytes for array in arrays.values())
-    record = {"name": spec.name, "target": target, "kind": spec.kind, "bytes": size, "files": ()}
-    title = f"{spec.name}: {spec.kind}, {size:,} bytes"
-    return write_export(options, files, f"{target} {word}", record, title=title)

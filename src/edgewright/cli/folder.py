@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import sys
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import click
 
 from edgewright.cli.removed import check_removed_command
 from edgewright.core.catalogue import names
-from edgewright.schema.errors import UnknownNameError
+from edgewright.core.errors import UnknownNameError
 
 
 class FolderOfCommands(click.Group):
@@ -52,6 +56,24 @@ class FolderOfCommands(click.Group):
         module = importlib.import_module(f"{self._package}.{cmd_name.replace('-', '_')}")
         command: click.Command = getattr(module, "command", None) or FolderOfCommands(module.__name__)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of commands; the modules of commands are parsed for their help, not imported."""
+        commands = self.list_commands(ctx)
+        limit = formatter.width - 6 - max((len(name) for name in commands), default=0)
+        with formatter.section("Commands"):
+            rows = [(name, click.Command(name, help=self._help_of(ctx, name))) for name in commands]
+            formatter.write_dl([(name, command.get_short_help_str(limit)) for name, command in rows])
+
+    def _help_of(self, ctx: click.Context, name: str) -> str:
+        """Return the docstring of a command's function, or of a group's module."""
+        spec = None if name in self._functions() else find_spec(f"{self._package}.{name.replace('-', '_')}")
+        if spec is None or spec.origin is None or spec.name in sys.modules:
+            command = self.get_command(ctx, name)
+            return (command.help or "") if command else ""
+        module = ast.parse(Path(spec.origin).read_bytes())
+        functions = [node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == "command"]
+        return ast.get_docstring(functions[0] if functions else module) or ""
 
     def _functions(self) -> dict[str, click.Command]:
         return {

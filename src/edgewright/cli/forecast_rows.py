@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, TextIO
 import numpy as np
 
 from edgewright.cli.command import BadRows
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import ColumnMissingError, RateDiffersError, SeriesError
 
 if TYPE_CHECKING:
-    from edgewright.schema.forecast import ForecasterSpec
+    from edgewright.monitor.records import ForecasterSpec
 
 # Steps without a row that are filled with missing ones; a longer silence asks for a new forecaster.
 _LONGEST_GAP = 1 << 16
@@ -38,7 +38,7 @@ def coming_rows(spec: ForecasterSpec, source: Path | TextIO, name: str) -> Itera
     ):  # fmt: skip
         absent = [c for c in (spec.column, *text) if c not in (*chunk.columns, *chunk.text)]
         if absent:
-            raise InputError(f"the columns {', '.join((spec.column, *text))}", f"no {', '.join(absent)}", name)
+            raise ColumnMissingError(f"the columns {', '.join((spec.column, *text))}", f"no {', '.join(absent)}", name)
         values, times = chunk.wide[spec.column], np.full(len(chunk), math.nan)
         lines = chunk.lines
         if spec.time:
@@ -56,11 +56,11 @@ def coming_rows(spec: ForecasterSpec, source: Path | TextIO, name: str) -> Itera
                     continue  # rows that the forecaster was fitted on
                 if whole < 1 or abs(steps - whole) > 0.2 or whole > _LONGEST_GAP:
                     got = "a decreasing time" if whole < 1 else f"{steps:.4g} steps after the row before"
-                    raise InputError(f"a row every {spec.step:g} s", got, f"{name} line {int(lines[row])}")
+                    raise RateDiffersError(f"a row every {spec.step:g} s", got, f"{name} line {int(lines[row])}")
                 for k in range(1, whole):
                     yield math.nan, last + k * spec.step
                 last = last + whole * spec.step
             number += 1
             yield value, last
     if number == 0:
-        raise InputError("rows after the last training row of the forecaster", "none", name)
+        raise SeriesError("rows after the last training row of the forecaster", "none", name)

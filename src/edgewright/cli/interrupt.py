@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any
 
 from edgewright.cli.laps import IMPORT, lasting
-from edgewright.schema.errors import INTERRUPTED, TERMINATED
+from edgewright.core.errors import INTERRUPTED, TERMINATED
 
 AGAIN_SECONDS = 0.02
 MESSAGE = "interrupted; no partial files were left"

@@ -11,7 +11,7 @@ import msgspec
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from edgewright.schema.lesson import Block, Heading, Question
+from edgewright.trace.blocks.records import Block, Heading, Question
 from edgewright.trace.blocks.terminal import LETTERS, blocks_parts, question_parts, source_note
 from edgewright.trace.blocks.view_blocks import ViewBlock
 from edgewright.trace.page import BAD, GOOD, QUIET, Terminal, page_of, print_parts

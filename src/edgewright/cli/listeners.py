@@ -15,15 +15,15 @@ from edgewright.cli.command import Result, print_ahead, wants_json
 from edgewright.cli.interrupt import answer, finish_interrupted, loading
 from edgewright.cli.laps import FIT, PACKAGE, PAGE, READ, lap, laps_text
 from edgewright.cli.options import command_line
-from edgewright.pipeline.run_folder.listener import Listener
-from edgewright.schema.config import PipelineConfig
-from edgewright.schema.data import DataSet
-from edgewright.schema.errors import CheckFailedError
-from edgewright.schema.race import RaceRecord
-from edgewright.schema.trace import EvaluationRecord, Insight, Trace
+from edgewright.core.errors import CheckFailedError
+from edgewright.core.records.config import PipelineConfig
+from edgewright.core.records.data import DataSet
+from edgewright.core.records.race import RaceRecord
+from edgewright.core.records.trace import EvaluationRecord, Insight, Trace
+from edgewright.pipeline.run_folder.journal import Listener
 from edgewright.trace.brief import brief_parts
 from edgewright.trace.page import QUIET, Terminal, page_of, print_parts, progress
-from edgewright.trace.record import PAGE_FILE
+from edgewright.trace.page_model import PAGE_FILE
 from edgewright.trace.terminal import TerminalTrace
 
 if TYPE_CHECKING:
@@ -131,13 +131,12 @@ def shown(*, verbose: bool = True) -> Listener:
 
 
 @contextmanager
-def says_what_is_kept(parent: Path, name: str, *, steps: bool = False) -> Iterator[None]:
+def says_what_is_kept(parent: Path, name: str) -> Iterator[None]:
     """Let Ctrl-C in a block say how to go on, where something is kept.
 
     Args:
         parent: folder of runs.
         name: of the run.
-        steps: whether it is a job, which keeps steps; a run keeps what was trained, and fits of the race before.
 
     Raises:
         KeyboardInterrupt: as it came, with these words.
@@ -145,18 +144,11 @@ def says_what_is_kept(parent: Path, name: str, *, steps: bool = False) -> Iterat
     try:
         yield
     except KeyboardInterrupt:
-        from edgewright.pipeline.run_folder.stopped_work import (
-            FINISHED_EPOCHS,
-            FINISHED_FITS,
-            FINISHED_STEPS,
-            stopped_folders,
-        )
+        from edgewright.pipeline.run_folder.folder import FINISHED_EPOCHS, FINISHED_FITS, stopped_folders
 
-        kinds = (FINISHED_STEPS,) if steps else (FINISHED_EPOCHS, FINISHED_FITS)
-        if not any(stopped_folders(parent, name, kind) for kind in kinds):
+        if not any(stopped_folders(parent, name, kind) for kind in (FINISHED_EPOCHS, FINISHED_FITS)):
             raise
-        kept = "the finished steps are" if steps else "what was trained is"
-        raise KeyboardInterrupt(f"{kept} kept. Go on with: {command_line(resume=True)}") from None
+        raise KeyboardInterrupt(f"what was trained is kept. Go on with: {command_line(resume=True)}") from None
 
 
 def run_and_show(

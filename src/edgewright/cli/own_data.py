@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +16,14 @@ from edgewright.cli.command import option
 from edgewright.cli.interrupt import loading
 from edgewright.cli.laps import RACE, lasting
 from edgewright.cli.options import command_line
+from edgewright.core.errors import OptionFormatError, OptionsConflictError
 from edgewright.core.formatting import plural, some_of
 
 if TYPE_CHECKING:
-    from edgewright.pipeline.run_folder.listener import Listener
-    from edgewright.race.finished_fits import Keeper
-    from edgewright.schema.data import Labels
-    from edgewright.schema.race import RaceRecord
+    from edgewright.core.records.data import Labels
+    from edgewright.core.records.race import RaceRecord
+    from edgewright.pipeline.run_folder.journal import Listener
+    from edgewright.race.fold_fits import Keeper
     from edgewright.workflows.own_data.proposal import OwnDataRequest, Proposal
 
 # Columns that are listed before the first question.
@@ -32,8 +33,8 @@ _COLUMNS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnDataOptions:
-    """What a person says of the data; what is left out is chosen from the data."""
+class DataOptions:
+    """Description of the data; every missing part is chosen from the data."""
 
     target: str = option(metavar="COLUMN", help="Column to predict.")
     group: str = option(metavar="COLUMN", help="Column with the person or machine of a row, or 'none'.")
@@ -49,6 +50,20 @@ class OwnDataOptions:
     fill_labels: bool = option(help="Fill labels down: an empty label is that of the last labelled row above it.")
     decision: str = option(help="What one decision is about: row, recording, '2 s' or '100 rows'.")
     device: str = option(metavar="PROFILE", help="Profile or TOML file of the device.  [default: cortex-m4]")
+
+    def data_request(self, path: str, **more: Any) -> OwnDataRequest:  # noqa: ANN401 - fields of the request
+        """Return the request for a path."""
+        with loading():
+            from edgewright.workflows.own_data.proposal import OwnDataRequest
+
+        values = {one.name: getattr(self, one.name) for one in fields(DataOptions)}
+        return OwnDataRequest(path=path, **values, **more)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnDataOptions(DataOptions):
+    """Options of the race and of the run."""
+
     need: float | None = option(
         type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
         help="Right answers (R² of an amount) below which the run is not ready, such as 0.95.",
@@ -64,6 +79,12 @@ class OwnDataOptions:
         "[default: 60s up to 10,000 samples, else 180s]",
     )
 
+    search: str = option(
+        metavar="TIME",
+        help="Also race other sizes of the models (widths, layers, trees, learning rates) for this processor time, "
+        "such as 10m.",
+    )
+
     @property
     def given(self) -> list[str]:
         """Names of the options about data that were given."""
@@ -75,13 +96,17 @@ class OwnDataOptions:
 
     def request(self, path: str) -> OwnDataRequest:
         """Return the request for a path."""
-        with loading():
-            from edgewright.cli.options import seconds_of
-            from edgewright.workflows.own_data.proposal import OwnDataRequest
+        from edgewright.cli.options import seconds_of
 
-        values: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "budget"}
-        return OwnDataRequest(
-            path=path, budget_s=seconds_of(self.budget, "--budget", zero=True) if self.budget else None, **values
+        if self.budget and self.search:
+            raise OptionsConflictError(
+                "--budget or --search", "both", "--search", "Leave out --budget: --search sets the time"
+            )
+        budget_s = seconds_of(self.budget, "--budget", zero=True) if self.budget else None
+        if self.search:
+            budget_s = seconds_of(self.search, "--search")
+        return self.data_request(
+            path, need=self.need, features=self.features, budget_s=budget_s, variants=bool(self.search)
         )
 
 
@@ -98,7 +123,7 @@ def racing_on(request: OwnDataRequest, out: Path, resume: bool) -> Iterator[Keep
         As `race.finished_fits.finished_fits`.
     """
     from edgewright.cli.listeners import says_what_is_kept
-    from edgewright.race.finished_fits import finished_fits
+    from edgewright.race.fold_fits import finished_fits
 
     def on_anew() -> None:
         click.echo("the data, an option or Edgewright changed since the race was stopped: it begins anew", err=True)
@@ -119,11 +144,10 @@ def make_proposal(
         journal: hears of the race, too.
     """
     from edgewright.cli.listeners import Working
-    from edgewright.pipeline.cost.duration_estimate import reading_s, tell_ahead
-    from edgewright.pipeline.run_folder.journal import Several
-    from edgewright.pipeline.run_folder.listener import Listener
+    from edgewright.pipeline.cost import reading_s, tell_ahead
+    from edgewright.pipeline.run_folder.journal import Listener, Several
     from edgewright.trace.page import Terminal
-    from edgewright.trace.views.race import shown_race
+    from edgewright.trace.views.reports import shown_race
     from edgewright.workflows.own_data.proposal import propose
 
     console = Terminal(stderr=True)
@@ -197,9 +221,9 @@ def ask_all(request: OwnDataRequest) -> OwnDataRequest:
     A further one is asked where labels stand only in the rows where they change.
     """
     from edgewright.cli.options import ask
-    from edgewright.data.decision import choose_framing
     from edgewright.data.preview import read_preview
     from edgewright.data.roles import NONE, assign_roles
+    from edgewright.data.table_proposal import choose_framing
     from edgewright.profiles.catalogue import load_profile
     from edgewright.workflows.own_data.proposal import DEVICE, look
 
@@ -248,10 +272,8 @@ def _yes_or_no(text: str) -> bool:
     Raises:
         InputError: it is neither yes nor no.
     """
-    from edgewright.schema.errors import InputError
-
     if text.lower() not in ("yes", "y", "no", "n"):
-        raise InputError("yes or no", repr(text))
+        raise OptionFormatError("yes or no", repr(text))
     return text.lower().startswith("y")
 
 

@@ -13,11 +13,14 @@ from typing import Any
 import click
 import msgspec
 
-from edgewright.core.formatting import bytes_text, microseconds_text, number, seconds_text
+from edgewright.core.formatting import amount, bytes_text, microseconds_text, number, seconds_text
 
 # Names of fields that hold seconds since 1970, and from which value on they can be.
 _MOMENTS = frozenset({"at", "time", "made", "reported", "since", "until", "expires", "first", "last", "written"})
 _YEAR_2001 = 1e9
+_INTERVAL = {"value", "low", "high"}
+_FIGURE = {"value", "unit", "source"}
+_LARGE = {"Hz": (1e6, "MHz"), "B/s": (1e9, "GB/s")}
 
 
 class Cut(str):
@@ -80,7 +83,8 @@ def wrote(*files: Path | str) -> str:
 def describe(value: object, indent: str = "") -> Iterator[str]:
     """Yield the lines of any value: a label and a value a field, a table of a list of structures.
 
-    A field whose name ends in `bytes`, `_s`, `seconds` or `_us` has that unit.
+    A field whose name ends in `bytes`, `_s`, `seconds` or `_us` has that unit; an interval is `.94 (.91 to .96)`, and a
+    figure of a profile is its amount and its source.
 
     Args:
         value: a structure, a dataclass, a dictionary, a list of them, or anything plain.
@@ -115,7 +119,8 @@ def _is_table(value: object) -> bool:
 
 
 def _is_nested(value: object) -> bool:
-    return bool(_fields(value)) or _is_table(value)
+    fields = _fields(value)
+    return _is_table(value) or bool(fields and not fields.keys() >= _INTERVAL and not fields.keys() >= _FIGURE)
 
 
 def _listed(items: Any, indent: str) -> Iterator[str]:  # noqa: ANN401 - any structures
@@ -157,6 +162,14 @@ def _plain_value(name: str, value: Any) -> str:  # noqa: ANN401 - of any field
     if isinstance(value, bytes):
         return value.hex()
     fields = _fields(value)
+    if fields and fields.keys() >= _INTERVAL:
+        middle, low, high = (number(fields[key]) for key in ("value", "low", "high"))
+        return f"{middle} ({low} to {high})"
+    if fields and fields.keys() >= _FIGURE:
+        scale, unit = _LARGE.get(fields["unit"], (1.0, ""))
+        large = unit and fields["value"] >= scale
+        size = amount(fields["value"] / scale, unit) if large else amount(fields["value"], fields["unit"])
+        return f"{size}: {fields['source']}"
     if fields is not None:
         return ", ".join(f"{key} {_plain_value(key, field)}" for key, field in fields.items())
     if isinstance(value, list | tuple | set | frozenset):

@@ -1,44 +1,150 @@
-"""Results of a function for many tasks, in the order of the tasks: here, or spread over the workers of a block.
+"""Map a function over tasks in this process, in local processes or on a Dask cluster, in the order of the tasks.
 
-`on_engine` chooses the workers of everything in a block. Outside of such a block tasks run in this process, one after
-the other. Function, tasks and results travel as pickles: whoever reaches a Dask cluster can run code on it anyway.
+`on_engine` chooses the workers of a block. Outside of such a block, tasks run in this process one after the other.
+Functions, tasks and results travel as pickles: whoever reaches a Dask cluster can run code on it anyway.
 """
 
 from __future__ import annotations
 
+import io
 import pickle  # noqa: TID251 - between processes that run this code, never in a file
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
+import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
 
-from edgewright.cluster.contract import BatchError, Engine, engine_for
-from edgewright.cluster.packing import packed
-from edgewright.schema.errors import EdgewrightError, OutputError
+from edgewright.core.catalogue import find
+from edgewright.core.errors import EdgewrightError, OutputError
 
+# A batch that ends this many workers is at fault itself; a machine that is taken away ends one of them.
+MAX_ATTEMPTS = 4
+# Maximum number of batches, per worker and in total at least, that run or wait for the result of an earlier batch.
+_AHEAD, _MIN_AHEAD = 4, 16
+# Arrays of at least this many texts, whole numbers or booleans are sent as runs of equal values.
+_MIN_ROWS, _KINDS = 4096, "Uiub"
 S = TypeVar("S")
 T = TypeVar("T")
 R = TypeVar("R")
-WORK = "edgewright.cluster.mapping:call"
-# Results that wait for the one before them, and batches that run, are together at most so many for each worker.
-_AHEAD, _FEWEST_AHEAD = 4, 16
+
+
+class BatchError(Exception):
+    """A batch failed: its function raised an error, or `MAX_ATTEMPTS` workers died while they ran it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class ClusterLostError(OutputError):
+    """A cluster is lost in the middle of its work."""
+
+
+class Engine:
+    """Runs batches of tasks on workers, one batch at a time on each; by itself in this process.
+
+    Attributes:
+        workers: number of batches that run at the same time; it follows the size of a cluster.
+        retried: number of batches whose worker died.
+        title: name for people, such as 'dask://10.0.0.7:8786'.
+    """
+
+    title = ""
+
+    def __init__(self) -> None:
+        self.workers, self.retried = 1, 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def _free(self, busy: Collection[Any]) -> Iterable[Any]:
+        """Return workers without a batch."""
+        raise NotImplementedError
+
+    def _begin(self, worker: Any, shared: bytes, batch: bytes) -> Any:  # noqa: ANN401 - of the engine
+        """Run `call` on a worker and return a handle; the shared bytes are sent to each worker once."""
+        raise NotImplementedError
+
+    def _finished(self, busy: Mapping[Any, Any]) -> list[tuple[Any, bytes | BatchError | None]]:
+        """Return workers with their results by the handles of busy workers, None if the worker died; wait a moment."""
+        raise NotImplementedError
+
+    def _abandon(self, busy: Mapping[Any, Any]) -> None:
+        """End batches whose results nobody takes."""
+
+    def run(
+        self, shared: bytes, batches: Iterator[bytes | None]
+    ) -> Generator[tuple[int, bytes | BatchError], None, None]:
+        """Run `call` with every batch; a batch whose worker dies is retried on another worker.
+
+        Args:
+            shared: bytes that all batches need.
+            batches: consumed as workers become free. None means that no batch may begin before the next result.
+
+        Yields:
+            Index of a batch, and its result or the error, in the order in which they finish.
+
+        Raises:
+            ClusterLostError: a cluster is lost; earlier results have been yielded.
+        """
+        number, deaths = 0, Counter[int]()
+        again, jobs = deque[tuple[int, bytes]](), dict[Any, tuple[int, bytes]]()
+        busy = dict[Any, Any]()
+        try:
+            while True:
+                for worker in self._free(busy):
+                    if not again and (batch := next(batches, None)) is not None:
+                        again.append((number, batch))
+                        number += 1
+                    if not again:
+                        break
+                    jobs[worker] = again.popleft()
+                    busy[worker] = self._begin(worker, shared, jobs[worker][1])
+                if not busy:
+                    return
+                for worker, answer in self._finished(busy):
+                    del busy[worker]
+                    index = jobs[worker][0]
+                    if answer is not None:
+                        yield index, answer
+                        continue
+                    self.retried += 1
+                    deaths[index] += 1
+                    if deaths[index] < MAX_ATTEMPTS:
+                        again.append(jobs[worker])
+                    else:
+                        yield index, BatchError(f"it ended {MAX_ATTEMPTS} workers")
+        finally:
+            self._abandon(busy)
+
+
+def engine_for(address: str) -> Engine:
+    """Return the engine for an address.
+
+    Args:
+        address: 'local' (a process for each core), 'local:N' or 'dask://HOST:PORT'.
+
+    Raises:
+        InputError: there is no such engine, or its address is wrong.
+    """
+    scheme, _, rest = address.partition(":")
+    engine: Engine = find("edgewright.cluster", scheme, "ENGINE", "cluster", "--cluster local:N or dask://HOST:PORT")(
+        rest
+    )
+    return engine
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How the tasks of a block stand.
-
-    Attributes:
-        done: number of tasks with a result.
-        retried: number of batches whose worker died, and which another worker took.
-        workers: number of workers.
-        cpu_seconds: CPU seconds that the workers spent on tasks.
-    """
+    """Numbers of finished tasks, of batches whose worker died, and of workers; CPU seconds spent on the tasks."""
 
     done: int
     retried: int
@@ -53,10 +159,6 @@ class _Session:
     done: int = 0
     cpu_seconds: float = 0.0
 
-    def note(self, tasks: int, seconds: float) -> None:
-        self.done, self.cpu_seconds = self.done + tasks, self.cpu_seconds + seconds
-        self.watch(Progress(self.done, self.engine.retried, self.engine.workers, self.cpu_seconds))
-
 
 _SESSION: ContextVar[_Session | None] = ContextVar("session", default=None)
 
@@ -67,7 +169,7 @@ def on_engine(engine: Engine, watch: Callable[[Progress], None] = lambda _: None
 
     Args:
         engine: engine; it is started, and stopped after the block.
-        watch: hears how the tasks stand after every result.
+        watch: receives the progress after every result.
     """
     with engine:
         token = _SESSION.set(_Session(engine, watch))
@@ -75,12 +177,6 @@ def on_engine(engine: Engine, watch: Callable[[Progress], None] = lambda _: None
             yield engine
         finally:
             _SESSION.reset(token)
-
-
-def current_engine() -> Engine:
-    """Return the engine of this block; outside of one this process."""
-    session = _SESSION.get()
-    return engine_for() if session is None else session.engine
 
 
 def is_spread() -> bool:
@@ -93,14 +189,12 @@ def outcomes(
 ) -> Generator[R | BatchError, None, None]:
     """Yield the result of a function for each task, in the order of the tasks, as soon as it is known.
 
-    Tasks compute with one BLAS thread each, here and on workers, so that sums round alike.
-
-    Closing the generator ends the tasks that run.
+    Tasks compute with one BLAS thread each, here and on workers, so that sums round alike. Closing the generator ends
+    the tasks of local processes and removes those of a cluster.
 
     Args:
         function: function of an installed module.
-        shared: first argument of all calls; sent to each worker once. What a call keeps in it is there for the next one
-            of the same worker.
+        shared: first argument of all calls; sent to each worker once. A worker reuses the object for its next call.
         tasks: second argument of each call, taken while workers are free.
         chunk: tasks that travel together; more where one takes milliseconds.
 
@@ -117,35 +211,32 @@ def outcomes(
             for task in tasks:
                 yield function(shared, task)
         return
-    given, window = iter(tasks), _Window(session.engine)
+    given, sizes, first, waiting = iter(tasks), list[int](), 0, dict[int, list[Any]]()
 
     def batches() -> Iterator[bytes | None]:
         while True:
-            while window.is_full:
+            while len(sizes) - first >= max(_MIN_AHEAD, _AHEAD * session.engine.workers):
                 yield None
             batch = [task for _, task in zip(range(chunk), given, strict=False)]
             if not batch:
                 return
-            window.begun.append(len(batch))
+            sizes.append(len(batch))
             yield packed(batch)
 
-    answers = session.engine.run(WORK, packed((function, shared)), batches())
-    with closing(answers):
+    with closing(session.engine.run(packed((function, shared)), batches())) as answers:
         for index, answer in answers:
-            size = window.begun[index]
             if isinstance(answer, BatchError):
-                window.waiting[index] = [answer] * size
-                session.note(size, 0.0)
+                results, seconds = [answer] * sizes[index], 0.0
             else:
                 results, seconds = pickle.loads(answer)  # noqa: S301 - of a worker that runs this code
                 if isinstance(results, EdgewrightError):
                     raise results
-                window.waiting[index] = results
-                session.note(size, seconds)
-            while window.first in window.waiting:
-                results = window.waiting.pop(window.first)
-                window.first += 1
-                yield from results
+            waiting[index] = results
+            session.done, session.cpu_seconds = session.done + sizes[index], session.cpu_seconds + seconds
+            session.watch(Progress(session.done, session.engine.retried, session.engine.workers, session.cpu_seconds))
+            while first in waiting:
+                first += 1
+                yield from waiting.pop(first - 1)
 
 
 def each(function: Callable[[S, T], R], shared: S, tasks: Iterable[T], *, chunk: int = 1) -> Iterator[R]:
@@ -162,38 +253,17 @@ def each(function: Callable[[S, T], R], shared: S, tasks: Iterable[T], *, chunk:
             yield result
 
 
-@dataclass
-class _Window:
-    """Batches of a call, and results that wait for the one before them.
-
-    Attributes:
-        engine: runs them.
-        begun: number of tasks of each batch that was given to the engine.
-        first: index of the first batch without a result.
-        waiting: results by index.
-    """
-
-    engine: Engine
-    begun: list[int] = field(default_factory=list)
-    first: int = 0
-    waiting: dict[int, list[Any]] = field(default_factory=dict)
-
-    @property
-    def is_full(self) -> bool:
-        return len(self.begun) - self.first >= max(_FEWEST_AHEAD, _AHEAD * self.engine.workers)
-
-
 @lru_cache(maxsize=1)
 def _called(shared: bytes) -> tuple[Callable[[Any, Any], Any], Any]:
     called: tuple[Callable[[Any, Any], Any], Any] = pickle.loads(shared)  # noqa: S301 - of the client of this worker
     return called
 
 
-def call(shared: bytes, batch: bytes) -> bytes:
-    """Call a function with each task of a batch; the work of `outcomes`.
+def call(shared: bytes, batch: bytes) -> bytes | BatchError:
+    """Call a function with each task of a batch.
 
     Returns:
-        Pickle of the results, or of an `EdgewrightError`, and the CPU seconds.
+        Pickle of the results, or of an `EdgewrightError`, and the CPU seconds. Another error is a `BatchError`.
     """
     began = time.process_time()
     try:
@@ -202,4 +272,24 @@ def call(shared: bytes, batch: bytes) -> bytes:
             results: object = [function(argument, task) for task in pickle.loads(batch)]  # noqa: S301 - of its client
     except EdgewrightError as error:
         results = error
+    except Exception as error:  # noqa: BLE001 - the client receives the error, and the worker continues
+        return BatchError(f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode())
     return pickle.dumps((results, time.process_time() - began))
+
+
+class _Packer(pickle.Pickler):
+    def reducer_override(self, value: Any) -> Any:  # noqa: ANN401 - as the base class
+        if not isinstance(value, np.ndarray) or value.ndim != 1 or value.dtype.kind not in _KINDS:
+            return NotImplemented
+        if len(value) < _MIN_ROWS:
+            return NotImplemented
+        ends = np.flatnonzero(np.append(value[1:] != value[:-1], True))
+        names, counts = value[ends], np.diff(ends, prepend=-1)
+        return NotImplemented if names.nbytes + counts.nbytes > value.nbytes // 2 else (np.repeat, (names, counts))
+
+
+def packed(value: object) -> bytes:
+    """Return a pickle; `pickle.loads` gives the value back bit for bit."""
+    stream = io.BytesIO()
+    _Packer(stream, pickle.HIGHEST_PROTOCOL).dump(value)
+    return stream.getvalue()

@@ -5,7 +5,7 @@ every scale and zero point can be read back from the graph. The rules are those 
 activations asymmetric int8, weights symmetric int8, biases int32 with scale `input scale * weight scale`, pools that
 keep their scale, and raw outputs as int8. Float preprocessing before the boundary and softmax after the network stay.
 
-docs/adr/0073-recurrent-layers.md and docs/adr/0078-int8-gru.md have the arithmetic.
+docs/research/generated-code.md have the arithmetic.
 """
 
 from __future__ import annotations
@@ -20,23 +20,31 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.compression.section import (
+from edgewright.compression.weights import (
     ENDS,
     FIXED,
     FUSING,
     KEEPS,
+    LEVELS,
     MOVES,
     RECURRENT,
+    SIGMOID,
     WEIGHTED,
+    Grid,
+    Method,
+    PerChannel,
+    Range,
     Section,
+    grid,
     network_section,
+    to_integers,
+    watch,
 )
-from edgewright.compression.weights import LEVELS, SIGMOID, Grid, Method, PerChannel, Range, grid, to_integers, watch
-from edgewright.core.kernels.gru import STATE_STEP
-from edgewright.core.operators.recurrent import CELL, WINDOW
+from edgewright.core.errors import Int8Error
+from edgewright.core.kernels.recurrent import STATE_STEP
+from edgewright.core.operators.shape import CELL, WINDOW
+from edgewright.core.records.network import Array, Graph, Node, StageMark
 from edgewright.graph.builder import prune
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array, Graph, Node, StageMark
 
 # Attribute of an LSTM with the exponent of the step of its cell, then the smallest and the largest exponent: the
 # integer tanh takes 0 to 6 bits before the binary point.
@@ -301,7 +309,7 @@ class _Writer:
     def _add(self, node: Node, output: str) -> None:
         missing = [name for name in node.inputs if name not in self._values]
         if missing:
-            raise InputError("an Add of two values of the network", f"the value {missing[0]!r}", "int8")
+            raise Int8Error("an Add of two values of the network", f"the value {missing[0]!r}", "int8")
         self._node(node.op, tuple(self._values[name].floats for name in node.inputs), output, node)
 
     def _weighted(self, node: Node, output: str) -> None:
@@ -309,9 +317,9 @@ class _Writer:
         constants = self.graph.constants
         for name in node.inputs[1:]:
             if name and name not in constants:
-                raise InputError("constant weights", f"the value {name!r}", f"operator {node.op}")
+                raise Int8Error("constant weights", f"the value {name!r}", f"operator {node.op}")
         if any(node.attributes.get(name, default) != default for name, default in _PLAIN.items()):
-            raise InputError("a Gemm without factors or transposed inputs", str(node.attributes), "int8")
+            raise Int8Error("a Gemm without factors or transposed inputs", str(node.attributes), "int8")
         bias = constants[node.inputs[2]] if len(node.inputs) > 2 and node.inputs[2] else None
         turned = node.op == "Gemm" and not node.attributes.get("transB", 0)
         axis = 1 if turned else 0
@@ -342,7 +350,7 @@ class _Writer:
         source, chosen = self._values[node.inputs[0]], grid(*self.ranges[value])
         missing = [name for name in node.inputs[1:] if name not in self.graph.constants]
         if missing:
-            raise InputError("constant weights", f"the value {missing[0]!r}", f"operator {node.op}")
+            raise Int8Error("constant weights", f"the value {missing[0]!r}", f"operator {node.op}")
         arrays = tuple(self.graph.constants[name] for name in node.inputs[1:])
         quantised = gates_to_integers(node.op, arrays, source.grid.scale, chosen.scale, self.levels)
         names = [source.floats]

@@ -14,13 +14,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise, values_of
-from edgewright.compression.section import FIXED, KEEPS, MOVES, WEIGHTED, network_section
-from edgewright.compression.weights import LEVELS, SIGMOID, Grid, Method, PerChannel, Range, grid, to_integers, watch
+from edgewright.compression.weights import (
+    FIXED,
+    KEEPS,
+    LEVELS,
+    MOVES,
+    SIGMOID,
+    WEIGHTED,
+    Grid,
+    Method,
+    PerChannel,
+    Range,
+    grid,
+    network_section,
+    to_integers,
+    watch,
+)
+from edgewright.core.records.network import Graph, Node
 from edgewright.graph.builder import Builder
-from edgewright.graph.layer import Layer, Parameters
+from edgewright.graph.stage import Layer, Parameters
 from edgewright.models.architecture import Architecture
 from edgewright.models.base import Network
-from edgewright.schema.graph import Graph, Node
 from edgewright.training.backend import jax, jnp
 
 Masks = Sequence[Mapping[str, NDArray[np.float32]]]

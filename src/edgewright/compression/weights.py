@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.input.windows import parts
+from edgewright.core.errors import InputError, Int8Error, TooFewSamplesError, TrainingDivergedError
+from edgewright.core.input.recordings import parts
+from edgewright.core.integer.network import foreign_operators
 from edgewright.core.prediction.executor import compile_graph
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
+from edgewright.core.records.network import Graph, Node
+from edgewright.core.records.trace import EngineFlips, Interval, VariantRecord
+
+if TYPE_CHECKING:
+    from edgewright.models.architecture import Architecture
+
 
 Method = Literal["minmax", "percentile"]
 Range = tuple[float, float]
@@ -59,7 +66,7 @@ def watch(
         InputError: without samples, or when a value is not a number.
     """
     if not len(calibration):
-        raise InputError("training samples to find ranges on", "none", "int8 calibration")
+        raise TooFewSamplesError("training samples to find ranges on", "none", "int8 calibration")
     run = compile_graph(graph, names)
     kept: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
     for part in parts(calibration.shape, _PIECE):
@@ -72,7 +79,7 @@ def watch(
         edges = (values.min(), values.max()) if method == "minmax" else np.quantile(values, [outside, 1.0 - outside])
         low, high = (float(v) for v in edges)
         if not np.isfinite([low, high]).all():
-            raise InputError("finite activations", f"{low} to {high}", f"int8 calibration of value {name}")
+            raise TrainingDivergedError("finite activations", f"{low} to {high}", f"int8 calibration of value {name}")
         ranges[name] = (low, high)
     return ranges
 
@@ -196,3 +203,187 @@ def pays(rows: Floats, whole: Floats, many: Floats, depthwise: bool, levels: int
         return False
     bits = 0.5 * math.log2(coarse / fine) if fine else math.inf
     return poor > POOR or bits * rows.size / 8 > SCALE_BYTES * len(rows)
+
+
+# Operators with a state; docs/research/generated-code.md define their integers.
+RECURRENT = ("LSTM", "GRU")
+WEIGHTED = ("Gemm", "Conv", *RECURRENT)
+# How the scale of the output is set, by operator; an operator that is not listed is refused by name.
+MOVES = (
+    "Flatten",
+    "Reshape",
+    "Slice",
+    "MaxPool",
+    "Pad",
+)  # moves or picks numbers: done on integers, the scale stays
+KEEPS = ("AveragePool", "GlobalMaxPool")  # the output lies within the input: the scale stays
+RANGES = ("Relu", "Clip", "GlobalAveragePool", "Add")  # a range of its own
+FUSING = ("Gemm", "Conv", "Add")  # a ReLU after them is rounded once, with them
+ENDS = ("Relu", "Clip")  # taken in by the operator before it: one rounding for both
+FIXED = ("Sigmoid",)  # the range is known: 0 to 1
+NETWORK_FOR_INT8 = "a network has one: run again with --set model.kind=network"
+"""What a person can do whose model has no int8 form."""
+KNOWN = (*WEIGHTED, *MOVES, *KEEPS, *RANGES, *FIXED)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A network within a graph.
+
+    Attributes:
+        before, inside, after: nodes before, in and after the network, in their order.
+        start: name of the value that enters the network.
+        end: name of the raw outputs.
+    """
+
+    before: tuple[Node, ...]
+    inside: tuple[Node, ...]
+    after: tuple[Node, ...]
+    start: str
+    end: str
+
+
+def network_section(graph: Graph) -> Section:
+    """Return everything after `graph.boundary` up to the last operator with weights; softmax and labels stay float.
+
+    Raises:
+        InputError: when there is no boundary or network, or an operator in it has no integer form.
+    """
+    reached = {graph.boundary} if graph.boundary else set()
+    places: list[int] = []
+    for index, node in enumerate(graph.nodes):
+        if reached.intersection(node.inputs):
+            reached.update(node.outputs)
+            places.append(index)
+    weighted = [position for position in places if graph.nodes[position].op in WEIGHTED]
+    if not weighted:
+        raise Int8Error("a graph with a network after its boundary", _without_network(graph), f"graph {graph.name}")
+    last = graph.nodes[weighted[-1]]
+    needed = set(last.outputs)
+    chosen: set[int] = set()
+    for index in reversed(places):
+        node = graph.nodes[index]
+        if needed.intersection(node.outputs):
+            chosen.add(index)
+            needed.update(node.inputs)
+    for index in chosen:
+        if graph.nodes[index].op not in KNOWN:
+            raise Int8Error(
+                f"operators with an integer form ({', '.join(sorted(KNOWN))})",
+                f"the operator {graph.nodes[index].op}",
+                f"graph {graph.name}",
+            )
+    return Section(
+        before=tuple(n for p, n in enumerate(graph.nodes) if p not in chosen and p < min(chosen)),
+        inside=tuple(graph.nodes[p] for p in sorted(chosen)),
+        after=tuple(n for p, n in enumerate(graph.nodes) if p not in chosen and p > min(chosen)),
+        start=graph.boundary,
+        end=last.outputs[0],
+    )
+
+
+def missing_integer_form(graph: Graph) -> str:
+    """Return why a graph has no int8 form; empty if it has one."""
+    try:
+        network_section(graph)
+    except InputError as error:
+        return error.got
+    return ""
+
+
+def float_layers(network: Architecture) -> list[str]:
+    """Return the names of layers that say they have no integer form: a network with one of them stays float."""
+    layers = zip(network.names, network.layers, network.configs, strict=True)
+    return [name for name, layer, config in layers if not layer.integer(config)]
+
+
+def _without_network(graph: Graph) -> str:
+    """Return why a graph has no network: it has no weights, or some of its operators have no integer form."""
+    places = [index for index, node in enumerate(graph.nodes) if node.op in WEIGHTED]
+    if not places:
+        return f"no operator with weights ({', '.join(WEIGHTED)}): trees and formulas stay as they are"
+    foreign = foreign_operators(graph)
+    return f"operators without an integer form among its layers: {foreign}" if foreign else "none"
+
+
+def weight_bytes(graph: Graph) -> int:
+    """Return bytes of the network's constants: weights and biases, and of an int8 form also its scales and zero points.
+
+    A constant counts once however many nodes read it. Constants of the preprocessing before the boundary do not
+    count, nor do those after the last operator with weights.
+    """
+    reached = {graph.boundary} if graph.boundary else {v.name for v in graph.inputs}
+    inside = []
+    for node in graph.nodes:
+        # A node that reads only constants, such as a conversion of integer weights, counts with the nodes that read it.
+        if reached.intersection(node.inputs) or all(name in graph.constants for name in node.inputs if name):
+            reached.update(node.outputs)
+            inside.append(node)
+    weighted = [index for index, node in enumerate(inside) if node.op in ("Gemm", "Conv", "MatMul")]
+    if not weighted:
+        return 0
+    used: set[str] = set()
+    needed = set(inside[weighted[-1]].outputs)
+    # The rounding of the raw outputs counts as part of the network.
+    for node in inside[weighted[-1] + 1 :]:
+        if node.op in ("QuantizeLinear", "DequantizeLinear") and needed.intersection(node.inputs):
+            needed.update(node.outputs)
+    for node in reversed(inside):
+        if needed.intersection(node.outputs):
+            needed.update(name for name in node.inputs if name != graph.boundary)
+            used.update(name for name in node.inputs if name in graph.constants)
+    return sum(int(graph.constants[name].nbytes) for name in used)
+
+
+def flips_by_class(
+    first: NDArray[np.integer[Any]], other: NDArray[np.integer[Any]], labels: Sequence[str]
+) -> tuple[tuple[str, int], ...]:
+    """Count the samples of each class (by the first form's answer) that the other form answers differently.
+
+    Args:
+        first: class indices that the reference form (float) answers, shape (n,).
+        other: class indices that the other form answers, shape (n,).
+        labels: class names.
+    """
+    counts = np.bincount(np.asarray(first)[np.asarray(first) != np.asarray(other)], minlength=len(labels))
+    return tuple((str(label), int(number)) for label, number in zip(labels, counts, strict=True))
+
+
+def variant(
+    name: str,
+    *,
+    accuracy: Interval | None,
+    flips: tuple[tuple[str, int], ...],
+    graph: Graph,
+    file_bytes: int,
+    latency_us: tuple[float, float] | None,
+    engine: str,
+    error: float | None = None,
+    engine_flips: tuple[EngineFlips, ...] = (),
+) -> VariantRecord:
+    """Return the row of one form in the comparison.
+
+    Args:
+        name: 'float', 'int8'.
+        accuracy: accuracy on the test samples; None for a regression.
+        flips: result of `flips_by_class`.
+        graph: graph of the form.
+        file_bytes: size of its ONNX file.
+        latency_us: median and 99th percentile of one prediction, microseconds.
+        engine: engine whose latency was measured.
+        error: root mean squared error of a regression.
+        engine_flips: number of labels for which other engines differ from integer arithmetic.
+    """
+    return VariantRecord(
+        name=name,
+        accuracy=accuracy,
+        flips=sum(number for _, number in flips),
+        flips_by_class=flips,
+        weight_bytes=weight_bytes(graph),
+        file_bytes=file_bytes,
+        latency_p50_us=None if latency_us is None else latency_us[0],
+        latency_p99_us=None if latency_us is None else latency_us[1],
+        engine=engine,
+        error=error,
+        engine_flips=engine_flips,
+    )

@@ -22,8 +22,14 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
+from edgewright.core.errors import (
+    FileTooLargeError,
+    FormatNewerError,
+    InputError,
+    MissingFileError,
+    PackageDamagedError,
+)
 from edgewright.core.files import write_atomic
-from edgewright.schema.errors import InputError
 
 V = TypeVar("V")
 
@@ -50,13 +56,13 @@ def decode_versioned(text: bytes, kind: type[V], newest: int, title: str, expect
     try:
         version = msgspec.json.decode(text, type=_Versioned).version
         if version > newest:
-            raise InputError(
+            raise FormatNewerError(
                 f"{title} format {newest} or older", str(version), where,
                 f"{title.capitalize()} format {version} is newer than this Edgewright reads ({newest}): upgrade",
             )  # fmt: skip
         return msgspec.json.decode(text, type=kind)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(expected, str(error), where, do) from None
+        raise PackageDamagedError(expected, str(error), where, do) from None
 
 
 T = TypeVar("T")
@@ -88,20 +94,20 @@ def from_npy(data: bytes, where: str) -> NDArray[Any]:
     end = start + int.from_bytes(data[len(_MAGIC) : start], "little")
     header = _HEADER.fullmatch(data[start:end])
     if not data.startswith(_MAGIC) or header is None:
-        raise InputError("an array file (.npy 1.0) of numbers in row order", "other bytes", where)
+        raise PackageDamagedError("an array file (.npy 1.0) of numbers in row order", "other bytes", where)
     shape = tuple(int(length) for length in header[2].replace(b" ", b"").split(b",") if length)
     try:
         dtype = np.dtype(header[1].decode("ascii"))
     except TypeError:
-        raise InputError("an array of numbers", header[1].decode("ascii"), where) from None
+        raise PackageDamagedError("an array of numbers", header[1].decode("ascii"), where) from None
     if math.prod(shape) * dtype.itemsize != len(data) - end:
-        raise InputError(
+        raise PackageDamagedError(
             f"{math.prod(shape) * dtype.itemsize} bytes for the shape {shape}", str(len(data) - end), where
         )
     try:
         return np.frombuffer(data, dtype, offset=end).reshape(shape)
     except ValueError:
-        raise InputError("a possible shape", str(shape), where) from None
+        raise PackageDamagedError("a possible shape", str(shape), where) from None
 
 
 LARGEST = 256 << 20
@@ -162,12 +168,12 @@ def read_file(path: Path, title: str, *, absent: str, unread: str = "") -> bytes
     try:
         size = path.stat().st_size
         if size > LARGEST:
-            raise InputError(f"at most {LARGEST >> 20} MB", f"{size >> 20} MB", str(path))
+            raise FileTooLargeError(f"at most {LARGEST >> 20} MB", f"{size >> 20} MB", str(path))
         return path.read_bytes()
     except FileNotFoundError:
-        raise InputError(title, "no such file", str(path), absent) from None
+        raise MissingFileError(title, "no such file", str(path), absent) from None
     except OSError as error:
-        raise InputError(title, error.strerror or str(error), str(path), unread) from None
+        raise PackageDamagedError(title, error.strerror or str(error), str(path), unread) from None
 
 
 def unpack(data: bytes, where: str) -> dict[str, bytes]:
@@ -177,19 +183,19 @@ def unpack(data: bytes, where: str) -> dict[str, bytes]:
         InputError: when it is no archive, is cut short, altered or too large, or names files in an unsafe way.
     """
     if len(data) > LARGEST:
-        raise InputError(f"at most {LARGEST >> 20} MB", f"{len(data) >> 20} MB", where)
+        raise FileTooLargeError(f"at most {LARGEST >> 20} MB", f"{len(data) >> 20} MB", where)
     if not data.startswith(b"PK"):
-        raise InputError("a package (a ZIP file)", "a file of another kind", where)
+        raise PackageDamagedError("a package (a ZIP file)", "a file of another kind", where)
     body, seal = data[:-_SEAL_LENGTH], data[-_SEAL_LENGTH:]
     if not seal.startswith(_SEAL):
-        raise InputError("a whole package", "one that is cut short or not sealed", where, _DO)
+        raise PackageDamagedError("a whole package", "one that is cut short or not sealed", where, _DO)
     if seal != _seal(body):
-        raise InputError("a package as it was made", "one with other bytes", where, _DO)
+        raise PackageDamagedError("a package as it was made", "one with other bytes", where, _DO)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _members(archive, len(data), where)
     except DAMAGED as error:
-        raise InputError("a package that can be read", str(error), where, _DO) from None
+        raise PackageDamagedError("a package that can be read", str(error), where, _DO) from None
 
 
 def pack_parts(
@@ -230,7 +236,7 @@ def unpack_parts(
     except InputError as error:
         expected = error.expected.replace("a package (a ZIP file)", f"{named}'s file").replace("a package", named)
         expected = expected.replace("package", title)
-        raise InputError(expected, error.got, where, do if error.do else "") from None
+        raise PackageDamagedError(expected, error.got, where, do if error.do else "") from None
     expected = f"a file {name} of {named}"
     return decode_versioned(files.pop(name, b""), kind, newest, title, expected, where, do), files
 
@@ -244,7 +250,9 @@ def unpack_arrays(files: Mapping[str, bytes], names: Collection[str], where: str
     wanted = {_ARRAY.format(name=name): name for name in names}
     odd = sorted(wanted.keys() ^ files.keys())
     if odd:
-        raise InputError(f"the arrays {', '.join(names)} and no other file", f"a difference in {odd[0]}", where, do)
+        raise PackageDamagedError(
+            f"the arrays {', '.join(names)} and no other file", f"a difference in {odd[0]}", where, do
+        )
     return {name: from_npy(files[file], f"{where}, {file}") for file, name in wanted.items()}
 
 
@@ -256,12 +264,12 @@ def _members(archive: zipfile.ZipFile, length: int, where: str) -> dict[str, byt
     members = archive.infolist()
     total = sum(member.file_size for member in members)
     if total > LARGEST or (total > _RATIO_FROM and total > _RATIO * length):
-        raise InputError(f"at most {LARGEST >> 20} MB of files", f"{total} bytes from {length}", where)
+        raise FileTooLargeError(f"at most {LARGEST >> 20} MB of files", f"{total} bytes from {length}", where)
     files: dict[str, bytes] = {}
     for member in members:
         _check_name(member.filename, where)
         if member.filename in files:
-            raise InputError("every file once", f"{member.filename!r} twice", where, _DO)
+            raise PackageDamagedError("every file once", f"{member.filename!r} twice", where, _DO)
         with archive.open(member) as file:
             # read() without a length would unpack up to 2 GB before it looks at the size the archive states.
             files[member.filename] = file.read(member.file_size)
@@ -270,7 +278,7 @@ def _members(archive: zipfile.ZipFile, length: int, where: str) -> dict[str, byt
 
 def _check_name(name: str, where: str) -> None:
     if not _NAME.fullmatch(name):
-        raise InputError("plain names of files inside the package", repr(name), where)
+        raise PackageDamagedError("plain names of files inside the package", repr(name), where)
 
 
 Header = TypeVar("Header", bound=msgspec.Struct)

@@ -6,10 +6,11 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from functools import cache, cached_property
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
-from edgewright.schema.errors import UnknownNameError
+from edgewright.core.errors import UnknownNameError
 
 F = TypeVar("F")
 
@@ -70,3 +71,28 @@ def offered(package: str, name: str, attribute: str) -> Any:  # noqa: ANN401 - p
 def listing(package: str, attribute: str) -> tuple[str, ...]:
     """Return names of the modules in `package` that offer `attribute`."""
     return tuple(n for n in names(package) if hasattr(importlib.import_module(f"{package}.{n}"), attribute))
+
+
+def merged(package: str, attribute: str) -> dict[str, Any]:
+    """Return the entries of the dictionaries `attribute` of all modules in `package`."""
+    return {
+        name: part
+        for module in listing(package, attribute)
+        for name, part in getattr(importlib.import_module(f"{package}.{module}"), attribute).items()
+    }
+
+
+class LateModule:
+    """A module that is imported when something of it is used.
+
+    Args:
+        name: of the module.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> object:
+        value = getattr(import_module(self._name), name)
+        setattr(self, name, value)
+        return value

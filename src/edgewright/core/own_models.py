@@ -8,9 +8,8 @@ from typing import NamedTuple
 import msgspec
 
 from edgewright.core.archive import decode_versioned
+from edgewright.core.errors import MissingFileError, OwnModelError, UnknownNameError
 from edgewright.core.files import data_folder
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.own_models import VERSION, OwnModel
 
 RECORD = "record.json"
 
@@ -32,7 +31,7 @@ def read_record(folder: Path) -> OwnModel | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise InputError("the record of a model", error.strerror or str(error), str(path)) from None
+        raise OwnModelError("the record of a model", error.strerror or str(error), str(path)) from None
     do = f"Remove {folder} and add the model again"
     record = decode_versioned(content, OwnModel, VERSION, "model record", "the record of a model", str(path), do)
     # A folder that was copied or renamed is a model of its own.
@@ -50,7 +49,7 @@ def own_models() -> list[OwnModel]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise InputError("the folder of your models", error.strerror or str(error), str(models_folder()),
+        raise OwnModelError("the folder of your models", error.strerror or str(error), str(models_folder()),
                          "Correct its permissions, or set EDGEWRIGHT_MODELS to another folder") from None  # fmt: skip
     records = [record for folder in folders if (record := read_record(folder)) is not None]
     return sorted(records, key=lambda record: (record.added, record.name), reverse=True)
@@ -101,7 +100,7 @@ def _check(record: OwnModel) -> None:
         path = models_folder() / record.name / file.path
         size = path.stat().st_size if path.is_file() else -1
         if size != file.size_bytes:
-            raise InputError(
+            raise MissingFileError(
                 f"a file of {file.size_bytes:,} bytes", "no such file" if size < 0 else f"{size:,} bytes", str(path),
                 f"Remove the model and add it again: edgewright models remove {record.name}",
             )  # fmt: skip
@@ -111,3 +110,49 @@ def hash_of(folder: Path) -> str:
     """Return the SHA-256 of the registered model in a folder; empty for other folders."""
     record = read_record(folder) if folder.resolve().parent == models_folder().resolve() else None
     return record.sha256 if record else ""
+
+
+VERSION = 1
+
+
+class OwnFile(msgspec.Struct, frozen=True):
+    """A file of a registered model: its path in the model's folder, its bytes and its SHA-256."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+class OwnModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model of the user.
+
+    Attributes:
+        name: name of its folder.
+        kind: name of the kind in `language/own_models/kinds.py`.
+        role: what it is used as: 'text', 'picture', 'sound', 'backbone' or 'phrasing'.
+        sha256: SHA-256 of the paths and hashes of its files.
+        licence: as its files or the user say.
+        source: path that it was copied from.
+        added: time in UTC, ISO 8601; the newest model of a role is the one that is used.
+        main: what loaders take: path of a file in the folder; empty for the folder itself.
+        files: copies, without the record.
+        self_test: what the self-test measured.
+        version: of this format.
+    """
+
+    name: str
+    kind: str
+    role: str
+    sha256: str
+    licence: str
+    source: str
+    added: str
+    main: str = ""
+    files: tuple[OwnFile, ...] = ()
+    self_test: dict[str, str | int | float] = {}
+    version: int = VERSION
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size_bytes for file in self.files)

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.archive import decode_versioned, from_npy, pack, read_file, to_npy, unpack
+from edgewright.core.errors import PackageDamagedError
 from edgewright.core.files import write_atomic
-from edgewright.core.prediction.decision import check_decision
+from edgewright.core.prediction.executor import check_decision
 from edgewright.core.prediction.objects import MAPPED, checked_objects
-from edgewright.schema.errors import InputError
-from edgewright.schema.package import PACKAGE_VERSION, FileEntry, IntervalSpec, Manifest
+from edgewright.core.records.package import PACKAGE_VERSION, FileEntry, IntervalSpec, Manifest
 
 F = TypeVar("F", bound=np.floating)
 
@@ -44,14 +44,14 @@ def check_interval(spec: IntervalSpec, where: str) -> None:
         InputError: a level outside 0 to 1, edges out of order, or ends that are missing, not finite or crossed.
     """
     if not 0 < spec.level < 1:
-        raise InputError("a level between 0 and 1", f"{spec.level:g}", f"{where}.level")
+        raise PackageDamagedError("a level between 0 and 1", f"{spec.level:g}", f"{where}.level")
     parts = len(spec.edges) + 1
     if len(spec.low) != parts or len(spec.high) != parts:
-        raise InputError(f"both ends of {parts} parts", f"{len(spec.low)} and {len(spec.high)}", where)
+        raise PackageDamagedError(f"both ends of {parts} parts", f"{len(spec.low)} and {len(spec.high)}", where)
     if not all(math.isfinite(value) for value in (*spec.edges, *spec.low, *spec.high)):
-        raise InputError("finite numbers", "others", where)
+        raise PackageDamagedError("finite numbers", "others", where)
     if list(spec.edges) != sorted(set(spec.edges)) or any(a > b for a, b in zip(spec.low, spec.high, strict=True)):
-        raise InputError("edges that rise, and lower ends below upper ones", "others", where)
+        raise PackageDamagedError("edges that rise, and lower ends below upper ones", "others", where)
 
 
 MANIFEST = "manifest.json"
@@ -87,7 +87,7 @@ class Package:
         """
         if form not in self.manifest.forms:
             known = ", ".join(self.manifest.forms)
-            raise InputError(f"one of the forms {known}", repr(form), f"package {self.manifest.name}")
+            raise PackageDamagedError(f"one of the forms {known}", repr(form), f"package {self.manifest.name}")
         return self.files[self.manifest.forms[form]]
 
     def vectors(self) -> NDArray[Any]:
@@ -151,7 +151,7 @@ def package_bytes(manifest: Manifest, files: Mapping[str, bytes]) -> bytes:
     data = pack({**files, MANIFEST: text})
     read = parse_package(data, f"package {manifest.name}")
     if read.manifest != whole:
-        raise InputError("a manifest of finite numbers", "one that changes when written", manifest.name)
+        raise PackageDamagedError("a manifest of finite numbers", "one that changes when written", manifest.name)
     return data
 
 
@@ -169,7 +169,7 @@ def parse_package(data: bytes, where: str) -> Package:
     files = unpack(data, where)
     text = files.pop(MANIFEST, None)
     if text is None:
-        raise InputError(f"a file {MANIFEST} in the package", "none", where, _DAMAGED)
+        raise PackageDamagedError(f"a file {MANIFEST} in the package", "none", where, _DAMAGED)
     manifest = decode_versioned(
         text, Manifest, PACKAGE_VERSION, "package", "a manifest of a package", f"{where}, {MANIFEST}", _DAMAGED
     )
@@ -181,23 +181,25 @@ def _check_sample(manifest: Manifest, where: str) -> None:
     """Compare what a sample and an answer are said to be: the seal says nothing of who made the package."""
     shape, columns = manifest.shape, manifest.columns
     if not shape or min(shape) < 1 or math.prod(shape) > _LARGEST_SAMPLE:
-        raise InputError("a sample of sensible size", f"shape {shape}", f"{where}, {MANIFEST}")
+        raise PackageDamagedError("a sample of sensible size", f"shape {shape}", f"{where}, {MANIFEST}")
     if any(c.minimum is not None or c.maximum is not None for c in columns) and len(columns) != shape[0]:
-        raise InputError(f"a range for each of {shape[0]} columns", str(len(columns)), f"{where}, {MANIFEST}")
+        raise PackageDamagedError(f"a range for each of {shape[0]} columns", str(len(columns)), f"{where}, {MANIFEST}")
     if not 0 <= manifest.thresholds.get("confidence", 0.0) <= 1:
         text = f"{manifest.thresholds['confidence']:g}"
-        raise InputError("a threshold of confidence from 0 to 1", text, f"{where}, {MANIFEST}")
+        raise PackageDamagedError("a threshold of confidence from 0 to 1", text, f"{where}, {MANIFEST}")
     if manifest.task not in ("classification", "regression", *MAPPED):
         known = "classification, regression, detection or anomaly"
-        raise InputError(known, repr(manifest.task), f"{where}, {MANIFEST}")
+        raise PackageDamagedError(known, repr(manifest.task), f"{where}, {MANIFEST}")
     if manifest.task in MAPPED:
         spec = manifest.objects
         if isinstance(spec, msgspec.UnsetType) or (spec.height, spec.width) != manifest.shape[1:]:
-            raise InputError("how the map of objects is read, for pictures of this size", "another", where, _DAMAGED)
+            raise PackageDamagedError(
+                "how the map of objects is read, for pictures of this size", "another", where, _DAMAGED
+            )
         checked_objects(spec, f"{where}, {MANIFEST}")
     if not isinstance(manifest.interval, msgspec.UnsetType):
         if manifest.task != "regression":
-            raise InputError("an interval of amounts", f"one of {manifest.task}", f"{where}, {MANIFEST}")
+            raise PackageDamagedError("an interval of amounts", f"one of {manifest.task}", f"{where}, {MANIFEST}")
         check_interval(manifest.interval, f"{where}, {MANIFEST}, interval")
     check_decision(manifest.decision, manifest.labels, f"{where}, {MANIFEST}, decision")
 
@@ -205,17 +207,21 @@ def _check_sample(manifest: Manifest, where: str) -> None:
 def _compare(manifest: Manifest, files: Mapping[str, bytes], where: str) -> None:
     listed = {entry.name: entry for entry in manifest.files}
     if len(listed) != len(manifest.files):
-        raise InputError("every file listed once", "one listed twice", where, _DAMAGED)
+        raise PackageDamagedError("every file listed once", "one listed twice", where, _DAMAGED)
     for name in sorted(listed.keys() ^ files.keys()):
         got = "a file that is not listed" if name in files else "a listed file that is missing"
-        raise InputError("exactly the files of the manifest", f"{got}: {name}", where, _DAMAGED)
+        raise PackageDamagedError("exactly the files of the manifest", f"{got}: {name}", where, _DAMAGED)
     for name, entry in listed.items():
         digest = hashlib.sha256(files[name]).hexdigest()
         if len(files[name]) != entry.bytes or digest != entry.sha256:
-            raise InputError(f"SHA-256 {entry.sha256[:12]}...", f"{digest[:12]}...", f"{where}, {name}", _DAMAGED)
+            raise PackageDamagedError(
+                f"SHA-256 {entry.sha256[:12]}...", f"{digest[:12]}...", f"{where}, {name}", _DAMAGED
+            )
     needed = {*manifest.forms.values(), INPUT_VECTORS, *(vector_name(form) for form in manifest.forms)}
     for name in sorted(needed - files.keys()):
-        raise InputError(f"the file {name}", "none", where, _DAMAGED)
+        raise PackageDamagedError(f"the file {name}", "none", where, _DAMAGED)
     _check_sample(manifest, where)
     if manifest.default not in manifest.forms or not manifest.forms.keys() <= manifest.tolerance.keys():
-        raise InputError("a default form and a tolerance for every form", repr(manifest.default), where, _DAMAGED)
+        raise PackageDamagedError(
+            "a default form and a tolerance for every form", repr(manifest.default), where, _DAMAGED
+        )

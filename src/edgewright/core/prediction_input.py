@@ -10,18 +10,16 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.csv.categories import column_name, fields, one_hot
+from edgewright.core.csv.header import column_name, fields, one_hot
 from edgewright.core.csv.rows import Rows, iter_csv, iter_file
-from edgewright.core.input.recordings import RecordingWindower, names_of, times_of
+from edgewright.core.errors import CsvNumberError, SampleShapeError
+from edgewright.core.formatting import MISSING_NUMBERS, is_number
+from edgewright.core.input.recordings import RecordingWindower, names_of, parts, times_of
 from edgewright.core.input.samples import rows_of
-from edgewright.core.input.windows import parts
 from edgewright.core.prediction.objects import probability
 from edgewright.core.predictor import Predictor
-from edgewright.core.units import MISSING_NUMBERS, is_number
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
-from edgewright.schema.objects import FoundObject
-from edgewright.schema.package import Manifest
+from edgewright.core.records.data import Floats
+from edgewright.core.records.package import FoundObject, Manifest
 
 Answer = dict[str, Any]
 _AS_MISSING = "treat them as missing with --skip-bad-rows"
@@ -43,7 +41,7 @@ def answer_values(predictor: Predictor, text: str) -> Iterator[Answer]:
     if len(cells) != rows * len(places):
         shown = ", ".join(f"{name}: {' or '.join(texts)}" if texts else name for name, texts in places.items())
         kind = shown if manifest.window is None else f"{rows} rows of {shown}"
-        raise InputError(f"{rows * len(places)} values ({kind})", f"{len(cells)}", "--values")
+        raise SampleShapeError(f"{rows * len(places)} values ({kind})", f"{len(cells)}", "--values")
     values = np.concatenate([
         _row(cells[start : start + len(places)], start, places, names) for start in range(0, len(cells), len(places))
     ])  # fmt: skip
@@ -176,5 +174,5 @@ def _number(cell: str, where: str) -> float:
     if cell.lower() in MISSING_NUMBERS:
         return float("nan")
     if not is_number(cell):
-        raise InputError("a number", repr(cell), where)
+        raise CsvNumberError("a number", repr(cell), where)
     return float(cell)

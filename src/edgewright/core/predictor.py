@@ -13,15 +13,21 @@ from numpy.typing import NDArray
 
 from edgewright.core import engines
 from edgewright.core.engines import MANY_ROWS
-from edgewright.core.input.samples import to_samples
-from edgewright.core.input.sentinels import without_sentinels
-from edgewright.core.input.windows import parts
+from edgewright.core.errors import (
+    CheckFailedError,
+    LabelUnknownError,
+    MissingFileError,
+    PackageDamagedError,
+    PackageMissingError,
+    ProviderError,
+)
+from edgewright.core.formatting import html_table
+from edgewright.core.input.recordings import parts
+from edgewright.core.input.samples import to_samples, without_sentinels
 from edgewright.core.package import Package, around, read_package
 from edgewright.core.prediction.objects import GOOD, ODD, UNIT, find_objects, odd_chances, oddest
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import CheckFailedError, InputError, ProviderError
-from edgewright.schema.html_table import html_table
-from edgewright.schema.objects import FoundObject
+from edgewright.core.records.data import Floats
+from edgewright.core.records.package import FoundObject
 
 
 def package_path(file_path: str | Path) -> Path:
@@ -32,7 +38,7 @@ def package_path(file_path: str | Path) -> Path:
     """
     path = Path(file_path)
     if not path.exists():
-        raise InputError(
+        raise MissingFileError(
             "a run folder or a package", "no such file", str(path), "Make one with: edgewright run activity"
         )
     if path.is_file():
@@ -41,10 +47,12 @@ def package_path(file_path: str | Path) -> Path:
     if len(packages) == 1:
         return packages[0]
     if packages:
-        raise InputError("one package", f"{len(packages)}", str(path), "Name the file directly")
+        raise PackageMissingError("one package", f"{len(packages)}", str(path), "Name the file directly")
     if (path / "trace.json").exists():
-        raise InputError("a package in the run folder", "none: the run was refused", str(path), "See its trace.json")
-    raise InputError("a run folder with a package", "a folder without one", str(path))
+        raise PackageMissingError(
+            "a package in the run folder", "none: the run was refused", str(path), "See its trace.json"
+        )
+    raise PackageMissingError("a run folder with a package", "a folder without one", str(path))
 
 
 def load(path: str | Path, *, form: str | None = None, engine: str | None = None, rows: float = MANY_ROWS) -> Predictor:
@@ -253,7 +261,7 @@ class Predictor:
     ) -> Answers:
         """Return the answers of a model of odd pictures to its maps."""
         if self.maps is None:
-            raise InputError("how the map of odd places is read", "nothing", self.manifest.name)
+            raise PackageDamagedError("how the map of odd places is read", "nothing", self.manifest.name)
         scores = oddest(maps, self.maps)
         chances = np.where(missing[:, None], np.float32(0), odd_chances(scores, self.maps))
         above = np.asarray(scores - self.maps.threshold, np.float32) / np.float32(UNIT)
@@ -279,24 +287,24 @@ class Predictor:
         """
         vectors, expected = self.package.vectors(), self.package.expected(self.form)
         if vectors.shape[1:] != self.manifest.shape or vectors.dtype != np.float32 or len(vectors) != len(expected):
-            raise InputError(
+            raise PackageDamagedError(
                 f"test vectors of shape (n, {self.manifest.shape})",
                 f"{vectors.dtype} {vectors.shape}",
                 self.manifest.name,
             )
         if not len(vectors):
-            raise InputError("at least one test vector", "none", self.manifest.name)
+            raise PackageDamagedError("at least one test vector", "none", self.manifest.name)
         outputs = self._outputs(vectors)
         got = outputs["prediction" if self._numbers else "probabilities"].reshape(len(vectors), -1)
         got = got if self._numbers else self._columns(got)
         wanted = expected.reshape(len(vectors), -1)
         wanted = wanted if self._numbers else self._columns(wanted)
         if got.shape != wanted.shape:
-            raise InputError(
+            raise PackageDamagedError(
                 f"answers of shape {wanted.shape}", f"shape {got.shape}", f"{self.manifest.name}, test vectors"
             )
         if not self._numbers and got.shape[1] != len(self._labels):
-            raise InputError(
+            raise LabelUnknownError(
                 f"a probability for each of {len(self._labels)} labels", f"{got.shape[1]}", self.manifest.name
             )
         with np.errstate(all="ignore"):
@@ -353,14 +361,16 @@ class Predictor:
             values = self._run(samples)
         needed = {"prediction"} if self._numbers else {"label", "probabilities", "confidence"}
         if not needed <= values.keys():
-            raise InputError(f"the outputs {', '.join(sorted(needed))}", ", ".join(values), f"model {self.form}")
+            raise PackageDamagedError(
+                f"the outputs {', '.join(sorted(needed))}", ", ".join(values), f"model {self.form}"
+            )
         n = len(samples)
         for name in needed:
             value = values[name]
             single = name != "probabilities" and self.maps is None
             if value.shape[:1] != (n,) or (single and value.size != n) or (self.maps and value.size != n * self._cells):
                 text = f"{name} of shape {value.shape} for {n}"
-                raise InputError("an answer for each sample", text, f"model {self.form}")
+                raise PackageDamagedError("an answer for each sample", text, f"model {self.form}")
         return values
 
     def _named(self, places: NDArray[Any]) -> NDArray[np.str_]:
@@ -368,7 +378,9 @@ class Predictor:
             return np.asarray(self._labels[places])
         except IndexError:
             text = f"place {places.max(initial=0)}"
-            raise InputError(f"a label among the {len(self._labels)} known", text, f"model {self.form}") from None
+            raise LabelUnknownError(
+                f"a label among the {len(self._labels)} known", text, f"model {self.form}"
+            ) from None
 
     def _columns(self, probabilities: Floats) -> Floats:
         """Return a probability for every class: one sigmoid output is the probability of the second of two."""

@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edgewright.core.errors import OutputError
 from edgewright.core.files import INDEX, JOURNAL, LOG
-from edgewright.schema.errors import OutputError
 
 T = TypeVar("T")
 _PATIENCE_S = 10.0

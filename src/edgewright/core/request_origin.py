@@ -9,9 +9,11 @@ from __future__ import annotations
 import errno
 import getpass
 import socket
+import ssl
 from collections.abc import Iterable
+from pathlib import Path
 
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import CertificateError, PortInUseError
 
 
 def own_hosts(port: int) -> frozenset[bytes]:
@@ -87,7 +89,7 @@ def free_port(host: str, wanted: int) -> int:
             in_use = error.errno == errno.EADDRINUSE
             got = f"{wanted}, which another program uses" if in_use else error.strerror or str(error)
             do = "Name another with --port, or --port 0 for any that is free"
-            raise InputError("a free port", got, f"{host}:{wanted}", do) from None
+            raise PortInUseError("a free port", got, f"{host}:{wanted}", do) from None
         return int(listener.getsockname()[1])
 
 
@@ -97,3 +99,19 @@ def account(otherwise: str) -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return otherwise
+
+
+def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return the TLS settings of a server: version 1.3 only.
+
+    Raises:
+        InputError: the files are no certificate and its key.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.num_tickets = 0  # devices keep connections and do not resume sessions
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ValueError) as error:
+        raise CertificateError("a certificate and its key in PEM", str(error), f"{certificate} and {key}") from None
+    return context

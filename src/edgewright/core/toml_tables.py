@@ -11,7 +11,15 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
-from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.core.errors import (
+    ConfigError,
+    ConfigKeyMissingError,
+    FileTooLargeError,
+    InputError,
+    TomlSyntaxError,
+    UnknownNameError,
+    UnreadableFileError,
+)
 
 T = TypeVar("T")
 
@@ -52,9 +60,9 @@ def read_toml(path: Path, title: str) -> dict[str, Any]:
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
         if len(content) > _LARGEST:
-            raise InputError(f"{title} of at most {_LARGEST >> 20} MB", "more", str(path))
+            raise FileTooLargeError(f"{title} of at most {_LARGEST >> 20} MB", "more", str(path))
     except OSError as error:
-        raise InputError(title, error.strerror or str(error), str(path)) from None
+        raise UnreadableFileError(title, error.strerror or str(error), str(path)) from None
     return parse_toml(content, str(path))
 
 
@@ -67,7 +75,7 @@ def parse_toml(content: bytes, where: str) -> dict[str, Any]:
     try:
         return tomllib.loads(content.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError("TOML", str(error), where) from None
+        raise TomlSyntaxError("TOML", str(error), where) from None
 
 
 def convert_table(table: Mapping[str, object], config_type: type[T], where: str) -> T:
@@ -106,15 +114,15 @@ def explain(error: msgspec.ValidationError, table: object, config_type: Any, whe
     if unknown := _UNKNOWN.match(problem):
         return UnknownNameError("key", unknown[1], known_keys(kind), location)
     if missing := _MISSING.match(problem):
-        return InputError(f"the key `{missing[1]}`", "none", location, f"Add {missing[1]} = ... there")
+        return ConfigKeyMissingError(f"the key `{missing[1]}`", "none", location, f"Add {missing[1]} = ... there")
     if _ENUM.match(problem) and (known := _literals(kind)):
         return UnknownNameError(f"value of `{steps[-1] if steps else 'it'}`", str(value), known, location)
     if expected := _EXPECTED.match(problem):
         # A key that is no text stands for all keys of its table; of a value that was not found its kind is known.
         seen = value is not None and parts is not None and not parts["key"]
         got = _shown(value) if seen else _in_words(expected["got"] or "")
-        return InputError(_in_words(expected["expected"]), got, location)
-    return InputError("a valid table", problem, location)
+        return ConfigError(_in_words(expected["expected"]), got, location)
+    return ConfigError("a valid table", problem, location)
 
 
 def known_keys(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a type form

@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 
 from edgewright.core.archive import decode_versioned
+from edgewright.core.errors import CheckFailedError, EdgewrightError, OptionFormatError
+from edgewright.core.records.data import LABEL_FROM, LABELS_VERSION, LabelAudit, LabelRecord
 from edgewright.data.files import read_columns, read_whole
-from edgewright.schema.errors import CheckFailedError, EdgewrightError, InputError
-from edgewright.schema.labelling import LABEL_FROM, LABELS_VERSION, LabelAudit, LabelRecord
 
 LIMIT = 0.05
 """Error rate of machine labels that is trained on, where nothing else is said."""
@@ -35,7 +35,7 @@ def limit_of(table: Mapping[str, object], where: str = "[data]") -> float:
     """
     value = table.get(LIMIT_KEY, LIMIT)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
-        raise InputError("an error rate from 0 to 1", repr(value), f"{where} {LIMIT_KEY}")
+        raise OptionFormatError("an error rate from 0 to 1", repr(value), f"{where} {LIMIT_KEY}")
     return float(value)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.findings import Finding, Severity, few, percent
-from edgewright.data.leakage import digests
+from edgewright.core.records.data import DataSet, Floats, Recording
+from edgewright.data.contract import Finding, Severity, few, percent
+from edgewright.data.splits import digests
 from edgewright.data.targets import as_text, coded, counted, labelled, task_of
-from edgewright.schema.data import DataSet, Floats, Recording
 
 OWN_RANGE = "each class has its own range"
 # A run shorter than this is ordinary rounding of a slow signal at usual rates, whatever the column.

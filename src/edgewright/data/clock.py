@@ -12,9 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.rates import rate_of
-from edgewright.core.clocks.reader import ClockReader, refuse_missing
-from edgewright.core.clocks.texts import day_order, is_day, is_time_of_day, is_time_text
+from edgewright.core.clocks.reader import ClockReader, day_order, is_day, is_time_of_day, is_time_text, refuse_missing
 from edgewright.core.clocks.units import (
     MAGNITUDES,
     SCALE,
@@ -26,14 +24,17 @@ from edgewright.core.clocks.units import (
     may_be_years,
     number_and_unit,
     numbers_and_unit,
+    rate_of,
     unit_in_name,
     unit_of_numbers,
     without_unit,
 )
+from edgewright.core.errors import InputError, RateDiffersError
+from edgewright.core.records.data import Column, TimeUnit
 from edgewright.data.sensor_kinds import ACCELERATION, PRESSURE, ROTATION, SIGNAL, TEMPERATURE, kinds_of
-from edgewright.schema.data import Column, TimeUnit
-from edgewright.schema.errors import InputError
 
+# Relative difference of rates that is jitter of the clock and no other rate.
+_JITTER = 0.02
 # Names of a column that holds the times of rows, without a unit at the end.
 _COLUMNS = frozenset({
     "time", "date", "datetime", "timestamp", "zeit", "zeitstempel", "uhrzeit", "datum", "tiempo", "fecha", "hora",
@@ -188,23 +189,22 @@ def measured_rate(times: Iterable[NDArray[np.float64] | None]) -> float | None:
     return tidy_rate(float(np.median(rates))) if rates else None
 
 
-def common_rate(rates: Sequence[tuple[str, float | None]], tolerance: float = 0.02) -> float | None:
+def common_rate(rates: Sequence[tuple[str, float | None]]) -> float | None:
     """Return the one rate of several recordings: the median of theirs.
 
     Args:
         rates: name and samples a second of each recording; None where it carries no time.
-        tolerance: relative difference that is jitter of the clock and no other rate.
 
     Raises:
-        InputError: naming two recordings whose rates differ by more.
+        InputError: naming two recordings whose rates differ by more than the jitter of a clock.
     """
     known = [(name, rate) for name, rate in rates if rate is not None]
     if not known:
         return None
     middle = float(np.median([rate for _, rate in known]))
     low, high = min(known, key=lambda pair: pair[1]), max(known, key=lambda pair: pair[1])
-    if high[1] - low[1] > tolerance * middle:
-        raise InputError(
+    if high[1] - low[1] > _JITTER * middle:
+        raise RateDiffersError(
             "recordings of one sampling rate",
             f"{low[1]:g} Hz and {high[1]:g} Hz",
             f"{low[0]} and {high[0]}",

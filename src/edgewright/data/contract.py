@@ -1,16 +1,16 @@
-"""What every file of `data/sources` and `data/sets` offers."""
+"""What every file of `data/sources`, and every file of further sources, offers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 
-from edgewright.schema.data import DataSet, TextSet
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import MissingFileError
+from edgewright.core.records.data import DataSet
 
 SINGLE_FILES = (".txt", ".dat")
 """Endings of files that are tables where they are named; in a folder they may be notes or bytes."""
@@ -54,14 +54,13 @@ def need_path(path: str, expected: str, there: Callable[[Path], bool] = Path.exi
         InputError: when it is empty or not there.
     """
     if not path:
-        raise InputError(expected, "none", "[data] path, or --data")
+        raise MissingFileError(expected, "none", "[data] path, or --data")
     if not there(Path(path)):
-        raise InputError(expected, "no such folder" if there is Path.is_dir else "no such file", path)
+        raise MissingFileError(expected, "no such folder" if there is Path.is_dir else "no such file", path)
     return Path(path)
 
 
 S = TypeVar("S", bound=SourceConfig)
-C = TypeVar("C", DataSet, TextSet)
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,7 @@ class Source(Generic[S]):
         in_parts: (config, seed, folder) -> data set whose values may lie in a file without a name in that folder.
         whole: whether no reading can be missing, as in sound.
         simulated: whether no sensor measured the rows.
+        reads_folder: whether it reads the folder of a public set, whose columns and labels it knows.
     """
 
     config: type[S]
@@ -83,120 +83,89 @@ class Source(Generic[S]):
     in_parts: Callable[[S, int, Path], DataSet] | None = None
     whole: bool = False
     simulated: bool = False
+    reads_folder: bool = False
 
 
-@dataclass(frozen=True)
-class RemoteFile:
-    """A file at its origin. Where the origin changes it, `sha256` is empty and `check` says what is verified.
-
-    Its name is that at the end of the address where none is given.
-    """
-
-    url: str
-    name: str = ""
-    sha256: str = ""
-    check: str = ""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "name", self.name or self.url.rsplit("/", 1)[-1])
+Severity = Literal["error", "warning", "note"]
 
 
-@dataclass(frozen=True)
-class Documented:
-    """Counts that a complete copy of a public set has: what is verified after loading.
+class Finding(msgspec.Struct, frozen=True):
+    """One fact about the data.
 
     Attributes:
-        copy: which copy, 'whole set' or 'plain copy, 21 of 30 people'.
-        recordings: how many; None when not documented.
-        rows: how many; None when not documented.
-        classes: rows by label; empty when not documented.
+        kind: what was looked for, such as 'missing', 'gap', 'same-group'.
+        severity: 'error' makes results wrong, 'warning' may, 'note' is good to know.
+        sentence: for a reader, with the numbers and the place.
+        column: the column it is about; empty when it is about rows.
+        numbers: the figures of the sentence by name.
     """
 
-    copy: str
-    recordings: int | None = None
-    rows: int | None = None
-    classes: tuple[tuple[str, int], ...] = ()
+    kind: str
+    severity: Severity
+    sentence: str
+    column: str = ""
+    numbers: dict[str, float] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Facts:
-    """Facts of a public set.
+class Quality(msgspec.Struct, frozen=True, kw_only=True):
+    """What the data are like.
 
     Attributes:
-        title: one line.
-        homepage: the original page.
-        licence, citation: as stated at the origin.
-        task: one line, 'activities of people: 6 classes, split by person'.
-        folder: its folder in a collection of plain copies, such as `har-hapt`.
-        documented: counts of the complete copies, with the loader's default configuration.
-        url: the one file that `data get` downloads, with what is verified of it in `check`.
-        files: what is downloaded where it is more than one file.
-        file: name of its one file, where it has one: a file of another name is read as this one.
-        marks: files and folders that together no other data have, without .gz and .xz; '|' between patterns of one.
-        whole: whether no reading can be missing, as in sound.
-        simulated: whether no sensor measured the rows.
+        rows: of all recordings.
+        labelled: rows that carry a label.
+        recordings: their number.
+        columns: their number.
+        groups: number of persons or machines; 0 when unknown.
+        rate: samples a second, estimated from the times; None without times.
+        classes: labelled rows by class; empty for amounts and unlabelled data.
+        findings: the worst first.
     """
 
-    title: str
-    homepage: str
-    licence: str
-    citation: str
-    task: str
-    folder: str
-    documented: tuple[Documented, ...]
-    url: str = ""
-    check: str = ""
-    files: tuple[RemoteFile, ...] = ()
-    file: str = ""
-    marks: tuple[str, ...] = ()
-    whole: bool = False
-    simulated: bool = False
-
-    @property
-    def downloads(self) -> tuple[RemoteFile, ...]:
-        """The files at the origin; an archive is named after the folder. None for a set that is no download."""
-        if self.files or not self.url:
-            return self.files
-        ending = next((end for end in (".zip", ".tar.gz") if self.url.endswith(end)), "")
-        return (RemoteFile(self.url, self.folder + ending if ending else "", check=self.check),)
-
-    def with_origin(self, data: C) -> C:
-        """Return the data with the origin, licence and citation of this set."""
-        return msgspec.structs.replace(data, origin=self.homepage, licence=self.licence, citation=self.citation)
+    rows: int
+    labelled: int
+    recordings: int
+    columns: int
+    groups: int
+    rate: float | None
+    classes: dict[str, int]
+    findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class PublicSet(Facts, Generic[S]):
-    """A public set of rows: an entry of `SETS` of a file of `data/sets`.
+_ORDER: tuple[Severity, ...] = ("error", "warning", "note")
 
-    Attributes:
-        loader: (config, folder) -> data set without origin; reads the original layout and that of a plain copy.
-        config: configuration of the loader, with `path` for a local folder.
-        carried: folder of a copy that an installed package carries; None when there is none.
+
+def worst_first(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Return findings by severity, in the order they were made within it."""
+    return tuple(sorted(findings, key=lambda finding: _ORDER.index(finding.severity)))
+
+
+def by_column(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings for people, one a column: the worst of a column says the others too.
+
+    Args:
+        findings: the worst first, as `worst_first` returns them.
     """
-
-    loader: Callable[[S, Path], DataSet]
-    config: type[S] = SourceConfig  # type: ignore[assignment]  # where there is nothing to set but the path
-    carried: Callable[[], Path] | None = None
-
-    def load(self, folder: Path, config: S | None = None) -> DataSet:
-        """Load the set from a folder, with the loader's default configuration unless one is given."""
-        return self.with_origin(self.loader(self.config() if config is None else config, folder))
-
-
-@dataclass(frozen=True, kw_only=True)
-class PublicText(Facts):
-    """A public set of texts: an entry of `SETS` of a file of `data/sets`.
-
-    Attributes:
-        loader: folder -> texts without origin.
-    """
-
-    loader: Callable[[Path], TextSet]
-
-    def load(self, folder: Path) -> TextSet:
-        """Load the texts from a folder."""
-        return self.with_origin(self.loader(folder))
+    joined: dict[tuple[str, int], Finding] = {}
+    for number, finding in enumerate(findings):
+        key = (finding.column, 0 if finding.column else number)
+        if (worst := joined.get(key)) is None:
+            joined[key] = finding
+        else:
+            further = finding.sentence.removeprefix(f"{finding.column}: ").removeprefix(f"{finding.column} ")
+            sentence = f"{worst.sentence}. Also: {further}"
+            joined[key] = msgspec.structs.replace(worst, sentence=sentence)
+    return tuple(joined.values())
 
 
-Public = PublicSet[Any] | PublicText
+def percent(share: float) -> str:
+    """Return a share as a reader writes it: 0.0312 gives '3.1 %'."""
+    if share >= 0.001 or share < 1e-9:
+        # Less than a thousand-millionth is what rounding leaves of nothing.
+        return f"{100 * share:.1f} %" if share >= 0.001 else "0 %"
+    return f"{100 * share:.2g} %"
+
+
+def few(names: list[str], maximum: int = 5) -> str:
+    """Return names in a sentence: the first ones and how many more there are."""
+    more = f" and {len(names) - maximum} more" if len(names) > maximum else ""
+    return ", ".join(names[:maximum]) + more

@@ -15,12 +15,19 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from edgewright.core.csv.formats import formats
-from edgewright.core.csv.number_forms import plain_cells
 from edgewright.core.csv.rows import iter_csv, open_csv, read_csv
+from edgewright.core.csv.text import plain_cells
+from edgewright.core.errors import (
+    ArchiveDamagedError,
+    DataWarning,
+    FileTooLargeError,
+    FolderEmptyError,
+    TextEncodingError,
+    UnreadableFileError,
+)
 from edgewright.core.formatting import plural, some_of
+from edgewright.core.records.data import Labels
 from edgewright.data.contract import PARQUET, SINGLE_FILES
-from edgewright.schema.data import Labels
-from edgewright.schema.errors import DataWarning, InputError
 
 
 def read_whole(path: Path, where: str) -> bytes:
@@ -32,7 +39,7 @@ def read_whole(path: Path, where: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError("a file that can be read", error.strerror or str(error), where) from error
+        raise UnreadableFileError("a file that can be read", error.strerror or str(error), where) from error
 
 
 def read_utf8(path: Path, expected: str, do: str = "", largest: int = 256 << 20) -> str:
@@ -49,12 +56,14 @@ def read_utf8(path: Path, expected: str, do: str = "", largest: int = 256 << 20)
     """
     try:
         if path.stat().st_size > largest:
-            raise InputError(f"at most {largest >> 20} MB", f"{path.stat().st_size >> 20} MB", str(path))
+            raise FileTooLargeError(f"at most {largest >> 20} MB", f"{path.stat().st_size >> 20} MB", str(path))
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise InputError(expected, error.strerror or str(error), str(path), do) from None
+        raise UnreadableFileError(expected, error.strerror or str(error), str(path), do) from None
     except UnicodeDecodeError as error:
-        raise InputError("text in UTF-8", f"byte {error.start} that is not", str(path), "Save it as UTF-8") from None
+        raise TextEncodingError(
+            "text in UTF-8", f"byte {error.start} that is not", str(path), "Save it as UTF-8"
+        ) from None
 
 
 def read_columns(path: Path, name: str, delimiter: str | None = None) -> tuple[str, ...]:
@@ -174,7 +183,7 @@ def stored_files(path: Path, endings: tuple[str, ...], kind: str) -> Iterator[tu
         count += 1
         yield name, content
     if not count:
-        raise InputError(f"at least one {kind}", "none", str(path))
+        raise FolderEmptyError(f"at least one {kind}", "none", str(path))
 
 
 def _files(path: Path, endings: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
@@ -209,7 +218,7 @@ def _zipped(path: Path, endings: tuple[str, ...]) -> Iterator[tuple[str, bytes]]
                 if _fits(PurePosixPath(name).name, endings) and not hidden:
                     yield name, archive.read(name)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise InputError("a whole ZIP file", str(error), str(path), "Download or copy it again") from error
+        raise ArchiveDamagedError("a whole ZIP file", str(error), str(path), "Download or copy it again") from error
 
 
 # Bytes that tables may have in all; an archive that claims more is damaged, hostile, or better unpacked by a person.
@@ -231,7 +240,7 @@ def folder_of(path: Path, is_table: Callable[[str], object]) -> Iterator[Path]:
         yield path
         return
     if path.suffix.lower() != ".zip":
-        raise InputError(
+        raise ArchiveDamagedError(
             "a folder or a ZIP file of tables", "another file", str(path), "Take kind = 'csv' for one table"
         )
     with tempfile.TemporaryDirectory() as room:
@@ -240,9 +249,9 @@ def folder_of(path: Path, is_table: Callable[[str], object]) -> Iterator[Path]:
             with zipfile.ZipFile(path) as archive:
                 _unpack(archive, folder, path.name, is_table)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-            raise InputError("a whole ZIP file", str(error), path.name, "Download or copy it again") from None
+            raise ArchiveDamagedError("a whole ZIP file", str(error), path.name, "Download or copy it again") from None
         except RuntimeError as error:
-            raise InputError("a ZIP file without a password", str(error), path.name, "Unpack it") from None
+            raise ArchiveDamagedError("a ZIP file without a password", str(error), path.name, "Unpack it") from None
         yield _without_single_folder(folder)
 
 
@@ -251,14 +260,18 @@ def _unpack(archive: zipfile.ZipFile, folder: Path, name: str, is_table: Callabl
     for member in archive.infolist():
         location = PurePosixPath(member.filename.replace("\\", "/"))
         if location.is_absolute() or ".." in location.parts:
-            raise InputError("files inside the ZIP file's own folder", repr(member.filename), name, "Make it again")
+            raise ArchiveDamagedError(
+                "files inside the ZIP file's own folder", repr(member.filename), name, "Make it again"
+            )
         hidden = any(is_hidden(Path(part)) or part == "__MACOSX" for part in location.parts)
         if not member.is_dir() and not hidden and is_table(location.name):
             if location in members:
-                raise InputError("files of different names", f"{location} twice", name, "Make it again")
+                raise UnreadableFileError("files of different names", f"{location} twice", name, "Make it again")
             members[location] = member
     if (size := sum(member.file_size for member in members.values())) > LARGEST:
-        raise InputError(f"tables of at most {LARGEST >> 30} GiB in all", f"{size / 2**30:.1f} GiB", name, "Unpack it")
+        raise FileTooLargeError(
+            f"tables of at most {LARGEST >> 30} GiB in all", f"{size / 2**30:.1f} GiB", name, "Unpack it"
+        )
     for location, member in members.items():
         (folder / location).parent.mkdir(parents=True, exist_ok=True)
         with archive.open(member) as source, (folder / location).open("xb") as target:

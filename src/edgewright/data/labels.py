@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import Any, Literal
@@ -13,10 +13,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.units import MISSING_LABELS
+from edgewright.core.errors import LabelsError, UnknownNameError
+from edgewright.core.formatting import MISSING_LABELS
+from edgewright.core.records.data import DataSet, Labels, Recording
+from edgewright.data.checks_columns import target_of
+from edgewright.data.contract import Finding, percent
 from edgewright.data.files import read_text
-from edgewright.schema.data import Labels, Recording
-from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.data.resampling import sessions_of
+from edgewright.data.targets import as_text, labelled, task_of
 
 _PART = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _GROUP = ("group", "person", "speaker", "user", "subject", "machine", "device")
@@ -52,13 +56,13 @@ def read_name(file: str, pattern: str) -> Meaning:
         return Meaning(label=path.parent.name)
     names = _PART.findall(pattern)
     if not names or len(set(names)) < len(names):
-        raise InputError("parts such as {label}_{group}_{index}, each once", repr(pattern), "pattern")
+        raise LabelsError("parts such as {label}_{group}_{index}, each once", repr(pattern), "pattern")
     text = "/".join([*path.parent.parts, name_in(file)]) if "/" in pattern else name_in(file)
     pieces = _PART.split(pattern)
     form = "".join(re.escape(piece) if i % 2 == 0 else f"(?P<{piece}>[^/]+?)" for i, piece in enumerate(pieces))
     match = re.fullmatch(form, text)
     if not match:
-        raise InputError(f"a name like {pattern}", repr(text), file)
+        raise LabelsError(f"a name like {pattern}", repr(text), file)
     parts = match.groupdict()
     group = next((parts[name] for name in _GROUP if name in parts), "")
     return Meaning(label=parts.get("label", ""), group=group, session=parts.get("session", ""))
@@ -127,7 +131,7 @@ def column_parts(columns: Sequence[str], where: str) -> dict[str, str]:
     if not parts["label"]:
         raise UnknownNameError("column", "label", columns, where)
     if bool(parts["start"]) != bool(parts["end"]):
-        raise InputError("columns start and end, or neither", f"{', '.join(columns)}", where)
+        raise LabelsError("columns start and end, or neither", f"{', '.join(columns)}", where)
     return parts
 
 
@@ -163,7 +167,7 @@ def marked(
         named = marks.named.get(name_in(recording.name), ())
         chosen = [mark for mark in named if names_recording(mark.file, recording.name)]
     elif not alone:
-        raise InputError("a column file that names the labelled recording", "none", marks.where)
+        raise LabelsError("a column file that names the labelled recording", "none", marks.where)
     return label_rows(recording, chosen, unit=unit, samples=marks.samples, rate=rate, origin=origin)
 
 
@@ -224,9 +228,9 @@ def _event_labels(
         if not ordered:
             inside = (places >= start) & (places < end)
         if not len(places[inside]):
-            raise InputError(f"an event within {recording.name}", f"{mark.start}..{mark.end}", mark.where)
+            raise LabelsError(f"an event within {recording.name}", f"{mark.start}..{mark.end}", mark.where)
         if (target[inside] != "").any():
-            raise InputError("events that do not overlap", f"{mark.start}..{mark.end}", mark.where)
+            raise LabelsError("events that do not overlap", f"{mark.start}..{mark.end}", mark.where)
         target[inside] = _label(mark)
     return target
 
@@ -255,7 +259,7 @@ def places_of(recording: Recording, *, counted: bool, rate: float | None) -> NDA
     if counted:
         return places
     if recording.time is None and rate is None:
-        raise InputError("a time column or rate for labels in seconds", "neither", recording.name)
+        raise LabelsError("a time column or rate for labels in seconds", "neither", recording.name)
     return recording.time if recording.time is not None else places / (rate or 1.0)
 
 
@@ -267,7 +271,7 @@ def span_of(mark: Mark, origin: float, counted: bool) -> tuple[float, float]:
     """
     start, end = (_moment(text, mark.where, origin, counted) for text in (mark.start, mark.end))
     if not start < end:
-        raise InputError("an event that ends after its start", f"{mark.start}..{mark.end}", mark.where)
+        raise LabelsError("an event that ends after its start", f"{mark.start}..{mark.end}", mark.where)
     return start, end
 
 
@@ -279,9 +283,69 @@ def _moment(text: str, location: str, origin: float, counted: bool) -> float:
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
-            raise InputError("a number or a date", repr(text), location) from None
+            raise LabelsError("a number or a date", repr(text), location) from None
         number = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         return number - origin
     if not np.isfinite(number):
-        raise InputError("a finite number or a date", repr(text), location)
+        raise LabelsError("a finite number or a date", repr(text), location)
     return number - origin if not counted and number > _EPOCH and origin > _EPOCH else number
+
+
+KEY = "fill_labels"
+"""Key of [data]: whether an empty label is that of the last labelled row above it."""
+SPARSE_LABELS = "sparse-labels"
+"""Kind of the finding."""
+# At most this share of the rows is labelled, and at least this share of these rows stands alone and differs from the
+# labelled row before it. Labels drawn at random from three classes differ in two thirds.
+_MOST_LABELLED, _ALONE, _DIFFERENT = 0.2, 0.9, 0.8
+_FEWEST = 5
+
+
+def fill_down(target: Any, *names: Labels | None) -> Any:  # noqa: ANN401 - text or float64
+    """Return a target whose empty labels are those of the last labelled row above them.
+
+    Args:
+        target: shape (rows,).
+        names: person and session of each row, which no label crosses; None where unknown.
+    """
+    rows = np.arange(len(target))
+    begins = np.zeros(len(target), np.bool_)
+    begins[:1] = True
+    for cells in names:
+        if cells is not None:
+            begins[1:] |= cells[1:] != cells[:-1]
+    first = np.maximum.accumulate(np.where(begins, rows, 0))
+    last = np.maximum.accumulate(np.where(labelled(target), rows, -1))
+    return np.where(last >= first, target[np.maximum(last, 0)], "" if target.dtype.kind == "U" else np.nan)
+
+
+def labelled_share(dataset: DataSet) -> float | None:
+    """Return the share of labelled rows where labels stand only where they change; None otherwise."""
+    y = target_of(dataset)
+    if y is None or not (known := labelled(y)).any() or task_of(y[known]) != "classification":
+        return None
+    count = alone = pairs = different = 0
+    for recording in dataset.recordings:
+        if recording.target is None:
+            continue
+        names = as_text(recording.target)
+        for _, rows in sessions_of(recording):
+            places = np.flatnonzero(names[rows] != "")
+            count += len(places)
+            separate: NDArray[np.bool_] = np.diff(places) > 1
+            alone += int(np.append(separate, places[-1] < len(rows) - 1).sum()) if len(places) else 0
+            pairs += len(separate)
+            different += int((names[rows[places[1:]]] != names[rows[places[:-1]]]).sum())
+    if count < _FEWEST or not pairs or count > _MOST_LABELLED * len(y):
+        return None
+    return count / len(y) if alone >= _ALONE * count and different >= _DIFFERENT * pairs else None
+
+
+def sparse_label_findings(dataset: DataSet) -> Iterator[Finding]:
+    """Find labels that stand only where they change, for `edgewright check`."""
+    if (share := labelled_share(dataset)) is not None:
+        sentence = (
+            f"{dataset.target_name} is empty in {percent(1 - share)} of the rows and stands only where it changes: "
+            f"--fill-labels ({KEY} = true in [data]) fills it down"
+        )
+        yield Finding(SPARSE_LABELS, "warning", sentence, dataset.target_name, {"empty": 1 - share})

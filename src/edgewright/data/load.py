@@ -1,9 +1,8 @@
-"""The table [data] of a pipeline becomes a data set: its `kind` is a file of `data/sources` or of `data/sets`."""
+"""Load the data set of a table [data]: its `kind` is a file of `data/sources` or a registered source."""
 
 from __future__ import annotations
 
 import zipfile
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,22 +10,25 @@ import msgspec
 import numpy as np
 
 from edgewright.core.catalogue import find, listing
-from edgewright.core.csv.formats.arrays import holds_columns
+from edgewright.core.csv.formats import holds_columns
+from edgewright.core.errors import (
+    DataKindUnknownError,
+    LabelUnknownError,
+    MissingFileError,
+    UnknownNameError,
+)
+from edgewright.core.records.data import LABEL_FROM, DataSet
 from edgewright.core.toml_tables import convert_table
 from edgewright.data.audited_labels import LIMIT_KEY, marked
-from edgewright.data.contract import LABELS_FILE, PublicSet, Source, SourceConfig
-from edgewright.data.file_rows import read_by_workers
+from edgewright.data.contract import LABELS_FILE, Source, SourceConfig
 from edgewright.data.files import data_files, is_hidden, is_single
 from edgewright.data.near_duplicates import LINK_KEY, link_recordings
-from edgewright.data.public import check_removed, folder_of, loaders, opened, set_at
 from edgewright.data.remote import located
 from edgewright.data.resampling import KEY as RESAMPLE
 from edgewright.data.resampling import at_one_rate, resampled
+from edgewright.data.set_files import check_removed, registered_sources
 from edgewright.data.simulated import is_simulated
 from edgewright.data.targets import as_text
-from edgewright.schema.data import DataSet
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.labelling import LABEL_FROM
 
 WITHOUT = "without"
 """Key of [data]: labels that are left out, such as goods that come later."""
@@ -37,12 +39,12 @@ _OF_FILES = frozenset({"csv", "folder", "parquet", "wav"})
 
 def load_data(
     table: dict[str, object], *, seed: int, path: str | None = None, where: str = "[data]", spool: Path | None = None,
-    mixed_rates: bool = False, by_workers: bool = False,
+    mixed_rates: bool = False,
 ) -> DataSet:  # fmt: skip
     """Load the data set a table describes.
 
     Args:
-        table: `kind` and the keys of that source or public set; `without` names labels that are left out; recordings of
+        table: `kind` and the keys of that source; `without` names labels that are left out; recordings of
             more rows a second than `resample` are averaged to it; `label_errors` is for who trains on them.
         seed: of what a source makes up itself.
         path: file, folder or address; overrides the table's own.
@@ -50,7 +52,6 @@ def load_data(
         spool: folder for values that are too large to be loaded, where their source can read in parts.
         mixed_rates: whether recordings may have different sampling rates, as where each row is a sample; else they
             are averaged to the lowest.
-        by_workers: whether workers of a cluster read the files of a folder, whose values then stay there.
 
     Raises:
         UnknownNameError: for an unknown kind or key.
@@ -62,22 +63,20 @@ def load_data(
     if kind is None and path is not None:
         kind = guess(path)["kind"]
     if not isinstance(kind, str) or not kind:
-        known = ", ".join(sorted({*listing(SOURCES, "SOURCE"), *loaders()}))
-        raise InputError("a kind", "none" if kind is None else repr(kind), where, f"Known: {known}")
+        known = ", ".join(sorted({*listing(SOURCES, "SOURCE"), *registered_sources()}))
+        raise DataKindUnknownError("a kind", "none" if kind is None else repr(kind), where, f"Known: {known}")
     if path is not None:
         keys["path"] = path
     elif isinstance(keys.get("path"), str):
         keys["path"] = located(str(keys["path"]))
     part = find_kind(kind, where)
-    if keys.get("path") and isinstance(part, Source) and part.simulated:
-        raise InputError(
+    if keys.get("path") and part.simulated and not part.reads_folder:
+        raise DataKindUnknownError(
             f"no data with the kind {kind!r}, which generates its own rows", repr(keys["path"]), where,
             "Use a pipeline, or --kind where the command has it, that reads files",
         )  # fmt: skip
     spool = None if RESAMPLE in table else spool
-    spread = by_workers and isinstance(part, Source) and RESAMPLE not in table
-    with read_by_workers() if spread else nullcontext():
-        dataset = _loaded(part, kind, convert_table(_without_marks(keys), part.config, where), seed, spool)
+    dataset = _loaded(part, convert_table(_without_marks(keys), part.config, where), seed, spool)
     if LINK_KEY in table and convert_table({LINK_KEY: table[LINK_KEY]}, _Link, where).near_duplicates:
         dataset = link_recordings(dataset)[0]
     if RESAMPLE in table:
@@ -116,7 +115,7 @@ def _without(dataset: DataSet, labels: tuple[str, ...], where: str) -> DataSet:
     """
     targets = [recording.target for recording in dataset.recordings if recording.target is not None]
     if not targets or any(target.dtype.kind == "f" for target in targets):
-        raise InputError("labels that can be left out", "amounts" if targets else "none", f"{where} {WITHOUT}")
+        raise LabelUnknownError("labels that can be left out", "amounts" if targets else "none", f"{where} {WITHOUT}")
     known = {str(label) for target in targets for label in np.unique(as_text(target))}
     if unknown := [label for label in labels if label not in known]:
         raise UnknownNameError("label", unknown[0], known, f"{where} {WITHOUT}")
@@ -131,22 +130,10 @@ def _without(dataset: DataSet, labels: tuple[str, ...], where: str) -> DataSet:
     return msgspec.structs.replace(dataset, recordings=recordings)
 
 
-def _loaded(
-    part: Source[Any] | PublicSet[Any], kind: str, config: SourceConfig, seed: int, spool: Path | None
-) -> DataSet:
-    if isinstance(part, Source):
-        if spool is None or part.in_parts is None:
-            return part.load(config, seed)
-        return part.in_parts(config, seed, spool)
-    file_path = folder_of(kind, part, config.path)
-    with opened(file_path, part) as folder:
-        dataset = part.load(folder, config)
-    if not any(len(recording.values) for recording in dataset.recordings):
-        raise InputError(
-            f"recordings of the public set {kind!r}", "none", str(file_path),
-            f"Name the folder of the whole set, or read a file of your own as a table instead of --kind {kind}",
-        )  # fmt: skip
-    return dataset
+def _loaded(part: Source[Any], config: SourceConfig, seed: int, spool: Path | None) -> DataSet:
+    if spool is None or part.in_parts is None:
+        return part.load(config, seed)
+    return part.in_parts(config, seed, spool)
 
 
 def simulated_title(title: str, table: dict[str, object]) -> str:
@@ -170,20 +157,20 @@ def _without_marks(keys: dict[str, object]) -> dict[str, object]:
     return {**keys, "ignore": [*ignored, *([] if LABEL_FROM in ignored else [LABEL_FROM])]}
 
 
-def find_kind(kind: str, where: str) -> Source[Any] | PublicSet[Any]:
-    """Return the source or public set of this name.
+def find_kind(kind: str, where: str) -> Source[Any]:
+    """Return the source of this name.
 
     Raises:
-        UnknownNameError: with the names of both rooms.
+        UnknownNameError: with the names of all sources.
     """
-    sources, sets = listing(SOURCES, "SOURCE"), loaders()
+    sources = listing(SOURCES, "SOURCE")
     if kind in sources:
         source: Source[Any] = find(SOURCES, kind, "SOURCE", "source", where)
         return source
-    if kind in sets:
-        return sets[kind]
+    if kind in registered_sources():
+        return registered_sources()[kind]
     check_removed(kind, where)
-    raise UnknownNameError("kind of data", kind, {*sources, *sets}, where)
+    raise UnknownNameError("kind of data", kind, {*sources, *registered_sources()}, where)
 
 
 def guess(path: str) -> dict[str, object]:
@@ -197,11 +184,13 @@ def guess(path: str) -> dict[str, object]:
     """
     file_path = Path(located(path))
     if not file_path.exists():
-        raise InputError("a file or a folder", "no such file", path, "Check the path")
+        raise MissingFileError("a file or a folder", "no such file", path, "Check the path")
     if file_path.is_file():
         kind = _in_zip(file_path) or _by_suffix(file_path.name)
         if not kind:
-            raise InputError("a file that a source reads", f"{file_path.name!r}", path, f"Known endings: {_endings()}")
+            raise DataKindUnknownError(
+                "a file that a source reads", f"{file_path.name!r}", path, f"Known endings: {_endings()}"
+            )
         if file_path.suffix.lower() == ".npz" and holds_columns(file_path):
             kind = "csv"
         return {"kind": kind, "path": path}
@@ -209,11 +198,11 @@ def guess(path: str) -> dict[str, object]:
         return {"kind": "edge_impulse", "path": path}
     files = [p for p in sorted(file_path.rglob("*")) if p.is_file() and not is_hidden(p)]
     kinds = {p: kind for p in files if (kind := _by_suffix(p.name))}
-    data = {kind for p, kind in kinds.items() if not is_single(p)}
+    labels = file_path / LABELS_FILE
+    data = {kind for p, kind in kinds.items() if p != labels and not is_single(p)}
     if data == {_PICTURES} or any(_in_zip(p) == _PICTURES for p in files):
         return {"kind": _PICTURES, "path": path}
     # Plots beside recordings are no data.
-    labels = file_path / LABELS_FILE
     tables = data_files(p for p, kind in kinds.items() if kind != _PICTURES and p != labels)
     flat = {kinds[p] for p in tables if p.parent == file_path}
     nested = any(p.parent != file_path for p in tables)
@@ -221,26 +210,7 @@ def guess(path: str) -> dict[str, object]:
         return {"kind": flat.pop(), "path": path}
     if nested or flat:
         return {"kind": "folder", "path": path}
-    raise InputError("a folder with files that a source reads", "none", path, f"Known endings: {_endings()}")
-
-
-def table_of(path: str) -> dict[str, object]:
-    """Return the table [data] of a path of which nobody said what its columns are: a public set's folder by its loader.
-
-    Raises:
-        InputError: nothing reads the path.
-    """
-    file_path = Path(located(path))
-    known = set_at(file_path) if file_path.is_dir() else ""
-    if known in loaders():
-        return {"kind": known, "path": path}
-    try:
-        return guess(path)
-    except InputError as error:
-        if not known:
-            raise
-        raise InputError("readings of sensors", f"the public set {known}, which has texts", path,
-                         "Commands for texts read it: edgewright language --help") from error  # fmt: skip
+    raise DataKindUnknownError("a folder with files that a source reads", "none", path, f"Known endings: {_endings()}")
 
 
 def _in_zip(path: Path) -> str:

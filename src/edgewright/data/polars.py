@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgewright.core.late_module import LateModule
+from edgewright.core.catalogue import LateModule
 
 __all__ = ["pl"]
 if TYPE_CHECKING:

@@ -9,34 +9,30 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewright.core.clocks.texts import joined, joined_name
-from edgewright.core.csv.bad_lines import BadLines
+from edgewright.core.clocks.reader import joined, joined_name
 from edgewright.core.csv.cells import Plan, parse
-from edgewright.core.csv.formats.arrays import is_table
-from edgewright.core.csv.formats.parquet import text_of
+from edgewright.core.csv.formats import is_table, text_of
 from edgewright.core.csv.header import Header
-from edgewright.core.csv.number_forms import plain_cells
-from edgewright.core.csv.rows import iter_csv, open_csv
-from edgewright.core.csv.text import Block
+from edgewright.core.csv.rows import BadLines, iter_csv, open_csv
+from edgewright.core.csv.text import Block, plain_cells
+from edgewright.core.errors import DataKindUnknownError, InputError, ParquetDamagedError
 from edgewright.core.input.pictures import ENDINGS, size_of
-from edgewright.data.bad_rows import KEY as SKIP_BAD_ROWS
-from edgewright.data.bad_rows import list_bad_rows, readable, rows_of_numbers
-from edgewright.data.categories import MOST_CLASSES, few_texts, is_text
+from edgewright.core.records.data import Labels
 from edgewright.data.clock import split_clock
 from edgewright.data.contract import LABELS_FILE
 from edgewright.data.files import data_files, folder_of, stored_files, told_left_out
 from edgewright.data.labels import name_in
-from edgewright.data.load import guess, table_of
+from edgewright.data.load import guess
+from edgewright.data.matching import MOST_CLASSES, few_texts, is_text
 from edgewright.data.polars import pl
-from edgewright.data.public import loaders
 from edgewright.data.remote import located
 from edgewright.data.roles import GROUPS, RECORDING_WORDS
 from edgewright.data.sources.csv import files_in
 from edgewright.data.sources.folder import reader_of, tables_below
 from edgewright.data.sources.pictures import SMALLEST_SIDE, PicturesConfig
 from edgewright.data.sources.wav import wav_files
-from edgewright.schema.data import Labels
-from edgewright.schema.errors import InputError
+from edgewright.data.table_reader import KEY as SKIP_BAD_ROWS
+from edgewright.data.table_reader import list_bad_rows, readable, rows_of_numbers
 
 # So many rows of a file are looked at one by one, and so many of every further block of rows: fewer once there are many
 # rows. Of a block whose other rows are not looked at, only columns of text are read whole.
@@ -104,8 +100,6 @@ def read_preview(path: str, *, named: bool = True, skip_bad_rows: bool = False) 
         InputError: nothing reads the path, the file is empty, or it is not a table.
     """
     table, file_path = _table(path, named), Path(located(path))
-    if str(table["kind"]) in loaders():
-        return preview_of_set(table)
     if skip_bad_rows:
         table = {**table, SKIP_BAD_ROWS: True}
     if table["kind"] == "folder":
@@ -114,11 +108,6 @@ def read_preview(path: str, *, named: bool = True, skip_bad_rows: bool = False) 
             return replace(preview, table={**preview.table, "path": path})
     preview = _previewed(table, file_path)
     return _with_left_out(preview, file_path) if file_path.is_dir() and table["kind"] in (*_TABLES, "wav") else preview
-
-
-def preview_of_set(table: dict[str, object]) -> Preview:
-    """Return a preview of a public set, whose loader knows its columns."""
-    return Preview(table, note=f"the public set {table['kind']}, by its loader")
 
 
 def _with_left_out(preview: Preview, folder: Path) -> Preview:
@@ -136,8 +125,12 @@ def _previewed(table: dict[str, object], file_path: Path) -> Preview:
     if kind == "pictures":
         return Preview({**table, **_picture_size(file_path, SKIP_BAD_ROWS in table)})
     if kind not in (*_TABLES, "folder"):
-        raise InputError("a CSV, Parquet or WAV file, pictures, or a folder of them", f"data of kind {kind!r}", path,
-                         "Write the pipeline by hand: docs/pipeline.md lists every key")  # fmt: skip
+        raise DataKindUnknownError(
+            "a CSV, Parquet or WAV file, pictures, or a folder of them",
+            f"data of kind {kind!r}",
+            path,
+            "Write the pipeline by hand: docs/pipeline.md lists every key",
+        )
     files = tables_in(file_path, kind)
     texts: dict[str, set[str]] = {}
     tops: list[Header] = []
@@ -172,7 +165,7 @@ def _table(path: str, named: bool) -> dict[str, object]:
     file_path = Path(path)
     if file_path.suffix.lower() == ".npz" and is_table(file_path):
         return {"kind": "csv", "path": path}
-    return guess(path) if named else table_of(path)
+    return guess(path)
 
 
 def tables_in(folder: Path, kind: str) -> list[Path]:
@@ -297,7 +290,7 @@ def _parquet_rows(file: Path, share: int, texts: dict[str, set[str]]) -> dict[st
                          if kind in (pl.String, pl.Categorical, pl.Enum)})  # fmt: skip
         frame = frame.gather_every(max(1, len(frame) // share))
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError("a whole Parquet file", str(error).splitlines()[0][:120], file.name) from error
+        raise ParquetDamagedError("a whole Parquet file", str(error).splitlines()[0][:120], file.name) from error
     return {column: text_of(frame[column]) for column in frame.columns}
 
 

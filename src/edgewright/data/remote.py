@@ -12,8 +12,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from edgewright.core.errors import UnreadableFileError
 from edgewright.core.files import cache_folder, lock
-from edgewright.schema.errors import InputError
 
 
 def is_remote(path: str) -> bool:
@@ -100,7 +100,7 @@ def located(path: str) -> str:
         # Such an error has only the name that was asked for.
         reason = "nothing there" if isinstance(error, FileNotFoundError) else " ".join(str(error).split())[:160]
         do = "Check the address, and the rights to read it"
-        raise InputError("data that can be read", reason or type(error).__name__, path, do) from None
+        raise UnreadableFileError("data that can be read", reason or type(error).__name__, path, do) from None
     _COPIES[folder] = path
     return str(folder / name)
 

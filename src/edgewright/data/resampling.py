@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.rates import (
+from edgewright.core.clocks.units import (
     STANDING,
     TOLERANCE,
     differs,
@@ -21,12 +21,12 @@ from edgewright.core.clocks.rates import (
     pace,
     rate_of,
 )
-from edgewright.core.csv.categories import column_name, fields
+from edgewright.core.csv.header import column_name, fields
+from edgewright.core.errors import DataWarning, RateDiffersError
 from edgewright.core.formatting import plural, some_of
+from edgewright.core.records.data import DataSet, Floats, Recording
 from edgewright.data.clock import tidy_rate
 from edgewright.data.targets import as_text, labelled, task_of
-from edgewright.schema.data import DataSet, Floats, Recording
-from edgewright.schema.errors import DataWarning, InputError
 
 KEY = "resample"
 """Key of [data]: rows a second that recordings of more are averaged to."""
@@ -62,13 +62,13 @@ def averaged(dataset: DataSet, rate: float) -> DataSet:
     do = f"Set {KEY} in [data] to average rows to so many a second, or judge each row alone (init --decision row)"
     for names, times in _sessions(dataset.recordings):
         if (share := _even_share(times)) < _EVEN:
-            raise InputError("times at even steps, to average recordings of several rates to one",
+            raise RateDiffersError("times at even steps, to average recordings of several rates to one",
                              f"uneven times: {share:.0%} of the steps are within {_NEAR:.0%} of the median",
                              f"{dataset.name}, {names[-1]}", do)  # fmt: skip
     rates = _rates(dataset, rate)
     slow, fast = min(rates, default=(rate, "")), max(rates, default=(rate, ""))
     if fast[0] > MOST_APART * (1 + OTHER_RATE) * rate:
-        raise InputError(f"rates that differ by a factor of at most {MOST_APART:g}, to average recordings to one",
+        raise RateDiffersError(f"rates that differ by a factor of at most {MOST_APART:g}, to average recordings to one",
                          f"{pace(slow[0])} in {slow[1]}, {pace(fast[0])} in {fast[1]}", dataset.name,
                          f"Leave recordings of one of these rates out. {do}")  # fmt: skip
     return resampled(dataset, rate)
@@ -151,7 +151,7 @@ def _recording(recording: Recording, rate: float, classes: bool, dataset: DataSe
     where = dataset.name
     if recording.time is None:
         do = f"Name the column of times: time in [data]. Or leave {KEY} out"
-        raise InputError("times of rows, to average them", "none", f"{where}, {recording.name}", do)
+        raise RateDiffersError("times of rows, to average them", "none", f"{where}, {recording.name}", do)
     times = np.asarray(recording.time, np.float64)
     # The step of its recording that each row lies in, counted through; below 0 for a row that stays as it is.
     steps, begins = np.full(len(times), -1, np.int64), np.zeros(len(times))
@@ -162,7 +162,7 @@ def _recording(recording: Recording, rate: float, classes: bool, dataset: DataSe
         if own is None or not is_other_rate(times[rows], rate, OTHER_RATE):
             continue
         if own < rate:
-            raise InputError(f"recordings of at least {pace(rate)}, as {KEY} in [data] says", pace(own),
+            raise RateDiffersError(f"recordings of at least {pace(rate)}, as {KEY} in [data] says", pace(own),
                              f"{where}, {names[-1]}", f"Lower {KEY}, or leave the recording out")  # fmt: skip
         for stretch in _stretches(times, rows):
             begins[stretch] = times[stretch[0]]
@@ -356,4 +356,4 @@ def _refuse_change(time: _Times, rate: float, where: str) -> None:
     """
     if (other := _other_block(time, rate)) is not None:
         do = "Set session in [data] to a column that has another value where the rate changes, or remove those rows"
-        raise InputError("one sampling rate in each recording", f"{pace(rate)} and {pace(other)}", where, do)
+        raise RateDiffersError("one sampling rate in each recording", f"{pace(rate)} and {pace(other)}", where, do)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.core.clocks.texts import ORDERS, day_order, needs_order, parts_of
+from edgewright.core.clocks.reader import ORDERS, day_order, needs_order, parts_of
 from edgewright.core.clocks.units import (
     SCALE,
     WORDS,
@@ -21,8 +21,11 @@ from edgewright.core.clocks.units import (
     unit_spelled,
     without_unit,
 )
-from edgewright.core.units import is_number
-from edgewright.data.categories import (
+from edgewright.core.errors import CsvNumberError, UnknownNameError
+from edgewright.core.formatting import is_number
+from edgewright.core.records.data import Column, Labels
+from edgewright.data.clock import UnitChoice, choose_unit, find_time_column, is_clock
+from edgewright.data.matching import (
     IDENTIFIER,
     MOST_CLASSES,
     REPEATS,
@@ -32,12 +35,9 @@ from edgewright.data.categories import (
     no_category,
     values_of,
 )
-from edgewright.data.clock import UnitChoice, choose_unit, find_time_column, is_clock
 from edgewright.data.sensor_kinds import OTHER, SIGNAL, TIME, kind_of, kinds_of, sensors_of
 from edgewright.data.series import ColumnSeries, find_series, numbered
 from edgewright.data.targets import as_text, labelled, read_target, task_of
-from edgewright.schema.data import Column, Labels
-from edgewright.schema.errors import InputError, UnknownNameError
 
 NONE = "none"
 NAMED, NAMED_IGNORED = "as you named it", "as you asked"
@@ -207,7 +207,7 @@ def refuse_lists(columns: Mapping[str, Labels]) -> None:
         if not lists or not all(len(parts) >= _FEWEST_LISTED and all(map(is_number, parts)) for parts in lists):
             continue
         length = f"{len(lists[0])} numbers" if len({*map(len, lists)}) == 1 else "numbers"
-        raise InputError(
+        raise CsvNumberError(
             "one number in each cell", f"a list of {length}", f"column {name}",
             f"Write a column for each number ({name}_0, {name}_1, ...), or leave it out: --ignore {name}",
         )  # fmt: skip

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.file_rows import after_another, in_files
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import OutputError
+from edgewright.core.errors import OutputError
+from edgewright.core.records.data import Floats
 
 # What is read or written at once; a few copies of it exist at a time.
 PIECE_BYTES = 8 * 2**20
@@ -168,9 +167,6 @@ def in_file(X: object) -> SpooledRows | None:
 
 def joined(values: Sequence[Any], keep: Sequence[NDArray[np.bool_]]) -> Any:  # noqa: ANN401 - arrays or spooled rows
     """Return the kept rows of several recordings, in one array or still in their files; one kept whole as is."""
-    lazy = [rows[kept] for own, kept in zip(values, keep, strict=True) if (rows := in_files(own))]
-    if values and len(lazy) == len(values):
-        return after_another(lazy)
     if values and all(isinstance(rows, SpooledRows) for rows in values):
         places = np.concatenate([rows._places[kept] for rows, kept in zip(values, keep, strict=True)])
         return SpooledRows(values[0]._file, values[0]._columns, places)

@@ -12,17 +12,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.rates import gap_length
-from edgewright.core.input.windows import cut as cut_windows
-from edgewright.data.file_rows import after_another, in_files
+from edgewright.core.clocks.units import gap_length
+from edgewright.core.errors import LabelsError, TooFewClassesError, TooFewRowsError
+from edgewright.core.input.recordings import cut as cut_windows
+from edgewright.core.records.config import WindowConfig, WindowTarget
+from edgewright.core.records.data import DataSet, Floats, Labels, Recording, Samples
 from edgewright.data.resampling import at_one_rate
 from edgewright.data.row_spool import in_file, joined
 from edgewright.data.synthetic import is_synthetic
-from edgewright.data.targets import as_text, labelled, task_of
-from edgewright.data.window_views import CUT_BYTES, WindowViews
-from edgewright.schema.config import WindowConfig, WindowTarget
-from edgewright.schema.data import DataSet, Floats, Labels, Recording, Samples
-from edgewright.schema.errors import InputError
+from edgewright.data.targets import CUT_BYTES, WindowViews, as_text, labelled, task_of
 
 
 class _Rows(msgspec.Struct, frozen=True):
@@ -59,7 +57,7 @@ class _Cut(msgspec.Struct, frozen=True):
     """Windows of one stretch: views of shape (n, channels, samples), their first rows and targets, each (n,).
 
     `begin` is the row that the stretch begins with: windows that begin with copies of it have a first row before it.
-    `end` is the row behind it. Of rows in files, windows are of numbers of rows.
+    `end` is the row behind it.
     """
 
     rows: _Rows
@@ -111,7 +109,7 @@ def cut(dataset: DataSet, window: WindowConfig | None) -> Samples:
     recordings = _prepared(dataset)
     samples = _rows(recordings, dataset) if window is None else _filled(_windows(recordings, dataset, window), dataset)
     if bool((samples.y == samples.y[0]).all()):
-        raise InputError(
+        raise TooFewClassesError(
             "at least two different values in the target", f"only {str(samples.y[0])!r}",
             f"{dataset.name}, {dataset.target_name or 'target'}", "A model needs different values to predict",
         )  # fmt: skip
@@ -191,7 +189,7 @@ def _prepared(dataset: DataSet) -> list[_Rows]:
         InputError: when no row carries a label.
     """
     if not any(r.target is not None and bool(labelled(r.target).any()) for r in dataset.recordings):
-        raise InputError("labelled rows", "none", dataset.name, "Name the column to predict: target")
+        raise LabelsError("labelled rows", "none", dataset.name, "Name the column to predict: target")
     text = any(r.target is not None and np.asarray(r.target).dtype.kind == "U" for r in dataset.recordings)
     grouped = all(r.groups is not None for r in dataset.recordings)
     amounts = False
@@ -267,7 +265,7 @@ def _windows(recordings: list[_Rows], dataset: DataSet, window: WindowConfig, *,
         for begin, end in _stretches(rows, by_label=window.within == "label"):
             longest = max(longest, end - begin)
             start = max(begin, end - window.samples) if last else begin
-            values: Any = np.arange(start, end)[:, None] if in_files(rows.values) else rows.values[start:end]
+            values: Any = rows.values[start:end]
             filled = start in begins
             if filled and last:
                 values = np.concatenate([np.repeat(values[:1], window.samples - len(values), axis=0), values])
@@ -283,7 +281,7 @@ def _windows(recordings: list[_Rows], dataset: DataSet, window: WindowConfig, *,
                         _Cut(rows, windows if whole else windows[kept], start + starts[kept], y[kept], begin, end)
                     )
     if not cuts:
-        raise InputError(
+        raise TooFewRowsError(
             f"a stretch of at least {window.samples} labelled rows (window.samples)", f"at most {longest}",
             dataset.name, "Use shorter windows, window.within = 'recording', or window.pad = true",
         )  # fmt: skip
@@ -331,15 +329,8 @@ def _filled(cuts: list[_Cut], dataset: DataSet) -> Samples:
 
 
 def _values_of(cuts: list[_Cut]) -> Any:  # noqa: ANN401 - an array, or windows in files
-    """Return the values of windows; those of files stay there, and many that overlap are cut on demand."""
+    """Return the values of windows; many that overlap are cut on demand."""
     samples = cuts[0].windows.shape[2]
-    lazy = [
-        rows.windows(own_cut.first, own_cut.begin, own_cut.end, samples)
-        for own_cut in cuts
-        if (rows := in_files(own_cut.rows.values))
-    ]
-    if len(lazy) == len(cuts):
-        return after_another(lazy)
     shape = (sum(len(own_cut.first) for own_cut in cuts), *cuts[0].windows.shape[1:])
     recordings = {id(own_cut.rows): own_cut.rows.values for own_cut in cuts}
     loaded = all(in_file(values) is None for values in recordings.values())

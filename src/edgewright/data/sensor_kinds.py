@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from edgewright.core.csv.categories import MARK
-from edgewright.schema.data import Column
+from edgewright.core.csv.header import EQUALS
+from edgewright.core.records.data import Column
 
 ACCELERATION, ROTATION, SIGNAL, TEMPERATURE, PRESSURE = "acceleration", "rotation", "signal", "temperature", "pressure"
 TIME, COUNT, CATEGORY, OTHER = "time", "count", "category", "other"
@@ -48,7 +48,7 @@ _AXIS = re.compile(r"^(?P<stem>.*?)[_\-. ]?(?P<axis>[xyz])$", re.IGNORECASE)
 
 def kind_of(column: Column) -> str:
     """Return what a column measures; a declared unit goes before the name, and `OTHER` is what neither tells."""
-    if MARK in column.name:
+    if EQUALS in column.name:
         return CATEGORY
     by_name = next((kind for kind, pattern in _NAMES if pattern.search(column.name)), OTHER)
     by_unit = next((kind for kind, units in _UNITS.items() if column.unit in units), "")

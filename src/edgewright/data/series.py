@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
+import math
 import re
+import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.csv.numbered_columns import FEWEST_VALUES, MARK, are_even, families
-from edgewright.schema.data import Floats
+from edgewright.core.csv.header import FEWEST_VALUES, MARK, are_even, families
+from edgewright.core.errors import DataError, DataWarning
+from edgewright.core.formatting import plural
+from edgewright.core.records.data import Floats, Recording
 
 SERIES, SPECTRUM = "series", "spectrum"
 SHARE = 0.9
@@ -76,7 +84,7 @@ def numbered(names: Sequence[str], share: float = SHARE) -> dict[str, dict[float
     return chosen if covers_names and are_even(numbers) else {}
 
 
-def find_series(names: Sequence[str], values: Floats, share: float = SHARE) -> ColumnSeries | None:
+def find_series(names: Sequence[str], values: Floats) -> ColumnSeries | None:
     """Return the columns that are values one after the other; None where rows are separate readings.
 
     Numbers in names count where the values say the same: neighbours are alike. `t0`, `t1`, ... are times by their
@@ -85,9 +93,8 @@ def find_series(names: Sequence[str], values: Floats, share: float = SHARE) -> C
     Args:
         names: of the columns.
         values: shape (rows, columns).
-        share: of the columns that are a series at least.
     """
-    channels = numbered(names, share)
+    channels = numbered(names)
     if not channels:
         return None
     kind = SPECTRUM if _is_light(channels) else SERIES
@@ -156,3 +163,57 @@ def _steps(parts: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
             steps = np.ma.filled(np.mean(np.diff(alone, axis=1) ** 2, axis=0), any_other)
             shares.append(steps / any_other if any_other > 0 else np.ones_like(steps))
     return shares
+
+
+def in_one_form(recordings: Sequence[Recording], rates: Sequence[float], where: str) -> tuple[list[Recording], float]:
+    """Return sounds with one number of channels and one rate; one warning says what was changed.
+
+    Sounds of several numbers of channels are mixed down to one channel, and those above the lowest rate are resampled
+    to it.
+
+    Args:
+        recordings: values of shape (samples, channels).
+        rates: samples a second of each.
+        where: folder or file, for the warning.
+
+    Raises:
+        InputError: rates that are no whole numbers.
+    """
+    channels = [int(recording.values.shape[1]) for recording in recordings]
+    lowest, mixed = min(rates), len(set(channels)) > 1
+    if not mixed and len(set(rates)) == 1:
+        return list(recordings), lowest
+    changes = [f"{plural(count, 'file')} of {number} channels mixed down to mono"
+               for number, count in sorted(Counter(channels).items()) if mixed and number > 1]  # fmt: skip
+    changes += [f"{plural(count, 'file')} resampled from {rate:g} to {lowest:g} Hz"
+                for rate, count in sorted(Counter(rates).items()) if rate > lowest]  # fmt: skip
+    warnings.warn(f"{where}: of {plural(len(recordings), 'file')}, {', '.join(changes)}", DataWarning, 2)
+    return [_in_form(own, rate, lowest, mixed) for own, rate in zip(recordings, rates, strict=True)], lowest
+
+
+def _in_form(recording: Recording, rate: float, lowest: float, mono: bool) -> Recording:
+    values: Floats = np.asarray(recording.values)
+    if mono and values.shape[1] > 1:
+        values = values.mean(axis=1, keepdims=True, dtype=np.float32)
+    if rate == lowest:
+        return msgspec.structs.replace(recording, values=values)
+    if not (rate.is_integer() and lowest.is_integer()):
+        raise DataError("rates in whole hertz, to resample sounds", f"{rate:g} and {lowest:g} Hz", recording.name)
+    signal = importlib.import_module("scipy.signal")
+    common = math.gcd(int(rate), int(lowest))
+    up, down = int(lowest) // common, int(rate) // common
+    # The filter overshoots at steps: samples stay within those of the file.
+    loudest = float(np.abs(values).max())
+    values = np.asarray(signal.resample_poly(values, up, down, axis=0).clip(-loudest, loudest), np.float32)
+    rows = np.minimum(np.arange(len(values)) * down // up, len(recording.values) - 1)
+    return msgspec.structs.replace(
+        recording, values=values, target=_rows_of(recording.target, rows), groups=_rows_of(recording.groups, rows),
+        sessions=_rows_of(recording.sessions, rows),
+    )  # fmt: skip
+
+
+def _rows_of(cells: Any, rows: NDArray[np.int64]) -> Any:  # noqa: ANN401 - an array, or None
+    """Return some rows of a column; one text for all rows takes no memory for each."""
+    if cells is None:
+        return None
+    return np.broadcast_to(cells[:1], len(rows)) if not cells.strides[0] else cells[rows]

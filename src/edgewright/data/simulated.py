@@ -13,12 +13,12 @@ import msgspec
 import numpy as np
 
 from edgewright.core.csv.rows import iter_csv
+from edgewright.core.errors import InputError
 from edgewright.core.input.riff import comment_of
+from edgewright.core.records.data import DataSet, Labels
 from edgewright.data.contract import LABELS_FILE
 from edgewright.data.polars import pl
 from edgewright.data.sources.wav import wav_files
-from edgewright.schema.data import DataSet, Labels
-from edgewright.schema.errors import InputError
 
 PREFIX = "simulated-by-edgewright/"
 _COLUMN = "recording"

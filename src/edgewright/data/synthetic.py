@@ -6,14 +6,12 @@ A session `synthetic/rotation/1/walk-3` is the first copy of session walk-3 that
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.schema.data import Labels, Samples, Split
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import SyntheticDataMisplacedError
+from edgewright.core.records.data import Labels, Samples, Split
 
 PREFIX = "synthetic/"
 OF = "of="
@@ -22,11 +20,6 @@ OF = "of="
 def marked(method: str, number: int, origin: str) -> str:
     """Name of a session that a method made out of another."""
     return f"{PREFIX}{method}/{number}/{origin}"
-
-
-def fitted_on(people: Collection[str]) -> str:
-    """Return the origin of rows that a model drew: everybody it was fitted on."""
-    return OF + "+".join(sorted(people))
 
 
 def origin(session: str) -> str:
@@ -67,8 +60,12 @@ def with_synthetic(samples: Samples, sides: Split, places: NDArray[np.int64]) ->
         InputError: for a split that keeps neither people nor sessions whole, or one that leaves no synthetic sample.
     """
     if sides.by not in ("group", "session"):
-        raise InputError("a split by group or session where rows are synthetic", f"by = {sides.by!r}", "[split] by",
-                         "A copy of a test row in the training data would leak it: name group or session")  # fmt: skip
+        raise SyntheticDataMisplacedError(
+            "a split by group or session where rows are synthetic",
+            f"by = {sides.by!r}",
+            "[split] by",
+            "A copy of a test row in the training data would leak it: name group or session",
+        )
     names = samples.groups if sides.by == "group" and samples.groups is not None else samples.sessions
     trained = {str(name) for name in names[places[sides.train]]} - {
         str(name) for side in (sides.validation, sides.test) for name in names[places[side]]
@@ -76,8 +73,12 @@ def with_synthetic(samples: Samples, sides: Split, places: NDArray[np.int64]) ->
     synthetic = np.flatnonzero(is_synthetic(samples.sessions))
     kept = [k for k in synthetic.tolist() if _of(samples, k, sides.by) <= trained]
     if not kept:
-        raise InputError("synthetic samples of what trains", f"{len(synthetic):,} of what does not", "[split]",
-                         "Create them from people of the training data, or exclude them")  # fmt: skip
+        raise SyntheticDataMisplacedError(
+            "synthetic samples of what trains",
+            f"{len(synthetic):,} of what does not",
+            "[split]",
+            "Create them from people of the training data, or exclude them",
+        )
     train = np.sort(np.concatenate([places[sides.train], np.array(kept, np.int64)]))
     return Split(train=train, validation=places[sides.validation], test=places[sides.test], by=sides.by)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from edgewright.core.errors import FileEndingError, MissingFileError
 from edgewright.core.files import write_atomic
+from edgewright.core.records.data import DataSet, Recording, TextSet
 from edgewright.data.polars import pl
-from edgewright.schema.data import DataSet, Recording, TextSet
-from edgewright.schema.errors import InputError
 
 
 def check_table_file(path: Path) -> None:
@@ -20,9 +20,9 @@ def check_table_file(path: Path) -> None:
         InputError: for another ending than .parquet and .csv, or a folder that does not exist.
     """
     if path.suffix not in (".parquet", ".csv"):
-        raise InputError("a name that ends in .parquet or .csv", path.name, "--out")
+        raise FileEndingError("a name that ends in .parquet or .csv", path.name, "--out")
     if not path.parent.is_dir():
-        raise InputError("an existing folder", "no such folder", str(path.parent), "Make it first")
+        raise MissingFileError("an existing folder", "no such folder", str(path.parent), "Make it first")
 
 
 def as_frame(data: DataSet | TextSet) -> pl.DataFrame:

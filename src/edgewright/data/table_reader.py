@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import warnings
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.clocks.reader import ClockReader
+from edgewright.core.csv.rows import MAX_SHARE, BadLines, Rows, iter_csv, open_csv
+from edgewright.core.csv.text import plain_cells
+from edgewright.core.errors import (
+    CsvBadRowsError,
+    CsvColumnsDifferError,
+    CsvEmptyError,
+    CsvNumberError,
+    DataWarning,
+    InputError,
+)
+from edgewright.core.formatting import MISSING_NUMBERS, is_number, percent, plural
+from edgewright.core.records.data import Floats, Labels, Recording
 from edgewright.data.contract import FileCount
+from edgewright.data.matching import is_text
 from edgewright.data.row_spool import Spool
 from edgewright.data.tabular import Table, TableConfig, input_names, with_categories, without_missing_values
-from edgewright.schema.data import Floats, Labels, Recording
-from edgewright.schema.errors import InputError
 
 # Values beyond this many bytes of float32 are read from disk; a run takes some five times as much for those it loads.
 LOAD_BYTES = 2**27
@@ -101,24 +114,15 @@ class RowStore:
         return np.empty((0, 0), np.float32) if self._loaded is None else self._loaded[start:end]
 
 
-def read_tables(
-    files: Iterable[tuple[Path, str]], config: TableConfig, pieces: Pieces, store: RowStore | None = None
-) -> list[Table]:
-    """Read files of the same columns: their values in the order of a model, the texts beside them in memory.
-
-    Args:
-        files: paths, and their names for messages.
-        config: which column plays which part.
-        pieces: of the source.
-        store: for the values of all of them; memory when left out.
+def read_loaded(path: Path, name: str, config: TableConfig, pieces: Pieces) -> Table:
+    """Read a file into memory, its values in the order of a model.
 
     Raises:
-        InputError: a file without rows or with other columns than the first, or as `pieces`.
-        OutputError: the disk is full.
+        InputError: a file without rows, or as `pieces`.
     """
-    store = store or RowStore()
-    tables = list(_without_values(files, config, pieces, store))
-    return [replace(table, values=rows) for table, rows in zip(tables, _rows_of(tables, store), strict=True)]
+    store = RowStore()
+    table = _read(pieces(path, config, name), config, store, None, name)
+    return replace(table, values=store.rows(0, store.count))
 
 
 def read_recordings(
@@ -141,7 +145,7 @@ def read_recordings(
         Tables without texts, and recordings.
 
     Raises:
-        InputError: as `read_tables` and `make`.
+        InputError: a file without rows or with other columns than the first, or as `pieces` and `make`.
         OutputError: the disk is full.
     """
     tables: list[Table] = []
@@ -188,7 +192,7 @@ def _read(pieces: Iterable[Table], config: TableConfig, store: RowStore, first: 
             if column not in config.categories:
                 texts.setdefault(column, []).append(cells)
     if last is None:
-        raise InputError("rows", "none", name)
+        raise CsvEmptyError("rows", "none", name)
     return replace(
         last, names=names, values=np.empty((0, 0), np.float32), row_name=places.row_name,
         text={column: _joined(cells) for column, cells in texts.items()},
@@ -231,7 +235,7 @@ def column_order(names: Sequence[str], table: Table, first: str) -> list[int]:
         InputError: naming both files when one has other columns.
     """
     if odd := sorted(set(names) ^ set(table.names)):
-        raise InputError(
+        raise CsvColumnsDifferError(
             f"the columns of {first}", f"a difference in {', '.join(odd)}", table.name,
             "Name the columns that all files have in columns",
         )  # fmt: skip
@@ -251,3 +255,137 @@ def same_columns(tables: list[Table]) -> list[Table]:
         table if order == usual else replace(table, names=first.names, values=table.values[:, order])
         for table, order in zip(tables, orders, strict=True)
     ]
+
+
+KEY = "skip_bad_rows"
+"""Key of [data]: whether rows and files that cannot be read are left out."""
+LEAVE_OUT = f"leave them out with --skip-bad-rows ({KEY} = true in [data])"
+# Files that a message lists.
+_SHOWN = 8
+C = TypeVar("C")
+T = TypeVar("T")
+
+
+def list_bad_rows(error: InputError, path: Path, name: str, delimiter: str = "") -> InputError:
+    """Return an error that lists all bad lines of a file, where its first one raised an error.
+
+    Args:
+        error: that reading the file raised.
+        path: path of the file.
+        name: name of the file, for messages.
+        delimiter: between cells; found when empty.
+
+    Returns:
+        The error itself where nothing is wrong with single lines, or with most of them.
+    """
+    bad = BadLines(name)
+    try:
+        numbers = _number_columns(path, name, delimiter)
+        opened = open_csv(path, name, delimiter or None, bad=bad)
+        texts = [column for column in opened.columns if column not in numbers]
+        for _ in iter_csv(opened, name=name, text_columns=texts, bad=bad):
+            pass
+    except InputError:
+        return error
+    return bad.error(error, LEAVE_OUT)
+
+
+def _number_columns(path: Path, name: str, delimiter: str) -> set[str]:
+    """Return the columns whose first cells are numbers."""
+    bad = BadLines(name)
+    opened = open_csv(path, name, delimiter or None, bad=bad)
+    first = next(iter_csv(opened, name=name, text_columns=opened.columns, bad=bad))
+    forms = first.header.forms
+    return {column for column, cells in first.text.items() if not is_text(plain_cells(cells, forms.get(column, ())))}
+
+
+def skip_bad_rows(pieces: Iterator[Rows], bad: BadLines, time: str, unit: str, names: Sequence[str]) -> Iterator[Rows]:
+    """Yield the rows of a file that have a time and a person or session; at its end say how many were left out.
+
+    Args:
+        pieces: of one file.
+        bad: of the same file.
+        time: column of times, as text; empty without.
+        unit: unit of the times.
+        names: columns of people and sessions.
+
+    Raises:
+        InputError: more than `MAX_SHARE` of its rows cannot be read.
+    """
+    clock = ClockReader(time, unit)
+    for rows in pieces:
+        good = np.ones(len(rows), np.bool_)
+        checks = {name: rows.text[name] != "" for name in names}
+        checks |= {time: np.isfinite(clock.ticks(rows.text[time].tolist()))} if time else {}
+        for name, known in checks.items():
+            for row in np.flatnonzero(good & ~known).tolist():
+                cell, where = str(rows.text[name][row]), f"{bad.name} line {rows.lines[row]}, column {name}"
+                bad.add(CsvNumberError("a time" if name == time else "a name", repr(cell), where))
+            good &= known
+        bad.count += int((~good).sum())
+        if good.any():
+            yield rows if good.all() else rows.part(good)
+    bad.refuse_many()
+    if bad.faults:
+        warnings.warn(f"{bad.name}: left out, {bad.summary}", DataWarning, 2)
+
+
+def rows_of_numbers(columns: Mapping[str, Labels]) -> NDArray[np.bool_]:
+    """Return which rows hold a number, or nothing, in each column of numbers; all where many do not.
+
+    Args:
+        columns: cells by column, at least one.
+    """
+    good = np.ones(len(next(iter(columns.values()))), np.bool_)
+    for cells in columns.values():
+        if not is_text(cells):
+            texts, places = np.unique(np.char.strip(cells), return_inverse=True)
+            known = [is_number(text) or text.lower() in MISSING_NUMBERS for text in texts.tolist()]
+            good &= np.array(known, np.bool_)[places]
+    return good if good.mean() >= 1 - MAX_SHARE else np.ones(len(good), np.bool_)
+
+
+def readable(
+    files: Iterable[tuple[str, C]], read: Callable[[str, C], T], where: str, kind: str, *, skip: bool
+) -> Iterator[T]:
+    """Yield what is read of files; those that cannot be read are listed together, or left out.
+
+    Args:
+        files: names, and contents or paths.
+        read: reads a file.
+        where: folder, for messages.
+        kind: what a file is called, for messages.
+        skip: leave out files that cannot be read.
+
+    Raises:
+        InputError: files that cannot be read, or more than `MAX_SHARE` of them where they are left out.
+    """
+    faults: list[InputError] = []
+    count = 0
+    for name, content in files:
+        count += 1
+        try:
+            result = read(name, content)
+        except InputError as error:
+            faults.append(error)
+            continue
+        if skip or not faults:  # after a fault the rest is read for its faults only
+            yield result
+    if not faults:
+        return
+    listed = "; ".join(f"{fault.where}: {fault.got}" for fault in faults[:_SHOWN])
+    more = f"; and {plural(len(faults) - _SHOWN, 'more file')}" if len(faults) > _SHOWN else ""
+    summary = f"{len(faults):,} of {plural(count, kind)} cannot be read: {listed}{more}"
+    if skip and len(faults) <= MAX_SHARE * count:
+        warnings.warn(f"{where}: left out, {summary}", DataWarning, 2)
+    elif skip:
+        raise CsvBadRowsError(
+            f"at most {percent(MAX_SHARE)} of files that cannot be read", summary, where, "Replace them"
+        )
+    elif len(faults) == count:  # such as a column that no file has
+        raise faults[0]
+    elif len(faults) == 1:
+        do = faults[0].do if LEAVE_OUT in faults[0].do else f"{faults[0].do}, or {LEAVE_OUT}".removeprefix(", or ")
+        raise InputError(faults[0].expected, faults[0].got, faults[0].where, do, code=faults[0].code)
+    else:
+        raise CsvBadRowsError(f"{kind}s that can be read", summary, where, f"Replace them, or {LEAVE_OUT}")

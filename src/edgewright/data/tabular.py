@@ -11,19 +11,26 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.texts import ORDERS, parts_of
+from edgewright.core.clocks.reader import ORDERS, parts_of
 from edgewright.core.clocks.units import WORDS, unit_spelled
-from edgewright.core.csv.categories import MARK, column_name, made_columns, one_hot
-from edgewright.core.input.sentinels import without_sentinels
-from edgewright.core.units import MISSING_TEXTS, refuse_other_unit, unit_in
+from edgewright.core.csv.header import EQUALS, column_name, made_columns, one_hot
+from edgewright.core.errors import (
+    CategoryError,
+    ColumnsUnusableError,
+    ConfigError,
+    CsvNumberError,
+    LabelsMissingError,
+    TimeFormatError,
+    UnknownNameError,
+)
+from edgewright.core.formatting import MISSING_TEXTS, refuse_other_unit, unit_in
+from edgewright.core.input.samples import without_sentinels
+from edgewright.core.records.data import Column, DataSet, Floats, Labels, Numerals, Recording, TimeUnit
 from edgewright.data.clock import Clock, read_clock
 from edgewright.data.contract import SchemaConfig
-from edgewright.data.file_rows import in_files, seen_columns
+from edgewright.data.labels import fill_down
 from edgewright.data.resampling import one_rate
-from edgewright.data.sparse_labels import fill_down
 from edgewright.data.targets import as_text, labelled, read_target
-from edgewright.schema.data import Column, DataSet, Floats, Labels, Numerals, Recording, TimeUnit
-from edgewright.schema.errors import InputError, UnknownNameError
 
 
 class TableConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,16 +114,16 @@ def text_columns(config: TableConfig, header: Sequence[str], where: str) -> tupl
             raise UnknownNameError("column", name, header, where)
     for key, names in (("columns", config.columns), ("categories", config.categories)):
         if clash := set(names) & used:
-            raise InputError("a column with one part", f"{min(clash)!r} with two", f"{where}, {key}")
+            raise ColumnsUnusableError("a column with one part", f"{min(clash)!r} with two", f"{where}, {key}")
     _check_categories(config.categories, header)
     for name, (low, high) in config.ranges.items():
         if not low < high:
-            raise InputError("a range of a smaller and a larger number", f"[{low:g}, {high:g}]", f"ranges.{name}")
+            raise ConfigError("a range of a smaller and a larger number", f"[{low:g}, {high:g}]", f"ranges.{name}")
     if config.columns:
         used |= set(header) - set(config.columns)
     used |= set(config.categories)
     if not set(header) - used and not config.categories:
-        raise InputError(
+        raise TimeFormatError(
             "at least one column of numbers besides target, group, session and time", f"{', '.join(header)}", where
         )
     return tuple(name for name in header if name in used)
@@ -128,20 +135,22 @@ def _check_categories(categories: Mapping[str, Sequence[str]], header: Sequence[
         where = f"[data] categories.{column}"
         if len(values) < 2:
             do = f"Name every text of the column, or name {column!r} in ignore"
-            raise InputError("at least two texts", str(len(values)), where, do)
+            raise CategoryError("at least two texts", str(len(values)), where, do)
         if twice := [value for index, value in enumerate(values) if value in values[:index]]:
-            raise InputError("texts that differ", f"{twice[0]!r} twice", where, "Remove one of them")
+            raise CategoryError("texts that differ", f"{twice[0]!r} twice", where, "Remove one of them")
         for value in values:
             if value != value.strip() or value.lower() in MISSING_TEXTS:
-                raise InputError(
+                raise CategoryError(
                     "texts without blanks around them that are not a sign of a missing value", repr(value), where,
                     "Cells are read without blanks around them; an empty one, nan, NA and ? are missing",
                 )  # fmt: skip
             if column_name(column, value) in header:
                 do = "Rename that column, or leave the category out"
-                raise InputError(f"no column {column_name(column, value)!r} beside it", "one", where, do)
-        if MARK in column:
-            raise InputError(f"a text column without {MARK!r} in its name", repr(column), where, "Rename the column")
+                raise CategoryError(f"no column {column_name(column, value)!r} beside it", "one", where, do)
+        if EQUALS in column:
+            raise CategoryError(
+                f"a text column without {EQUALS!r} in its name", repr(column), where, "Rename the column"
+            )
 
 
 def with_categories(table: Table, config: TableConfig) -> Table:
@@ -205,7 +214,7 @@ def read_time(table: Table, config: TableConfig) -> Clock | None:
     if stated := unit_spelled(table.units.get(config.time, "")):
         if unit not in ("auto", stated, *ORDERS):
             do = "Correct the line of units, or time_unit in [data]"
-            raise InputError(f"times in {WORDS[unit]}", f"{WORDS[stated]} by its line of units", table.name, do)
+            raise TimeFormatError(f"times in {WORDS[unit]}", f"{WORDS[stated]} by its line of units", table.name, do)
         unit = stated
     return read_clock(table.text[config.time], column=config.time, unit=unit, row_name=table.row_name)
 
@@ -222,12 +231,11 @@ def to_recording(table: Table, config: TableConfig, clock: Clock | None = None) 
         InputError: for no rows, or a row without its person or time; file and row are named.
     """
     if not len(table.values):
-        raise InputError("rows", "none", table.name)
+        raise ColumnsUnusableError("rows", "none", table.name)
     order = [table.names.index(name) for name in input_names(config, table.names)]
     values = table.values
     if order != list(range(len(order))):
-        values = values[:, order]
-        values = values if in_files(values) else np.ascontiguousarray(values)
+        values = np.ascontiguousarray(values[:, order])
     target: Any = read_target(table.text[config.target], config.text_labels) if config.target else None
     if target is not None and target.dtype.kind == "f" and config.target in config.missing_values:
         target = np.where(np.isin(target, config.missing_values[config.target]), np.nan, target)
@@ -236,7 +244,7 @@ def to_recording(table: Table, config: TableConfig, clock: Clock | None = None) 
         target = fill_down(target, groups, sessions)
     if target is not None and target.dtype.kind == "f" and np.isinf(target).any():
         bad = int(np.flatnonzero(np.isinf(target))[0])
-        raise InputError("a finite number", "an infinite value", f"{table.row_name(bad)}, column {config.target}")
+        raise CsvNumberError("a finite number", "an infinite value", f"{table.row_name(bad)}, column {config.target}")
     return Recording(
         name=table.name,
         values=values,
@@ -253,7 +261,7 @@ def refuse_infinite(values: Floats, names: Sequence[str], location: Callable[[in
     infinite = np.isinf(values)
     if infinite.any():
         row, column = (int(i) for i in np.argwhere(infinite)[0])
-        raise InputError(
+        raise CsvNumberError(
             "finite numbers (within float32)", "an infinite value", f"{location(row)}, column {names[column]}",
             "Leave the field empty if nothing was measured",
         )  # fmt: skip
@@ -287,16 +295,17 @@ def data_set(
             contradicts the configuration or another file.
     """
     if not recordings:
-        raise InputError("at least one recording", "none", name)
-    seen = seen_columns(recordings) if seen is None else seen
+        raise ColumnsUnusableError("at least one recording", "none", name)
     for index, column in enumerate(names):
         if not (_holds(recordings, index) if seen is None else seen[index]):
-            raise InputError(
+            raise LabelsMissingError(
                 f"a value in column {column}", "an all-missing column", name, f"Name {column!r} in ignore, or remove it"
             )
     recordings = _one_kind_of_target(recordings)
     if recordings[0].target is not None and not any(bool(labelled(r.target).any()) for r in recordings):
-        raise InputError("a label in at least one row", "an all-missing target", f"{name}, column {target_name}")
+        raise LabelsMissingError(
+            "a label in at least one row", "an all-missing target", f"{name}, column {target_name}"
+        )
     return DataSet(
         name=Path(name).name.split(".")[0] or name,
         columns=schema(names, config, tables),
@@ -355,7 +364,7 @@ def _named(table: Table, column: str) -> Labels | None:
     names = np.char.strip(names) if any(names.strides) else np.broadcast_to(np.char.strip(names[:1]), len(names))
     if (names == "").any():
         bad = int(np.flatnonzero(names == "")[0])
-        raise InputError("a name in every row", "an empty field", f"{table.row_name(bad)}, column {column}")
+        raise ColumnsUnusableError("a name in every row", "an empty field", f"{table.row_name(bad)}, column {column}")
     return np.asarray(names)
 
 
@@ -383,3 +392,13 @@ def _common_units(tables: Sequence[Table], config: TableConfig) -> dict[str, str
             known, name = units.setdefault(column, (unit, table.name))
             refuse_other_unit(column, known, unit, f"as in {name}", table.name)
     return {column: unit for column, (unit, _) in units.items()}
+
+
+SAMPLES: dict[str, dict[str, object]] = {
+    "machine": {"kind": "machine", "rows": 3000, "machines": 25},
+    "motion": {"kind": "wearable", "rows": 6000, "people": 20},
+    "room": {"kind": "room", "rows": 9600, "rooms": 24},
+}
+"""Tables [data] by name."""
+SPEECH: dict[str, object] = {"kind": "speech", "speakers": 20, "repetitions": 4}
+"""Table [data] of recordings, a WAV file each."""

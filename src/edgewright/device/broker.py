@@ -6,8 +6,8 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+from edgewright.core.errors import InputError, MissingExtraError, PasswordError, TextEncodingError
 from edgewright.core.files import os_errors
-from edgewright.schema.errors import InputError, MissingExtraError
 
 
 def first_line(path: str) -> str:
@@ -19,9 +19,9 @@ def first_line(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip().partition("\n")[0].strip()
     except OSError as error:
-        raise InputError("a file with a password", str(error), path) from None
+        raise PasswordError("a file with a password", str(error), path) from None
     except UnicodeDecodeError:  # whose text quotes a byte of the password
-        raise InputError("a file with a password", "text that is not UTF-8", path) from None
+        raise TextEncodingError("a file with a password", "text that is not UTF-8", path) from None
 
 
 def paho() -> Any:  # noqa: ANN401 - paho has no types

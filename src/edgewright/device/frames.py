@@ -21,7 +21,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.schema.data import Floats
+from edgewright.core.records.data import Floats
 
 ROWS, HELLO = 0xE1, 0xE2
 FLOAT32, INT16 = 0, 1

@@ -17,12 +17,12 @@ from typing import IO
 import msgspec
 import numpy as np
 
+from edgewright.core.errors import CheckFailedError, OutputError, RecordingError
 from edgewright.core.files import write_atomic
+from edgewright.core.records.device import Packet
 from edgewright.device.sources import Stream, read_unstored
 from edgewright.device.timeline import Ready, Timeline, TimelineConfig
 from edgewright.monitor.sensor_health import Health
-from edgewright.schema.device import Packet
-from edgewright.schema.errors import CheckFailedError, InputError, OutputError
 
 SILENT = 10.0
 """Seconds without a row after which a source is given up."""
@@ -58,7 +58,9 @@ def probe_source(
     newest = time.monotonic()
     while True:
         if stopped():
-            raise InputError("rows from the source", "none until it was stopped", "--source", "Wait for the first rows")
+            raise RecordingError(
+                "rows from the source", "none until it was stopped", "--source", "Wait for the first rows"
+            )
         new = [p for p in read_unstored(stream, LOOK) if not stream_name or p.stream == stream_name]
         packets += new
         newest = time.monotonic() if any(len(p.values) for p in new) else newest
@@ -69,17 +71,17 @@ def probe_source(
             break
         if stream.ended() or time.monotonic() - newest > SILENT:
             text = next((p.notice for p in reversed(packets) if p.notice), "none")
-            raise InputError("rows from the source", text, "--source", "Look at its name and settings")
+            raise RecordingError("rows from the source", text, "--source", "Look at its name and settings")
     names = {p.stream for p in packets if len(p.values)}
     if len(names) > 1:
-        raise InputError(
+        raise RecordingError(
             "one stream", f"{len(names)}: {', '.join(sorted(names)[:5])}", "--source", "Name one with --stream"
         )
     if not known:
         steps = np.diff(moments)
         steps = steps[steps > 0]
         if not len(steps):
-            raise InputError("the rate of the rows", "rows without a time", "--source", "Name it with --rate")
+            raise RecordingError("the rate of the rows", "rows without a time", "--source", "Name it with --rate")
         known = _tidy(1.0 / float(np.median(steps)))
     columns = tuple(getattr(stream, "columns", ()))
     return SourceProbe(columns=columns, rate=float(known), packets=tuple(packets))
@@ -237,9 +239,9 @@ class Recorder:
     def __init__(self, folder: Path, *, label: str, person: str, columns: Sequence[str], rate: float) -> None:
         for option, text in (("label", label), ("person", person)):
             if not text.strip() or len(text) > 100 or any(ord(c) < 32 for c in text):
-                raise InputError(f"a {option} of 1 to 100 characters on one line", repr(text[:40]), f"--{option}")
+                raise RecordingError(f"a {option} of 1 to 100 characters on one line", repr(text[:40]), f"--{option}")
         if TIME in columns:
-            raise InputError("channels of other names", TIME, "--columns", "It is the name of the column of times")
+            raise RecordingError("channels of other names", TIME, "--columns", "It is the name of the column of times")
         self._folder, self._label, self._person = folder, label.strip(), person.strip()
         self.rate, self._hidden = rate, ""
         self._file: IO[str] | None = None

@@ -9,7 +9,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgewright.schema.graph import Array
+from edgewright.core.records.network import Array
 
 # The file identifier and version of the schema.
 IDENTIFIER = b"TFL3"

@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 
 from edgewright.core.engines import MANY_ROWS
+from edgewright.core.errors import CheckFailedError, EdgewrightError, OutputError
 from edgewright.core.files import write_atomic
 from edgewright.core.package import Package, read_package
-from edgewright.core.prediction.native_modules import cache_folder, find_module, model_key
+from edgewright.core.prediction.objects import cache_folder, find_module, model_key
 from edgewright.core.predictor import Predictor, package_path
 from edgewright.export._extension.build import can_build, is_zig
-from edgewright.schema.errors import CheckFailedError, EdgewrightError, OutputError
 
 # Longest time somebody who asks for an answer waits; ziglang makes parts of its library the first time.
 _PATIENCE, _ZIG_PATIENCE = 20.0, 90.0

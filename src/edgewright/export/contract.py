@@ -6,21 +6,33 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from msgspec import UnsetType
 from numpy.typing import NDArray
 
 from edgewright.core import catalogue
-from edgewright.core.adaptation.affine import AffineFactory
-from edgewright.core.adaptation.factory import Factory
-from edgewright.core.integer.reader import foreign_operators
+from edgewright.core.errors import ExportError, MissingFileError, ModelError, UnknownNameError
+from edgewright.core.input.samples import read_ranges
+from edgewright.core.integer.network import foreign_operators, rounding_of
+from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.package import Package, read_package
+from edgewright.core.predictor import package_path
+from edgewright.core.records.data import Column
+from edgewright.core.records.device import DecisionSpec
+from edgewright.core.records.network import Graph, IntegerNetwork, Rounding
+from edgewright.core.records.package import IntervalSpec, WindowSpec
+from edgewright.graph.ensembles import is_ensemble
 from edgewright.graph.extract import float_network, integer_network, refuse_scattered
-from edgewright.schema.data import Column
-from edgewright.schema.device import DecisionSpec
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerNetwork, Rounding
-from edgewright.schema.package import IntervalSpec, WindowSpec
+from edgewright.graph.from_onnx import read_with_notes
+from edgewright.graph.from_tflite import read_contents
+from edgewright.graph.from_tflite_graph import contents_graph
+
+if TYPE_CHECKING:
+    from edgewright.core.adaptation.affine import AffineFactory
+    from edgewright.core.adaptation.learner import Factory
 
 TARGETS = "edgewright.export.targets"
 
@@ -121,7 +133,7 @@ class Subject:
             got = f"operators up to {self.graph.nodes[-1].op}" if self.graph.nodes else "no operators"
             foreign = foreign_operators(self.graph)
             got = f"{foreign} between its layers" if foreign else got
-            raise InputError("a model that ends with a network", got, f"model {self.name}", "Export it to c99 or onnx")
+            raise ExportError("a model that ends with a network", got, f"model {self.name}", "Export it to c99 or onnx")
         return self.integers or float_network(self.graph)
 
 
@@ -179,7 +191,7 @@ def need_int8(subject: Subject, why: str) -> None:
     """
     if subject.form != "int8" and subject.read is None:
         _ = subject.network  # refuses what has none, such as trees, which nothing quantises
-        raise InputError(
+        raise ExportError(
             "an int8 model", f"a float one, {why}", f"model {subject.name}",
             "Quantise it: edgewright compress --int8, or export it with --form int8",
         )  # fmt: skip
@@ -206,7 +218,7 @@ def find_target(name: str, kind: str = "", where: str = "", *, network: bool = F
     for other_name in target_names() if name not in target_names() else ():
         # A tool or system that a description names, such as Arduino, begins with a capital letter.
         if name.lower() in (word.lower() for word in re.findall(r"\b[A-Z][\w-]*", find(other_name).description)):
-            raise InputError(f"--to {other_name}, which writes {find(other_name).description}", f"--to {name}", where)
+            raise ExportError(f"--to {other_name}, which writes {find(other_name).description}", f"--to {name}", where)
     target = find(name)
     if kind and kind not in target.writers and not (network and target.networks):
         others = [
@@ -221,3 +233,112 @@ def find_target(name: str, kind: str = "", where: str = "", *, network: bool = F
 def target_names() -> tuple[str, ...]:
     """Return the names of all targets."""
     return catalogue.names(TARGETS)
+
+
+_ONNX = "an ONNX model"
+# Endings of files that may be packages: an archive of another tool begins with the same bytes.
+_PACKAGES = ("", ".edge", ".zip")
+
+
+def read_subject(
+    path: Path,
+    *,
+    form: str = "",
+    rounding: Rounding | None = None,
+    shape: tuple[int, ...] | None = None,
+    missing: float | None = None,
+) -> Subject:
+    """Read what is to be exported.
+
+    Args:
+        path: run folder, `.edge` package, `.onnx` or `.tflite` file, or boosted trees of LightGBM or XGBoost.
+        form: 'float' or 'int8' of a package; its default when empty.
+        rounding: of int8 networks; what the model says, else 'litert', when None.
+        shape: of one sample of an ONNX model that leaves its axes open.
+        missing: of boosted trees, the value that stands for a missing one.
+
+    Raises:
+        InputError: nothing there, damaged, of another kind, or asked for a form or shape that it does not have.
+    """
+    if not path.exists():
+        raise MissingFileError("a run folder, a package, or a model", "no such file", str(path), "Check the path")
+    mark = _mark(path)
+    if path.suffix == ".tflite" or mark[4:] == b"TFL3":
+        _none_of(path, {"--form": form, "--shape": shape, "--missing": missing is not None})
+        contents = read_contents(path, rounding=rounding or "litert")
+        network = contents.network if contents.is_network else None
+        return Subject(path.stem, contents_graph(contents), rounding or "litert", read=network)
+    if path.suffix == ".onnx" or is_ensemble(path):
+        _none_of(path, {"--form": form})
+        graph, notes = read_with_notes(path, shape=shape, missing=missing)
+        columns = tuple(Column(name=n, minimum=low, maximum=high) for n, low, high in read_ranges(graph.metadata))
+        return Subject(path.stem, graph, rounding or rounding_of(graph), columns, notes=notes)
+    _none_of(path, {"--shape": shape, "--missing": missing is not None})
+    if path.suffix == ".detector":
+        raise ModelError(
+            "a run folder, a package, or a model", "a detector", str(path),
+            f"Write it as C with: edgewright export {path} --to c99",
+        )  # fmt: skip
+    if path.is_file() and (path.suffix not in _PACKAGES or mark[:2] != b"PK"):
+        raise ModelError(
+            "a run folder, a package (.edge), or a model (.onnx, .tflite, LightGBM, XGBoost)", "a file of another kind",
+            str(path), "Export a model of another kind to ONNX first",
+        )  # fmt: skip
+    return package_subject(read_package(package_path(path)), form=form, rounding=rounding)
+
+
+def package_subject(package: Package, *, form: str = "", rounding: Rounding | None = None) -> Subject:
+    """Return what is exported of a package.
+
+    Args:
+        package: as read.
+        form: 'float' or 'int8'; its default when empty.
+        rounding: of int8 networks; what the model says when None.
+
+    Raises:
+        InputError: asked for a form that it does not have.
+    """
+    manifest = package.manifest
+    model = package.model(form or manifest.default)
+    graph = read_onnx(model)
+    # Without windows, a sample of several axes is a recording as a whole, not a row of a stream.
+    streams = manifest.window is not None or len(manifest.shape) == 1
+    stream = Stream(manifest.window, manifest.labels, manifest.decision) if streams else None
+    return Subject(
+        manifest.name,
+        graph,
+        rounding or rounding_of(graph),
+        manifest.columns,
+        stream=stream,
+        model=model,
+        detectors=import_module("edgewright.monitor.detector_stream").detectors_in(package.files),
+        confidence=manifest.thresholds.get("confidence", 0.0),
+        vectors=package.vectors(),
+        interval=None if isinstance(manifest.interval, UnsetType) else manifest.interval,
+        learned=_learned(package, form or manifest.default),
+    )
+
+
+def _learned(package: Package, form: str) -> Factory | AffineFactory | None:
+    """Return what learns in this form: a last layer is that of the int8 network."""
+    if not package.learns:
+        return None
+    predictor = import_module("edgewright.core.adaptation.predictor")  # few packages learn
+    origin: Factory | AffineFactory = predictor.origin_of(package)
+    return origin if isinstance(origin, predictor.AffineFactory) or form == predictor.FORM else None
+
+
+def _none_of(path: Path, options: dict[str, object]) -> None:
+    """Refuse options that say nothing about what was read, instead of leaving them out unseen."""
+    for option, value in options.items():
+        if value:
+            of = {"--form": "a run or a package, which have forms", "--missing": "boosted trees"}.get(option, _ONNX)
+            raise ExportError(f"{option} with {of}", str(value), str(path), f"Omit {option}")
+
+
+def _mark(path: Path) -> bytes:
+    """Return the first eight bytes of a file."""
+    if not path.is_file():
+        return b""
+    with path.open("rb") as file:
+        return file.read(8)

@@ -1,4 +1,4 @@
-"""Generated C whose constants lie in two slots of flash, and the weights that go there (docs/adr/0046)."""
+"""Generated C whose constants lie in two slots of flash, and the weights that go there (docs/research/targets.md)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import msgspec
 import numpy as np
 
 from edgewright.core.archive import decode_versioned
+from edgewright.core.errors import CheckFailedError, ExportError
 from edgewright.core.package import Package
+from edgewright.core.records.data import Floats
+from edgewright.core.records.network import Rounding
 from edgewright.device.boards.weights import HEADER, SIGNATURE, body_of
 from edgewright.export.c99_code.files import files
 from edgewright.export.c99_code.linkable import linkable
@@ -19,9 +22,6 @@ from edgewright.export.c99_code.text import slot_bytes
 from edgewright.export.c99_graph.graph import image_channels, pixels
 from edgewright.export.contract import Subject
 from edgewright.export.targets.c99 import around, options_of
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import CheckFailedError, InputError
-from edgewright.schema.integer import Rounding
 
 GENERATOR = 1
 """Raised when the same text would mean something else."""
@@ -86,7 +86,7 @@ def slot_code(subject: Subject) -> SlotCode:
     text |= around(subject, text[f"{subject.word}.h"])
     field = next((n for n in face.outputs if n not in ("label", "confidence")), "")
     if not field:
-        raise InputError("a model that gives probabilities or numbers", "a label alone", subject.name)
+        raise ExportError("a model that gives probabilities or numbers", "a label alone", subject.name)
     outputs = int(np.prod(face.outputs[field].shape))
     member = "probabilities" if field == "probabilities" else "prediction"
     record = {
@@ -182,7 +182,7 @@ def _answers(subject: Subject, package: Package) -> tuple[Floats, float]:
     if manifest.task == "regression":
         return wanted, tolerance * (float(np.ptp(wanted)) or 1.0)
     if sorted(manifest.labels) != sorted(subject.graph.labels):
-        raise InputError("the labels of the package", ", ".join(subject.graph.labels), manifest.name)
+        raise ExportError("the labels of the package", ", ".join(subject.graph.labels), manifest.name)
     return wanted[:, [manifest.labels.index(label) for label in subject.graph.labels]], tolerance
 
 

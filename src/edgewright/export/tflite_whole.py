@@ -12,14 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgewright.core.errors import ExportError
 from edgewright.core.operators._attributes import integer
+from edgewright.core.records.network import Array, Graph, IntegerNetwork, IntegerValue, Node
 from edgewright.export._tflite_builder import TfliteBuilder
 from edgewright.export.c99_graph.graph import constant_values, network_end, once, values
 from edgewright.export.tflite_graph_operators import Site, write
 from edgewright.export.tflite_operators import append_network, value_tensor
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array, Graph, Node
-from edgewright.schema.integer import IntegerNetwork, IntegerValue
 
 # Two bytes a step apart must give two probabilities that float32 tells apart: exp(-1e-4) is 800 of its steps below 1.
 _SMALLEST_STEP = 1e-4
@@ -64,7 +63,7 @@ def _is_plain(node: Node) -> bool:
 
 
 def _replaced(nodes: Sequence[Node], label: str, source: str) -> bool:
-    """Return whether a label only lives on where its probabilities were not masked: see `graph.mask`."""
+    """Return whether a label only lives on where its probabilities were not masked: see `graph.builder`."""
     producer = {name: node for node in nodes for name in node.outputs}
     for node in nodes:
         if label not in node.inputs:
@@ -112,11 +111,11 @@ def plan_whole(graph: Graph, network: IntegerNetwork | None) -> Plan:
         InputError: for an input whose lengths are not fixed or that is no float.
     """
     if len(graph.inputs) != 1:
-        raise InputError("a graph with one input", f"{len(graph.inputs)}", f"graph {graph.name}")
+        raise ExportError("a graph with one input", f"{len(graph.inputs)}", f"graph {graph.name}")
     source = graph.inputs[0]
     if not source.shape or min(source.shape) < 1 or source.dtype not in ("float32", "float64"):
         got = f"{source.dtype} of shape {source.shape}"
-        raise InputError("a float input whose lengths are fixed", got, f"graph {graph.name}")
+        raise ExportError("a float input whose lengths are fixed", got, f"graph {graph.name}")
     end = "" if network is None else network_end(graph)
     sample = values(graph)
     graph, alias = once(graph)

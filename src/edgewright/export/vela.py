@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.core.errors import ExportError, MissingExtraError
 from edgewright.graph.from_tflite_file import TfliteFile, parse_tflite
-from edgewright.schema.errors import InputError, MissingExtraError
 
 CONFIGURATIONS = (
     "ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256", "ethos-u65-256", "ethos-u65-512",
@@ -103,7 +103,7 @@ def compile_vela(model: bytes, configuration: str = DEFAULT) -> VelaReport:
         MissingExtraError: Vela is not installed.
     """
     if configuration not in CONFIGURATIONS:
-        raise InputError(f"one of {', '.join(CONFIGURATIONS)}", repr(configuration), "configuration of an Ethos-U")
+        raise ExportError(f"one of {', '.join(CONFIGURATIONS)}", repr(configuration), "configuration of an Ethos-U")
     need_vela()
     before = parse_tflite(model)
     with tempfile.TemporaryDirectory() as folder:
@@ -150,10 +150,10 @@ def _run(room: Path, configuration: str) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        raise InputError(f"Vela to end within {_SECONDS} s", "it is still running", configuration) from None
+        raise ExportError(f"Vela to end within {_SECONDS} s", "it is still running", configuration) from None
     if done.returncode or not (room / "model_vela.tflite").exists():
         lines = _reasons([*done.stdout.splitlines(), *done.stderr.splitlines()])
-        raise InputError(
+        raise ExportError(
             "operators that Vela maps to an Ethos-U or leaves to the CPU", lines, f"Vela, {configuration}",
             "Change the layer that it names, or run the int8 network on the CPU: edgewright export --to tflite",
         )  # fmt: skip

@@ -9,10 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.formula import Value, take
-from edgewright.graph.stage import Context, StageConfig
-from edgewright.graph.transformer import CHUNK_VALUES, E, SampleTransformer, from_config, named, positions
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import StageSettingsError
+from edgewright.graph.builder import Value, take
+from edgewright.graph.stage import (
+    CHUNK_VALUES,
+    Context,
+    E,
+    SampleTransformer,
+    StageConfig,
+    from_config,
+    named,
+    positions,
+)
 
 Noise = float | tuple[float, ...] | None
 # Power below which a channel is silent.
@@ -93,8 +101,8 @@ def _of_channels(noise: Noise, channels: int, where: str) -> tuple[float, ...] |
         return None
     values = noise if isinstance(noise, tuple) else (float(noise),) * channels
     if len(values) != channels:
-        raise InputError(f"one number or {channels}, one a channel", str(len(values)), where)
+        raise StageSettingsError(f"one number or {channels}, one a channel", str(len(values)), where)
     # The square is added in float32, where it must not vanish.
     if not all(np.isfinite(value) and value > 1e-15 for value in values):
-        raise InputError("noise above 0", f"{min(values):g}", where)
+        raise StageSettingsError("noise above 0", f"{min(values):g}", where)
     return tuple(float(value) for value in values)

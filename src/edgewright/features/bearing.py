@@ -9,9 +9,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.features import _dft
+from edgewright.core.errors import StageSettingsError
+from edgewright.features import _sound
 from edgewright.features._channels import ChannelFeatures, audible, chunks, made_of_channels, used_channels
-from edgewright.graph.formula import (
+from edgewright.graph.builder import (
     Value,
     absolute,
     centre,
@@ -25,9 +26,7 @@ from edgewright.graph.formula import (
     reshape,
     total,
 )
-from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import positions, require, require_rate
-from edgewright.schema.errors import InputError
+from edgewright.graph.stage import Context, Stage, StageConfig, positions, require, require_rate
 
 # What is added to the variance of an envelope before the division, and to a height before its logarithm.
 _STEADY, _GUARD = 1e-2, 0.1
@@ -135,7 +134,7 @@ class Bearing(ChannelFeatures):
         return (int(self.shape_[1]) - 1) // self.block
 
     def _frequencies(self) -> NDArray[np.float64]:
-        return _dft.frequencies(_dft.fast_length(self._envelope_samples()), self.rate / self.block)
+        return _sound.frequencies(_sound.fast_length(self._envelope_samples()), self.rate / self.block)
 
     def _blocks(self, x: Value) -> Value:
         """Return the mean square of each block of differences: they leave what rings above the tones of the shaft."""
@@ -147,7 +146,7 @@ class Bearing(ChannelFeatures):
         """Return the power spectrum of the logarithm of the blocks."""
         count = self._envelope_samples()
         envelope = log(self._blocks(x) + np.asarray(self.guard_, np.float32)[:, None])
-        return _dft.power(centre(envelope, 2), *_dft.matrices(count, "hann", _dft.fast_length(count)))
+        return _sound.power(centre(envelope, 2), *_sound.matrices(count, "hann", _sound.fast_length(count)))
 
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
         sums = sum(self._blocks(part).mean(axis=2).sum(axis=0) for part in chunks(X))
@@ -165,10 +164,12 @@ def _build(config: BearingConfig, context: Context) -> Bearing:
     (speed,) = positions((config.speed,), context.names, "bearing")
     vibration = config.channels or tuple(name for name in context.names if name != config.speed)
     if not vibration or config.speed in vibration:
-        raise InputError("channels of vibration beside the speed", ", ".join(vibration) or "none", "stage bearing")
+        raise StageSettingsError(
+            "channels of vibration beside the speed", ", ".join(vibration) or "none", "stage bearing"
+        )
     if context.shape[1] < 16 * config.block:
         expected = f"windows of at least {16 * config.block} samples"
-        raise InputError(expected, str(context.shape[1]), "stage bearing, key block")
+        raise StageSettingsError(expected, str(context.shape[1]), "stage bearing, key block")
     given = msgspec.structs.replace(config, channels=vibration)
     return made_of_channels(Bearing, given, context, speed=speed, rate=rate)
 

@@ -8,9 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
-from edgewright.graph.formula import Value, absolute, clip, cut, join, relu, reshape, take, total
-from edgewright.graph.stage import Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, directly
+from edgewright.graph.builder import Value, absolute, clip, cut, join, relu, reshape, take, total
+from edgewright.graph.stage import SampleTransformer, Stage, StageConfig, directly
 
 # Pixels are numbers from 0 to 255. A difference of two channels is counted from -128 to 128.
 _WHITE, _MIDDLE = 256, 128

@@ -9,9 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.formula import Value, log, relu
-from edgewright.graph.stage import Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, directly
+from edgewright.graph.builder import Value, log, relu
+from edgewright.graph.stage import SampleTransformer, Stage, StageConfig, directly
 
 
 class CompressConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgewright.graph.formula import Value, reshape
-from edgewright.graph.stage import Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, directly
+from edgewright.graph.builder import Value, reshape
+from edgewright.graph.stage import SampleTransformer, Stage, StageConfig, directly
 
 
 class FlattenConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -17,11 +17,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import StageSettingsError
 from edgewright.features._channels import ChosenChannels, made_of_channels, used_channels
-from edgewright.graph.formula import Term, Value, clip, cut, difference, fill, join, nearest, take, total
-from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import Floats, SampleError
-from edgewright.schema.errors import InputError
+from edgewright.graph.builder import Term, Value, clip, cut, difference, fill, join, nearest, take, total
+from edgewright.graph.stage import Context, Floats, SampleError, Stage, StageConfig
 
 LENGTH, TAPS, HALF = 9, 3, 4
 # Largest size of a rounded value. A row of sums of two differences reaches four times that, and a weighted sum of nine
@@ -32,7 +31,7 @@ _BEYOND = 1e-3
 # Training windows from which biases are taken, and how many of them give one bias.
 _BIAS_POOL, _BIAS_WINDOWS = 256, 8
 # Share of the features that one step of the elimination leaves out, and the ridge penalty a sample on standardised
-# features: chosen on folds of the training people of HAPT and WISDM (docs/adr/0097-kernels.md).
+# features: chosen on folds of the training people of HAPT and WISDM (docs/research/models.md).
 _STEP, _RIDGE = 0.3, 0.03
 # Values of a row computed at a time.
 _CHUNK = 1 << 18
@@ -152,7 +151,7 @@ class Kernels(ChosenChannels):
 
     def _learn(self, X: Floats, y: Any) -> None:  # noqa: ANN401 - labels or numbers
         if self.keep > self.pool:
-            raise InputError(f"keep of at most {self.pool}, the pool", str(self.keep), self._where())
+            raise StageSettingsError(f"keep of at most {self.pool}, the pool", str(self.keep), self._where())
         if y is None:
             raise SampleError(
                 "a target to choose kernels by", "requires y to be passed, but the target y is None", self._where()

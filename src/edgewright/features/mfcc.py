@@ -7,10 +7,10 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
+from edgewright.core.errors import StageSettingsError
 from edgewright.features._sound import MelConfig, MelTransformer, dct_matrix, in_seconds, made_of_sound
-from edgewright.graph.formula import Value, log, matmul
+from edgewright.graph.builder import Value, log, matmul
 from edgewright.graph.stage import Context, Stage
-from edgewright.schema.errors import InputError
 
 
 class MfccConfig(MelConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,7 +44,7 @@ class Mfcc(MelTransformer):
 
 def _build(config: MfccConfig, context: Context) -> Mfcc:
     if config.coefficients > config.mels:
-        raise InputError(
+        raise StageSettingsError(
             f"at most {config.mels} coefficients of {config.mels} mels", str(config.coefficients), "stage mfcc"
         )
     return made_of_sound(Mfcc, config, context)

@@ -9,10 +9,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.formula import Value, absolute, cut, join, relu, reshape, sqrt, total
-from edgewright.graph.stage import Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, directly
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import StageSettingsError
+from edgewright.graph.builder import Value, absolute, cut, join, relu, reshape, sqrt, total
+from edgewright.graph.stage import SampleTransformer, Stage, StageConfig, directly
 
 # Whole numbers close to a circle of radius 24, 22.5 degrees apart from 0 to 157.5: sums of products stay whole.
 _DIRECTIONS = ((24, 0), (22, 9), (17, 17), (9, 22), (0, 24), (-9, 22), (-17, 17), (-22, 9))
@@ -91,8 +90,12 @@ class Orientations(SampleTransformer):
         side = min(self.shape_[1:])
         if side - 2 < self.cells:
             pixels = self.cells + 2
-            raise InputError(f"pictures of at least {pixels} x {pixels} pixels", f"a side of {side}", self._where(),
-                             "Set fewer cells")  # fmt: skip
+            raise StageSettingsError(
+                f"pictures of at least {pixels} x {pixels} pixels",
+                f"a side of {side}",
+                self._where(),
+                "Set fewer cells",
+            )
 
     def _names(self, names: tuple[str, ...]) -> list[str]:
         step = 180.0 / self.directions

@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from edgewright.graph.builder import Builder
-from edgewright.graph.formula import Term, Value, matmul
-from edgewright.graph.stage import Context, Stage, StageConfig, emits
-from edgewright.graph.transformer import SampleError, SampleTransformer, from_config
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import StageSettingsError
+from edgewright.graph.builder import Builder, Term, Value, matmul
+from edgewright.graph.stage import Context, SampleError, SampleTransformer, Stage, StageConfig, emits, from_config
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 ShareOfVariance = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
@@ -61,7 +59,7 @@ class Pca(SampleTransformer):
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
         maximum = min(X.shape)
         if isinstance(self.components, int) and self.components > maximum:
-            raise InputError(
+            raise StageSettingsError(
                 f"at most {maximum} components of {X.shape[0]} samples of {X.shape[1]} columns",
                 str(self.components),
                 self._where(),
@@ -81,7 +79,9 @@ class Pca(SampleTransformer):
 @emits("sklearn.PCA")
 def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 - scikit-learn's class is untyped
     if estimator.whiten:
-        raise InputError("PCA(whiten=False)", "whiten=True", "stage pca", "Put a stage of kind 'scale' after it")
+        raise StageSettingsError(
+            "PCA(whiten=False)", "whiten=True", "stage pca", "Put a stage of kind 'scale' after it"
+        )
     y = matmul(Term(builder, value) - estimator.mean_, np.ascontiguousarray(estimator.components_.T, np.float32))
     return str(y.name)
 
@@ -89,7 +89,7 @@ def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 
 def _build(config: PcaConfig, context: Context) -> Pca:
     stage = from_config(Pca, config, context)
     if isinstance(config.components, int) and config.components > context.shape[0]:
-        raise InputError(f"at most {context.shape[0]} components", str(config.components), "stage pca")
+        raise StageSettingsError(f"at most {context.shape[0]} components", str(config.components), "stage pca")
     return stage
 
 

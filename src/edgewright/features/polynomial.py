@@ -8,11 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.builder import Builder
-from edgewright.graph.formula import Term, Value, join, take
-from edgewright.graph.stage import Stage, StageConfig, emits
-from edgewright.graph.transformer import CHUNK_VALUES, Floats, SampleTransformer, directly
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import StageSettingsError
+from edgewright.graph.builder import Builder, Term, Value, join, take
+from edgewright.graph.stage import CHUNK_VALUES, Floats, SampleTransformer, Stage, StageConfig, directly, emits
 
 
 class PolynomialConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,7 +66,7 @@ class Polynomial(SampleTransformer):
 
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
         if self.interaction_only and X.shape[1] == 1:
-            raise InputError("at least 2 columns", "1", self._where())
+            raise StageSettingsError("at least 2 columns", "1", self._where())
         self.left_, self.right_ = _pairs(X.shape[1], self.interaction_only)
 
     def _names(self, names: tuple[str, ...]) -> list[str]:
@@ -85,7 +83,9 @@ def _pairs(columns: int, interaction_only: bool) -> tuple[NDArray[np.int64], NDA
 @emits("sklearn.PolynomialFeatures")
 def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 - scikit-learn's class is untyped
     if estimator.degree != 2 or estimator.include_bias:
-        raise InputError("PolynomialFeatures(degree=2, include_bias=False)", repr(estimator), "stage polynomial")
+        raise StageSettingsError(
+            "PolynomialFeatures(degree=2, include_bias=False)", repr(estimator), "stage polynomial"
+        )
     x = Term(builder, value)
     left, right = _pairs(estimator.n_features_in_, estimator.interaction_only)
     return str(join([x, take(x, left, 1) * take(x, right, 1)], 1).name)

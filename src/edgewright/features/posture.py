@@ -6,10 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgewright.graph.formula import Value, join, level, reshape, sqrt, take, total
-from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, from_config, named, positions, require
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import StageSettingsError
+from edgewright.graph.builder import Value, join, level, reshape, sqrt, take, total
+from edgewright.graph.stage import (
+    Context,
+    SampleTransformer,
+    Stage,
+    StageConfig,
+    from_config,
+    named,
+    positions,
+    require,
+)
 
 # Added to a squared length: in free fall the direction tends to 0 instead of jumping with the rounding.
 _GUARD = 1e-6
@@ -60,7 +68,7 @@ class Posture(SampleTransformer):
 def _build(config: PostureConfig, context: Context) -> Posture:
     require(context, "posture", (2,))
     if len(config.of) < 2 or len(set(config.of)) != len(config.of):
-        raise InputError("two or more different channels", f"{list(config.of)}", "stage posture, key of")
+        raise StageSettingsError("two or more different channels", f"{list(config.of)}", "stage posture, key of")
     of = positions(config.of, context.names, "posture, key of")
     return from_config(Posture, config, context, of=of, label=config.name or "+".join(config.of))
 

@@ -18,11 +18,9 @@ from sklearn.feature_selection import (
     mutual_info_regression,
 )
 
-from edgewright.graph.builder import Builder
-from edgewright.graph.formula import Term, Value, take
-from edgewright.graph.stage import Context, Stage, StageConfig, emits
-from edgewright.graph.transformer import SampleError, SampleTransformer, from_config
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import StageSettingsError
+from edgewright.graph.builder import Builder, Term, Value, take
+from edgewright.graph.stage import Context, SampleError, SampleTransformer, Stage, StageConfig, emits, from_config
 
 
 class SelectConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -120,7 +118,9 @@ def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 
 def _build(config: SelectConfig, context: Context) -> Select:
     stage = from_config(Select, config, context, criterion=config.score, task=context.task, seed=context.seed)
     if config.k > context.shape[0]:
-        raise InputError(f"k of at most {context.shape[0]}, the columns that arrive", str(config.k), "stage select")
+        raise StageSettingsError(
+            f"k of at most {context.shape[0]}, the columns that arrive", str(config.k), "stage select"
+        )
     return stage
 
 

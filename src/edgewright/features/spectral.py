@@ -11,12 +11,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.features import _dft
+from edgewright.core.errors import StageSettingsError
+from edgewright.features import _sound
 from edgewright.features._channels import ChannelFeatures, Noise, audible, chunks, made_of_channels, used_channels
-from edgewright.graph.formula import Value, centre, exp, join, largest, log, matmul, mean, reshape, sqrt, total
-from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import require, require_rate
-from edgewright.schema.errors import InputError
+from edgewright.graph.builder import Value, centre, exp, join, largest, log, matmul, mean, reshape, sqrt, total
+from edgewright.graph.stage import Context, Stage, StageConfig, require, require_rate
 
 # Keeps p log p at 0 for an empty bin; smaller than any share a float32 sum over a spectrum can tell from 0.
 _NO_SHARE = 1e-9
@@ -184,19 +183,19 @@ class Spectral(ChannelFeatures):
 
     def _spectrum(self, x: Value) -> Spectrum:
         x, samples = self._chosen(x), int(self.shape_[1])
-        cosine, sine = _dft.matrices(samples, self.window, self.length)
-        power = _dft.power(centre(x, 2) if self.detrend else x, cosine, sine)
-        frequencies = _dft.frequencies(self.length or samples, self.rate or 1.0)
+        cosine, sine = _sound.matrices(samples, self.window, self.length)
+        power = _sound.power(centre(x, 2) if self.detrend else x, cosine, sine)
+        frequencies = _sound.frequencies(self.length or samples, self.rate or 1.0)
         return Spectrum(power, frequencies, np.asarray(self.guard_, np.float32))
 
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
-        frequencies = _dft.frequencies(self.length or X.shape[2], self.rate or 1.0)
+        frequencies = _sound.frequencies(self.length or X.shape[2], self.rate or 1.0)
         if "bands" in self.features:
             empty = np.flatnonzero(band_matrix(frequencies, self.edges).sum(axis=0) == 0)
             if len(empty):
                 low, high = self.edges[empty[0]], self.edges[empty[0] + 1]
                 unit = self._unit()
-                raise InputError(
+                raise StageSettingsError(
                     f"bands wider than the resolution of {frequencies[1]:.3g} {unit}",
                     f"{low:g} to {high:g} {unit}, which holds no bin",
                     self._where(),
@@ -250,15 +249,15 @@ def _build(config: SpectralConfig, context: Context) -> Spectral:
     known = ("bands", *MEASURES)
     for feature in config.features or ("",):
         if feature not in known:
-            raise InputError(f"one of {', '.join(known)}", repr(feature), "stage spectral, key features")
+            raise StageSettingsError(f"one of {', '.join(known)}", repr(feature), "stage spectral, key features")
     edges = config.edges or tuple(float(e) for e in np.linspace(0.0, rate / 2, config.bands + 1))
     if len(edges) < 2 or list(edges) != sorted(set(edges)) or edges[0] < 0 or edges[-1] > rate / 2:
-        raise InputError(
+        raise StageSettingsError(
             f"two or more edges rising from 0 to at most {rate / 2:g} Hz", f"{list(edges)}", "stage spectral, key edges"
         )
     if context.shape[1] < 4:
-        raise InputError("windows of at least 4 samples", str(context.shape[1]), "stage spectral")
-    length = _dft.fast_length(context.shape[1])
+        raise StageSettingsError("windows of at least 4 samples", str(context.shape[1]), "stage spectral")
+    length = _sound.fast_length(context.shape[1])
     return made_of_channels(
         Spectral, config, context, edges=edges, rate=float(context.rate) if context.rate else None,
         length=None if length == context.shape[1] else length,
@@ -267,7 +266,7 @@ def _build(config: SpectralConfig, context: Context) -> Spectral:
 
 def _why(estimator: Spectral) -> str:
     channels, samples = estimator.shape_
-    out, other = len(estimator.get_feature_names_out()), _dft.cheaper_length(samples)
+    out, other = len(estimator.get_feature_names_out()), _sound.cheaper_length(samples)
     hint = f" Windows of {other} samples instead of {samples} halve the steps of the spectrum." if other else ""
     rate = f" at {estimator.rate:g} Hz" if estimator.rate else ""
     return (

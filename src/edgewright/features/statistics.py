@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import StageSettingsError
 from edgewright.features._channels import ChannelFeatures, Noise, chunks, made_of_channels, used_channels
-from edgewright.graph.formula import (
+from edgewright.graph.builder import (
     Value,
     absolute,
     clip,
@@ -31,9 +32,7 @@ from edgewright.graph.formula import (
     take,
     total,
 )
-from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import named, positions, require
-from edgewright.schema.errors import InputError
+from edgewright.graph.stage import Context, Stage, StageConfig, named, positions, require
 
 # Half-width, in deviations, of the band around the mean inside which a crossing counts in part. Wide enough that the
 # rounding of a stage before (1e-7 of the level) stays below 1e-5 of a crossing in windows that move.
@@ -270,7 +269,7 @@ class Statistics(ChannelFeatures):
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
         needed = max((2, *(lag + 1 for lag in self.lags)))
         if X.shape[2] < needed:
-            raise InputError(f"windows of at least {needed} samples", str(X.shape[2]), self._where())
+            raise StageSettingsError(f"windows of at least {needed} samples", str(X.shape[2]), self._where())
         bent = [f for f in self.features if (self.log and f in POSITIVE) or (self.signed_log and f in SIGNED)]
         if self.noise is not None:
             noise = np.asarray(self.noise, np.float64)
@@ -310,7 +309,7 @@ def _build(config: StatisticsConfig, context: Context) -> Statistics:
     require(context, "statistics", (2,))
     for feature in config.features:
         if feature not in MEASURES:
-            raise InputError(f"one of {', '.join(MEASURES)}", repr(feature), "stage statistics, key features")
+            raise StageSettingsError(f"one of {', '.join(MEASURES)}", repr(feature), "stage statistics, key features")
     used = positions(config.channels, context.names, "statistics")
     labels = [context.names[i] for i in used]
     if config.correlations == "all":
@@ -320,7 +319,7 @@ def _build(config: StatisticsConfig, context: Context) -> Statistics:
     else:
         pairs = [(_at(labels, a), _at(labels, b)) for a, b in config.correlations]
     if not (config.features or pairs or config.autocorrelation):
-        raise InputError("at least one feature", "none", "stage statistics, key features")
+        raise StageSettingsError("at least one feature", "none", "stage statistics, key features")
     return made_of_channels(Statistics, config, context, pairs=tuple(pairs), lags=config.autocorrelation)
 
 

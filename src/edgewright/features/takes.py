@@ -10,10 +10,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.formula import Value, join, largest, matmul, reshape, smallest, take, total, transpose
-from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleError, SampleTransformer, from_config
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import StageSettingsError
+from edgewright.graph.builder import Value, join, largest, matmul, reshape, smallest, take, total, transpose
+from edgewright.graph.stage import Context, SampleError, SampleTransformer, Stage, StageConfig, from_config
 
 # Fewer give no distance between takes; more make a detector that a network does better.
 _MIN_TAKES, _MAX_TAKES = 3, 60
@@ -160,7 +159,7 @@ def _stretched(word: NDArray[np.float64], length: int) -> NDArray[np.float64]:
 def _build(config: TakesConfig, context: Context) -> Takes:
     stage = from_config(Takes, config, context)
     if context.shape[0] < 2 or context.shape[1] < 2 * _FRAMES:
-        raise InputError(
+        raise StageSettingsError(
             f"at least 2 coefficients by {2 * _FRAMES} frames", f"{context.shape[0]} by {context.shape[1]}",
             "stage takes", "Put a stage of kind 'mfcc' before it",
         )  # fmt: skip

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from edgewright.core.catalogue import find
+from edgewright.core.errors import StageSettingsError
 from edgewright.core.toml_tables import convert_table
-from edgewright.graph.formula import Term, Value, join
-from edgewright.graph.stage import Context, Stage, StageConfig, emit
-from edgewright.graph.transformer import CHUNK_VALUES, Floats, SampleTransformer, require
-from edgewright.schema.errors import InputError
+from edgewright.graph.builder import Term, Value, join
+from edgewright.graph.stage import CHUNK_VALUES, Context, Floats, SampleTransformer, Stage, StageConfig, emit, require
 
 Part = tuple[str, Any, tuple[str, ...]]
 
@@ -88,15 +87,17 @@ class Union(SampleTransformer):
 
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - labels or numbers
         if not self.parts:
-            raise InputError("at least one part", "none", self._where())
+            raise StageSettingsError("at least one part", "none", self._where())
         self.parts_ = []
         for kind, part, _ in self.parts:
             if X.ndim - 1 not in part.takes:
-                raise InputError(f"samples that {kind!r} takes", f"an array of shape {X.shape}", self._where())
+                raise StageSettingsError(f"samples that {kind!r} takes", f"an array of shape {X.shape}", self._where())
             fitted = clone(part).fit(X, y)
             shape = fitted.transform(X[:1]).shape
             if len(shape) != 2:
-                raise InputError("parts that give rows of features", f"windows from {kind!r}", self._where(), _FLAT)
+                raise StageSettingsError(
+                    "parts that give rows of features", f"windows from {kind!r}", self._where(), _FLAT
+                )
             self.parts_.append(fitted)
 
     def _names(self, names: tuple[str, ...]) -> list[str]:
@@ -114,13 +115,13 @@ _FLAT = "Set flatten = true there"
 def _build(config: UnionConfig, context: Context) -> Union:
     require(context, "union", (1, 2, 3))
     if not config.parts:
-        raise InputError("at least one part", "none", "stage union, key parts")
+        raise StageSettingsError("at least one part", "none", "stage union, key parts")
     parts = []
     for number, table in enumerate(config.parts, 1):
         where = f"stage union, part {number}"
         kind = table.get("kind")
         if not isinstance(kind, str):
-            raise InputError("a table with its `kind`", f"{sorted(table)}", where)
+            raise StageSettingsError("a table with its `kind`", f"{sorted(table)}", where)
         stage: Stage[Any] = find("edgewright.features", kind, "STAGE", "features stage", where)
         rest = {key: value for key, value in table.items() if key != "kind"}
         settings = convert_table(rest, stage.config, f"{where} ({kind})")

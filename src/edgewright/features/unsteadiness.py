@@ -9,11 +9,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import StageSettingsError
 from edgewright.features._channels import ChannelFeatures, Noise, audible, chunks, made_of_channels, used_channels
-from edgewright.graph.formula import Value, centre, cut, log, mean, reshape, sqrt
-from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import require
-from edgewright.schema.errors import InputError
+from edgewright.graph.builder import Value, centre, cut, log, mean, reshape, sqrt
+from edgewright.graph.stage import Context, Stage, StageConfig, require
 
 # Added to the variance of the logarithms: a hundredth of a natural logarithm, below which nothing is unsteady.
 _GUARD = 1e-4
@@ -81,7 +80,7 @@ class Unsteadiness(ChannelFeatures):
 def _build(config: UnsteadinessConfig, context: Context) -> Unsteadiness:
     require(context, "unsteadiness", (2,))
     if context.shape[1] < 2 * config.parts:
-        raise InputError(
+        raise StageSettingsError(
             f"windows of at least {2 * config.parts} samples", str(context.shape[1]), "stage unsteadiness, key parts"
         )
     return made_of_channels(Unsteadiness, config, context)

@@ -11,14 +11,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edgewright.core.integer.reader import Reader, obstacle
+from edgewright.core.errors import BackboneError, BackboneMissingError
+from edgewright.core.integer.network import Reader, obstacle
 from edgewright.core.operators import prepare, where
 from edgewright.core.operators._attributes import number
+from edgewright.core.records.network import Array, Graph, Node
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array, Graph, Node
 
 START = "input"
 TRAINED = ("Conv", "Gemm")
@@ -70,11 +70,11 @@ def file_hash(path: Path) -> str:
         InputError: it cannot be read, or its name has another ending.
     """
     if path.suffix.lower() not in _FORMATS:
-        raise InputError("a model file that ends in .tflite or .onnx", repr(path.name), "model.backbone")
+        raise BackboneMissingError("a model file that ends in .tflite or .onnx", repr(path.name), "model.backbone")
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise InputError("a model file", error.strerror or str(error), f"model.backbone {path}") from None
+        raise BackboneMissingError("a model file", error.strerror or str(error), f"model.backbone {path}") from None
 
 
 def read_backbone(path: Path, depth: float = 1.0) -> Backbone:
@@ -110,7 +110,7 @@ def backbone(graph: Graph, sha256: str, file: str, depth: float = 1.0) -> Backbo
     """
     begin = graph.boundary
     if not begin:
-        raise InputError("a model whose layers are one network", obstacle(graph), file)
+        raise BackboneError("a model whose layers are one network", obstacle(graph), file)
     shapes = Reader(graph).shapes
     nodes, constants, limits = _unrounded(graph)
     end = _end(nodes, begin, shapes)
@@ -121,13 +121,13 @@ def backbone(graph: Graph, sha256: str, file: str, depth: float = 1.0) -> Backbo
         end = layers[count].inputs[0]
         kept = _between(nodes, begin, end)
     if not any(node.op in TRAINED for node in kept):
-        raise InputError("layers with weights before the classifier", "a classifier alone", file)
+        raise BackboneError("layers with weights before the classifier", "a classifier alone", file)
     unknown = next((node for node in kept if node.op not in KNOWN), None)
     if unknown is not None:
         known = f"operators that can be trained ({', '.join(sorted(KNOWN))})"
-        raise InputError(known, unknown.op, f"{file}, {where(unknown)}")
+        raise BackboneError(known, unknown.op, f"{file}, {where(unknown)}")
     if any(graph.inputs[0].name in node.inputs for node in kept) and begin != graph.inputs[0].name:
-        raise InputError("a network that reads its input once", "a second reader before its first layer", file)
+        raise BackboneError("a network that reads its input once", "a second reader before its first layer", file)
     steps, arrays = _named(kept, begin, constants, file)
     out = shapes[end]
     if len(out) > 1 and set(out[1:]) == {1}:
@@ -217,7 +217,7 @@ def _named(
 def _weights(node: Node, constants: dict[str, Array], file: str) -> tuple[Array, Array]:
     """Return weights and bias in the layout of our own layers: without factors and not transposed."""
     if any(name and name not in constants for name in node.inputs[1:]):
-        raise InputError("constant weights", "computed ones", f"{file}, {where(node)}")
+        raise BackboneError("constant weights", "computed ones", f"{file}, {where(node)}")
     arrays = [np.asarray(constants[name], np.float32) for name in node.inputs[1:] if name]
     weights, axis = arrays[0], 0
     if node.op == "Gemm":

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgewright.core.operators.recurrent import WINDOW
+from edgewright.core.errors import InputShapeOpenError
+from edgewright.core.operators.shape import WINDOW
 from edgewright.core.prediction.executor import compile_graph
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array, Graph, Node
+from edgewright.core.records.network import Array, Graph, Node
 
 # Operators whose output is the memory of their input with another shape.
 _SAME_MEMORY = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
@@ -120,7 +120,9 @@ def _values(graph: Graph) -> dict[str, Array]:
     """Return every value of the graph for a sample of zeros, constants included."""
     source = graph.inputs[0] if graph.inputs else None
     if source is None or any(length < 1 for length in source.shape) or math.prod(source.shape) > _LARGEST_SAMPLE:
-        raise InputError("an input of fixed shape", str(source.shape if source else None), f"graph {graph.name}")
+        raise InputShapeOpenError(
+            "an input of fixed shape", str(source.shape if source else None), f"graph {graph.name}"
+        )
     sample = np.zeros((1, *source.shape), np.dtype(source.dtype))
     every = [output for node in graph.nodes for output in node.outputs if output]
     run = compile_graph(graph, every)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from edgewright.core.errors import InputError, OnnxError
+from edgewright.core.integer.network import FLAT, RECURRENT, WEIGHTED, Reader, obstacle
 from edgewright.core.integer.qdq import Integers, integer_network
-from edgewright.core.integer.reader import FLAT, RECURRENT, WEIGHTED, Reader, obstacle
 from edgewright.core.kernels import Weights
 from edgewright.core.operators import where
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph, Node, StageMark
-from edgewright.schema.integer import IntegerNetwork
+from edgewright.core.records.network import Graph, IntegerNetwork, Node, StageMark
 
 __all__ = ["WEIGHTED", "float_network", "integer_network", "refuse_scattered", "value_names"]
 BYTES, OUTPUT = "boundary bytes", "raw output"
@@ -52,7 +51,7 @@ def refuse_scattered(graph: Graph) -> None:
     """
     roundings = [node for node in graph.nodes if node.op == "QuantizeLinear"]
     if roundings and not any(node.inputs[0] == graph.boundary for node in roundings):
-        raise InputError(
+        raise OnnxError(
             "a quantised model whose layers are one network",
             obstacle(graph),
             f"graph {graph.name}",
@@ -77,7 +76,7 @@ class Floats(Reader):
             if node.outputs[0] in done or not reached.intersection(node.inputs):
                 continue
             if node.inputs[0] not in self.known:
-                raise InputError("a first input that the network computes", repr(node.inputs[0]), where(node))
+                raise OnnxError("a first input that the network computes", repr(node.inputs[0]), where(node))
             done.add(self.operator(node, fuse=node is not self.graph.nodes[last]))
         return self.finish()
 
@@ -90,7 +89,7 @@ class Floats(Reader):
         if node.op in WEIGHTED:
             missing = [name for name in node.inputs[1:] if name and name not in self.constants]
             if missing:
-                raise InputError("constant weights", f"the value {missing[0]!r}", where(node))
+                raise OnnxError("constant weights", f"the value {missing[0]!r}", where(node))
             last = 3 if node.op in RECURRENT else 2
             bias = self.constants[node.inputs[last]] if len(node.inputs) > last and node.inputs[last] else None
             weights = Weights(self.constants[node.inputs[1]], None, bias)

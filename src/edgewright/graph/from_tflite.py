@@ -14,17 +14,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.arithmetic.requantise import divide_by_power, half_away, quantise_multiplier, twice
-from edgewright.core.integer.network import with_rounding
-from edgewright.core.integer.tables import BYTES, with_tables
+from edgewright.core.arithmetic import divide_by_power, half_away, quantise_multiplier, twice
+from edgewright.core.errors import FileTooLargeError, TfliteDamagedError, TfliteError
+from edgewright.core.integer.network import BYTES, with_rounding, with_tables
 from edgewright.core.operators._attributes import same_padding
+from edgewright.core.records.network import Array, IntegerNetwork, IntegerValue, Rounding
 from edgewright.graph.from_tflite_file import Operator, parse_tflite
-from edgewright.graph.from_tflite_recurrent import last_state
+from edgewright.graph.from_tflite_values import last_state
 from edgewright.graph.from_tflite_values import two as _two  # noqa: F401 - registers the operators of its file
 from edgewright.graph.from_tflite_walk import Contents, Walk, activation_of, reads
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array
-from edgewright.schema.integer import IntegerNetwork, IntegerValue, Rounding
 
 _LARGEST_FILE = 1 << 28
 # What a kernel's preparation gives for scales no writer makes: the file is damaged.
@@ -54,7 +52,7 @@ def read_tflite(source: Path | str | bytes, name: str = "", *, rounding: Roundin
     if not contents.is_network:
         got = f"{len(contents.outputs)} outputs" if len(contents.outputs) > 1 else f"{contents.tails[0][0]} of float32"
         do = "Import the whole file as a graph (export, prove)"
-        raise InputError("a network with one output", got, f"model {contents.network.name}", do)
+        raise TfliteError("a network with one output", got, f"model {contents.network.name}", do)
     return contents.network
 
 
@@ -73,17 +71,17 @@ def read_contents(source: Path | str | bytes, name: str = "", *, rounding: Round
         with np.errstate(all="ignore"):
             network = with_tables(with_rounding(network, rounding), contents.outputs)
     except _MISFIT as error:
-        raise InputError("scales a kernel can have", " ".join(str(error).split()), f"model {title}") from None
+        raise TfliteError("scales a kernel can have", " ".join(str(error).split()), f"model {title}") from None
     return replace(contents, network=network)
 
 
 def _file(path: Path) -> bytes:
     try:
         if path.stat().st_size > _LARGEST_FILE:
-            raise InputError("a model of at most 256 MiB", f"{path.stat().st_size} bytes", str(path))
+            raise FileTooLargeError("a model of at most 256 MiB", f"{path.stat().st_size} bytes", str(path))
         return path.read_bytes()
     except OSError as error:
-        raise InputError("a .tflite file", error.strerror or str(error), str(path)) from None
+        raise TfliteDamagedError("a .tflite file", error.strerror or str(error), str(path)) from None
 
 
 def _placed(operator: Operator, shape: tuple[int, ...], kernel: tuple[int, int], steps: tuple[int, ...]) -> Numbers:
@@ -93,7 +91,7 @@ def _placed(operator: Operator, shape: tuple[int, ...], kernel: tuple[int, int],
         InputError: for a kernel that does not fit.
     """
     if len(shape) != 3 or min((*kernel, *steps)) < 1 or max((*kernel, *steps)) > 1 << 16:
-        raise InputError("height, width and channels, and steps from 1", f"{shape}, {kernel}, {steps}", operator.name)
+        raise TfliteError("height, width and channels, and steps from 1", f"{shape}, {kernel}, {steps}", operator.name)
     (sh, sw), dilations, pads = steps[:2], steps[2:], (0, 0, 0, 0)
     if operator.placement is not None:
         dilations, pads = operator.placement.dilations, operator.placement.pads
@@ -102,7 +100,7 @@ def _placed(operator: Operator, shape: tuple[int, ...], kernel: tuple[int, int],
         (top, bottom), (left, right) = map(same_padding, shape[:2], kernel, (sh, sw), dilations)
         pads = (top, left, bottom, right)
     if any(n + pads[i] + pads[i + 2] < e for i, (n, e) in enumerate(zip(shape[:2], extent, strict=True))):
-        raise InputError("a kernel within its input", f"{kernel} on {shape[:2]}", operator.name)
+        raise TfliteError("a kernel within its input", f"{kernel} on {shape[:2]}", operator.name)
     return {"kernel": kernel, "strides": (sh, sw), "dilations": (dilations[0], dilations[1]), "pads": pads}
 
 
@@ -121,12 +119,12 @@ def dense(walk: Walk, operator: Operator) -> None:
     arrays = walk.weights(operator, 2, 0)
     rows, columns = arrays["weights"].shape
     if operator.option(1, "i8"):
-        raise InputError("weights in the usual order", "shuffled ones", operator.name)
+        raise TfliteError("weights in the usual order", "shuffled ones", operator.name)
     shape = walk.shape(source)
     if len(shape) != 1:
         source = walk.reshaped(source, (int(np.prod(shape)),))
     if walk.shape(source) != (columns,):
-        raise InputError(f"{columns} features", str(shape), operator.name)
+        raise TfliteError(f"{columns} features", str(shape), operator.name)
     walk.add(operator, "dense", (source,), (rows,), activation=activation_of(operator, 0), arrays=arrays)
 
 
@@ -140,7 +138,7 @@ def conv(walk: Walk, operator: Operator) -> None:
     numbers = _placed(operator, shape, (kh, kw), steps)
     groups = shape[2] // depth if depth else 0
     if groups < 1 or groups * depth != shape[2] or filters % groups:
-        raise InputError(f"{depth} channels or a multiple", str(shape[2]), operator.name)
+        raise TfliteError(f"{depth} channels or a multiple", str(shape[2]), operator.name)
     numbers["groups"] = (groups,)
     activation, out = activation_of(operator, 3), (*_positions(shape, numbers), filters)
     walk.add(operator, "conv", (source,), out, activation=activation, arrays=arrays, numbers=numbers)
@@ -155,7 +153,7 @@ def depthwise(walk: Walk, operator: Operator) -> None:
     steps = (operator.option(2), operator.option(1), operator.option(6, default=1), operator.option(5, default=1))
     numbers = _placed(operator, shape, (kh, kw), steps)
     if batch != 1 or not shape[2] or filters % shape[2]:
-        raise InputError(f"filters for each of {shape[2]} channels", f"{filters}", operator.name)
+        raise TfliteError(f"filters for each of {shape[2]} channels", f"{filters}", operator.name)
     arrays["weights"] = arrays["weights"][0]
     activation, out = activation_of(operator, 4), (*_positions(shape, numbers), filters)
     walk.add(operator, "depthwise", (source,), out, activation=activation, arrays=arrays, numbers=numbers)
@@ -191,19 +189,19 @@ def places(walk: Walk, operator: Operator) -> None:
         return
     pooled = before is not None and before.output == source and before.kind == "average_pool"
     if before is None or not pooled or any(masks) or {len(begin), len(end), len(steps)} != {4}:
-        raise InputError("STRIDED_SLICE of the places of an AVERAGE_POOL_2D", "another one", operator.name)
+        raise TfliteError("STRIDED_SLICE of the places of an AVERAGE_POOL_2D", "another one", operator.name)
     shape, inner = walk.shape(source), walk.shape(before.inputs[0])
     whole = (begin[0], begin[3], end[0], end[3], steps[0], steps[3]) == (0, 0, 1, shape[2], 1, 1)
     good = all(0 <= b < e <= n and s > 0 for b, e, s, n in zip(begin[1:3], end[1:3], steps[1:3], shape, strict=False))
     if not whole or not good or before.numbers["strides"] != (1, 1):
-        raise InputError("a slice of height and width", f"{begin} to {end} by {steps}", operator.name)
+        raise TfliteError("a slice of height and width", f"{begin} to {end} by {steps}", operator.name)
     out = tuple(-(-(e - b) // s) for b, e, s in zip(begin[1:3], end[1:3], steps[1:3], strict=True))
     pads = before.numbers["pads"]
     first = [pads[i] - begin[i + 1] for i in range(2)]
     last = [(out[i] - 1) * steps[i + 1] + before.numbers["kernel"][i] - inner[i] - first[i] for i in range(2)]
     numbers = {**before.numbers, "strides": steps[1:3], "pads": (*first, *(max(0, n) for n in last))}
     if min(first) < 0 or _positions(inner, numbers) != out:
-        raise InputError("a slice that begins within the padding", f"{begin} to {end}", operator.name)
+        raise TfliteError("a slice that begins within the padding", f"{begin} to {end}", operator.name)
     walk.replace(operator, msgspec.structs.replace(before, numbers=numbers), (*out, shape[2]))
 
 
@@ -213,12 +211,12 @@ def cut(walk: Walk, operator: Operator) -> None:
     source, begin, size = walk.value(operator.inputs[0]), walk.integers(operator, 1), walk.integers(operator, 2)
     shape = walk.shape(source)
     if {len(begin), len(size)} != {len(shape) + 1} or begin[0] or size[0] not in (-1, 1):
-        raise InputError("a SLICE that keeps the batch axis", f"{begin}, {size}", operator.name)
+        raise TfliteError("a SLICE that keeps the batch axis", f"{begin}, {size}", operator.name)
     lengths = tuple(n - b if s == -1 else s for n, b, s in zip(shape, begin[1:], size[1:], strict=True))
     good = all(b >= 0 and s > 0 and b + s <= n for n, b, s in zip(shape, begin[1:], lengths, strict=True))
     axes = [axis for axis, length in enumerate(lengths) if length != shape[axis]] or [0]
     if not good or len(axes) > 1:
-        raise InputError("a SLICE along one axis, within its input", f"{begin}, {size} of {shape}", operator.name)
+        raise TfliteError("a SLICE along one axis, within its input", f"{begin}, {size} of {shape}", operator.name)
     first = begin[axes[0] + 1]
     numbers = {"axis": (axes[0],), "begin": (first,), "end": (first + lengths[axes[0]],)}
     walk.add(operator, "slice", (source,), lengths, numbers=numbers)
@@ -251,7 +249,9 @@ def cast(walk: Walk, operator: Operator) -> None:
     """Bytes that become the indices of a table."""
     kinds = tuple(walk.file.tensors[i].dtype for i in (operator.inputs[0], operator.outputs[0]))
     if kinds != ("int8", "int32"):
-        raise InputError("a CAST of bytes to int32, which a table is looked up by", " to ".join(kinds), operator.name)
+        raise TfliteDamagedError(
+            "a CAST of bytes to int32, which a table is looked up by", " to ".join(kinds), operator.name
+        )
     walk.indices[operator.outputs[0]] = walk.value(operator.inputs[0]), 0
 
 
@@ -263,10 +263,10 @@ def gather(walk: Walk, operator: Operator) -> None:
         InputError: for any other choice of entries.
     """
     if len(operator.inputs) != 2:
-        raise InputError("a GATHER of entries by indices", f"{len(operator.inputs)} inputs", operator.name)
+        raise TfliteError("a GATHER of entries by indices", f"{len(operator.inputs)} inputs", operator.name)
     table, (source, offset) = walk.file.tensors[operator.inputs[0]].array, walk.indices.get(operator.inputs[1], (-1, 0))
     if not offset or table is None or table.shape != (256,) or table.dtype != np.int8:
-        raise InputError("a GATHER of 256 bytes by bytes, to which 128 is added", "another one", operator.name)
+        raise TfliteDamagedError("a GATHER of 256 bytes by bytes, to which 128 is added", "another one", operator.name)
     walk.add(operator, "table", (source,), walk.shape(source), arrays={"table": table})
 
 
@@ -276,7 +276,7 @@ def softmax(walk: Walk, operator: Operator) -> None:
     source = walk.value(operator.inputs[0])
     beta = 0.0 if operator.options is None else operator.options.value(0, "f32")
     if beta != 1.0:
-        raise InputError("beta 1", f"{beta:g}", operator.name)
+        raise TfliteError("beta 1", f"{beta:g}", operator.name)
     walk.add(operator, "softmax", (source,), walk.shape(source))
 
 
@@ -285,7 +285,7 @@ def reshape(walk: Walk, operator: Operator) -> None:
     """Read a reshape to the shape of the output, without the operators that compute it."""
     source, shape = walk.value(operator.inputs[0]), walk.declared(operator.outputs[0])
     if int(np.prod(shape)) != int(np.prod(walk.shape(source))):
-        raise InputError(f"{int(np.prod(walk.shape(source)))} values", f"the shape {shape}", operator.name)
+        raise TfliteError(f"{int(np.prod(walk.shape(source)))} values", f"the shape {shape}", operator.name)
     walk.alias(operator.outputs[0], walk.reshaped(source, shape))
 
 
@@ -296,7 +296,7 @@ def transpose(walk: Walk, operator: Operator) -> None:
     shape = walk.shape(source)
     if sorted(order) != list(range(len(shape) + 1)) or order[0] != 0:
         do = "Convert the model with the batch axis first; of an LSTM or a GRU, import its .onnx"
-        raise InputError("an order that keeps the batch axis", str(order), operator.name, do)
+        raise TfliteError("an order that keeps the batch axis", str(order), operator.name, do)
     walk.alias(operator.outputs[0], walk.transposed(source, tuple(axis - 1 for axis in order[1:])))
 
 
@@ -309,7 +309,7 @@ def concat(walk: Walk, operator: Operator) -> None:
     axis = axis - 1 if axis > 0 else axis + len(shapes[0])
     rest = {(*s[:axis], *s[axis + 1 :]) for s in shapes}
     if not 0 <= axis < len(shapes[0]) or len(rest) != 1 or activation_of(operator, 1):
-        raise InputError("values that join along an axis", str(shapes), operator.name)
+        raise TfliteError("values that join along an axis", str(shapes), operator.name)
     out = (*shapes[0][:axis], sum(s[axis] for s in shapes), *shapes[0][axis + 1 :])
     walk.add(operator, "concat", sources, out, numbers={"axis": (axis,)})
 
@@ -338,7 +338,7 @@ def dequantise(walk: Walk, operator: Operator) -> None:
     """
     readers = {other.name for other in walk.file.operators if operator.outputs[0] in other.inputs}
     do = "Quantize these operators, too, or convert the model with float values"
-    raise InputError("int8 values up to the end", f"float32 in {', '.join(sorted(readers))}", operator.name, do)
+    raise TfliteError("int8 values up to the end", f"float32 in {', '.join(sorted(readers))}", operator.name, do)
 
 
 # Bits that hard_swish adds to a byte before it multiplies in 16 bits.

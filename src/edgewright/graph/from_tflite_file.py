@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array
+from edgewright.core.errors import InputError, TfliteDamagedError, TfliteError
+from edgewright.core.records.network import Array
 
 _FORMATS = {"u8": "<B", "i8": "<b", "u16": "<H", "i32": "<i", "u32": "<I", "f32": "<f"}
 
@@ -103,7 +103,7 @@ def number(data: memoryview, at: int, kind: str) -> int:
 
 def damaged(why: str) -> InputError:
     """Return the error for bytes that are no .tflite file."""
-    return InputError("a .tflite file", f"bytes in which {why}", do="The file is damaged or of another kind")
+    return TfliteDamagedError("a .tflite file", f"bytes in which {why}", do="The file is damaged or of another kind")
 
 
 # Numbers of BuiltinOperator, from 0 on; later ones are named by their number.
@@ -202,13 +202,13 @@ def parse_tflite(data: bytes) -> TfliteFile:
         raise damaged("the mark TFL3 is missing")
     model = Table(view, number(view, 0, "u32"))
     if model.integer(0, "u32") != 3:
-        raise InputError("version 3 of the schema", str(model.integer(0, "u32")), ".tflite")
+        raise TfliteDamagedError("version 3 of the schema", str(model.integer(0, "u32")), ".tflite")
     graphs = model.tables(2, 1_000)
     if len(graphs) != 1:
         do = (
             "Export one signature without control flow; of an LSTM or a GRU of Keras 3, which becomes a loop, the .onnx"
         )
-        raise InputError("one subgraph", str(len(graphs)), ".tflite", do)
+        raise TfliteError("one subgraph", str(len(graphs)), ".tflite", do)
     codes = [_code(code) for code in model.tables(1, 10_000)]
     buffers = model.tables(4, _MOST_TENSORS)
     tensors = tuple(_tensor(table, buffers) for table in graphs[0].tables(0, _MOST_TENSORS))
@@ -266,15 +266,15 @@ def _tensor(table: Table, buffers: list[Table]) -> Tensor:
     name = table.text(3)[:_LONGEST_NAME] or "a tensor without name"
     shape = tuple(int(n) for n in table.numbers(0, "<i4")[: _MOST_AXES + 1])
     if len(shape) > _MOST_AXES or any(not 0 <= n <= _LARGEST for n in shape) or math.prod(shape) > _LARGEST:
-        raise InputError("a shape of sensible size", str(shape), f".tflite tensor {name!r}")
+        raise TfliteError("a shape of sensible size", str(shape), f".tflite tensor {name!r}")
     kind, index = table.integer(1, "i8"), table.integer(2, "u32")
     if index >= len(buffers) or table.table(6) is not None:
-        raise InputError("dense constants inside the file", "others", f".tflite tensor {name!r}")
+        raise TfliteError("dense constants inside the file", "others", f".tflite tensor {name!r}")
     dtype = TYPES.get(kind)
     quantised = table.table(4)
     if quantised is not None and quantised.integer(4, "u8"):
         do = "Quantize with a scale for each tensor or channel"
-        raise InputError("a scale for each tensor or channel", "scales of blocks", f".tflite tensor {name!r}", do)
+        raise TfliteError("a scale for each tensor or channel", "scales of blocks", f".tflite tensor {name!r}", do)
     scale = np.zeros(0, np.float32) if quantised is None else quantised.numbers(2, "<f4")
     zero = np.zeros(0, np.int64) if quantised is None else quantised.numbers(3, "<i8")
     axis = 0 if quantised is None else quantised.integer(6)
@@ -284,7 +284,7 @@ def _tensor(table: Table, buffers: list[Table]) -> Tensor:
         dtype, raw = np.dtype("i1"), _unpacked(raw, math.prod(shape))
     if len(raw) and dtype is not None:
         if len(raw) != math.prod(shape) * dtype.itemsize:
-            raise InputError(f"values for the shape {shape}", f"{len(raw)} bytes", f".tflite tensor {name!r}")
+            raise TfliteDamagedError(f"values for the shape {shape}", f"{len(raw)} bytes", f".tflite tensor {name!r}")
         array = np.frombuffer(raw, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
     text = dtype.name if dtype is not None else f"type {kind}"
     return Tensor(

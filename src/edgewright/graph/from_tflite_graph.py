@@ -11,15 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.core.integer.tables import BYTES, applied, table_operator
-from edgewright.core.operators.recurrent import LAST, SEQUENCE, WINDOW
+from edgewright.core.errors import TfliteError
+from edgewright.core.integer.network import BYTES, applied, table_operator
+from edgewright.core.operators.shape import LAST, SEQUENCE, WINDOW
+from edgewright.core.records.network import OPSET, Array, Graph, IntegerNetwork, IntegerOperator, IntegerValue, Value
 from edgewright.graph.draft import Chain, Draft
-from edgewright.graph.from_onnx_answers import finished
+from edgewright.graph.from_onnx import finished
 from edgewright.graph.from_tflite_walk import Contents
 from edgewright.graph.normalise import normalise
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import OPSET, Array, Graph, Value
-from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
 
 
 def network_graph(network: IntegerNetwork, *, labels: tuple[str, ...] = ()) -> Graph:
@@ -149,7 +148,7 @@ class _Writer:
         write = getattr(self, f"_{operator.kind}", None)
         unknown = write is None and operator.kind not in (*_PLAIN, *_POOLS)
         if unknown or (self.stateful and operator.kind not in _BESIDE_A_STATE):
-            raise InputError("an operator with a plain form in ONNX", operator.kind, f"network {self.network.name}")
+            raise TfliteError("an operator with a plain form in ONNX", operator.kind, f"network {self.network.name}")
         moves = operator.kind in _MOVES and not operator.activation
         sources = [(self.bytes if moves else self.names)[i] for i in operator.inputs]
         if write is not None:

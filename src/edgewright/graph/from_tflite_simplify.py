@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgewright.core.errors import TfliteError
+from edgewright.core.records.network import Array
 from edgewright.graph.from_tflite_file import Operator, Placement, Tensor, TfliteFile
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array
 
 # Operators whose outputs are inputs at other positions, or the largest of some.
 _MOVES = frozenset({"RESHAPE", "EXPAND_DIMS", "SQUEEZE", "TRANSPOSE", "SLICE", "STRIDED_SLICE", "PAD", "MAX_POOL_2D",
@@ -75,7 +75,7 @@ def reals_of(tensor: Tensor) -> Array:
     fits = scale.size in (1, count) and zero.size in (0, 1, scale.size) and np.isfinite(scale).all()
     if not fits or (array.ndim == 0 and scale.size > 1):
         got = f"{scale.size} scales and {zero.size} zero points"
-        raise InputError(f"1 or {count} scales", got, f".tflite tensor {tensor.name!r}")
+        raise TfliteError(f"1 or {count} scales", got, f".tflite tensor {tensor.name!r}")
     along = [1] * array.ndim
     if scale.size > 1:
         along[axis] = scale.size

@@ -9,11 +9,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from edgewright.core.errors import TfliteError
+from edgewright.core.records.network import Array, IntegerNetwork, IntegerOperator, IntegerValue
 from edgewright.graph.from_tflite_file import Operator, Tensor, TfliteFile
 from edgewright.graph.from_tflite_simplify import simplify
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array
-from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
 
 # A whole pipeline of ours has operators that are no network's, and label and confidence beside the probabilities.
 _WHOLE = "Of a whole pipeline, give the file with its network alone: the rest is not read back"
@@ -72,7 +71,7 @@ class Walk:
         file = self.file
         if len(file.inputs) != 1 or not file.outputs:
             got = f"{len(file.inputs)} inputs and {len(file.outputs)} outputs"
-            raise InputError("a model with one input, and an output", got, f"model {self.name}")
+            raise TfliteError("a model with one input, and an output", got, f"model {self.name}")
         ends, tails = zip(*(self._end(output) for output in file.outputs), strict=True)
         needed = self._needed(ends)
         self._refuse_unknown(needed)
@@ -82,7 +81,7 @@ class Walk:
         for operator in needed:
             READERS[operator.name](self, operator)
         if not self.operators:
-            raise InputError("a model with operators", "none", f"model {self.name}")
+            raise TfliteError("a model with operators", "none", f"model {self.name}")
         outputs = tuple(self.value(end) for end in ends)
         network = IntegerNetwork(
             name=self.name,
@@ -131,19 +130,19 @@ class Walk:
             if operator.name not in READERS:
                 unknown.setdefault(operator.name, []).append(self.file.tensors[operator.outputs[0]].name)
             elif not operator.inputs or operator.inputs[0] < 0:
-                raise InputError("an operator with an input", "none", f"model {self.name}, {operator.name}")
+                raise TfliteError("an operator with an input", "none", f"model {self.name}, {operator.name}")
         if unknown:
             got = "; ".join(
                 f"{op} (gives {', '.join(map(repr, names[:3]))})" for op, names in list(unknown.items())[:4]
             )
             unrolled = {operator.name for operator in operators} >= _GRU
             do = _UNROLLED if unrolled else _WHOLE if len(self.file.outputs) > 1 else _OTHERWISE
-            raise InputError("operators that are known (docs/importing.md)", got, f"model {self.name}", do)
+            raise TfliteError("operators that are known (docs/importing.md)", got, f"model {self.name}", do)
 
     def begin(self, tensor: int) -> None:
         """Read the network's input."""
         if self.values:
-            raise InputError("a single start of the network", "two", f"model {self.name}")
+            raise TfliteError("a single start of the network", "two", f"model {self.name}")
         self._numbers[tensor] = self._new(self.declared(tensor), tensor)
 
     def value(self, tensor: int) -> int:
@@ -155,8 +154,8 @@ class Walk:
         if tensor not in self._numbers:
             got = "nothing" if tensor < 0 else repr(self.file.tensors[tensor].name)
             if tensor in self.lowest:
-                raise InputError("a max pool after padding with the lowest number", got, f"model {self.name}")
-            raise InputError("an input that an earlier operator computes", got, f"model {self.name}")
+                raise TfliteError("a max pool after padding with the lowest number", got, f"model {self.name}")
+            raise TfliteError("an input that an earlier operator computes", got, f"model {self.name}")
         return self._numbers[tensor]
 
     def alias(self, tensor: int, value: int) -> None:
@@ -167,7 +166,7 @@ class Walk:
         """
         if self.declared(tensor) != self.values[value].shape:
             got = f"{self.declared(tensor)} of {self.file.tensors[tensor].name!r}"
-            raise InputError(f"the shape {self.values[value].shape}", got, f"model {self.name}")
+            raise TfliteError(f"the shape {self.values[value].shape}", got, f"model {self.name}")
         self._numbers[tensor] = value
 
     def shape(self, value: int) -> tuple[int, ...]:
@@ -183,7 +182,7 @@ class Walk:
         shape = self.file.tensors[tensor].shape
         if len(shape) < 2 or shape[0] != 1 or min(shape) < 1:
             got = f"shape {shape} of {self.file.tensors[tensor].name!r}"
-            raise InputError("a batch axis of 1 and fixed lengths", got, f"model {self.name}")
+            raise TfliteError("a batch axis of 1 and fixed lengths", got, f"model {self.name}")
         return shape[1:]
 
     def integers(self, operator: Operator, index: int) -> tuple[int, ...]:
@@ -196,7 +195,7 @@ class Walk:
         if len(operator.inputs) > index and operator.inputs[index] >= 0:
             array = self.file.tensors[operator.inputs[index]].array
         if array is None or array.dtype.kind != "i" or array.size > 64:
-            raise InputError("constant integers", "computed ones", f"{operator.name}, input {index}")
+            raise TfliteError("constant integers", "computed ones", f"{operator.name}, input {index}")
         return tuple(int(n) for n in array.ravel())
 
     def grid(self, tensor: int, shape: tuple[int, ...]) -> IntegerValue:
@@ -213,7 +212,7 @@ class Walk:
         kinds = {bool(value.scale) for value in self.values}
         if len(kinds) > 1:
             got = f"{self.file.tensors[tensor].name!r} of the other kind"
-            raise InputError("values that are all float32 or all int8", got, f"model {self.name}")
+            raise TfliteError("values that are all float32 or all int8", got, f"model {self.name}")
         return len(self.values) - 1
 
     def transposed(self, value: int, order: tuple[int, ...]) -> int:
@@ -280,9 +279,9 @@ class Walk:
         tensor = operator.outputs[0]
         if self.declared(tensor) != (final or shape):
             got = f"{self.declared(tensor)} of {self.file.tensors[tensor].name!r}"
-            raise InputError(f"the shape {final or shape}", got, f"model {self.name}, {operator.name}")
+            raise TfliteError(f"the shape {final or shape}", got, f"model {self.name}, {operator.name}")
         if tensor in self._numbers:
-            raise InputError("tensors that are given once", repr(self.file.tensors[tensor].name), f"model {self.name}")
+            raise TfliteError("tensors that are given once", repr(self.file.tensors[tensor].name), f"model {self.name}")
         moves: list[IntegerOperator] = []
         # The passes of a float graph do the same.
         if (
@@ -306,7 +305,7 @@ class Walk:
         tensor = operator.outputs[0]
         if self.declared(tensor) != shape:
             got = f"{self.declared(tensor)} of {self.file.tensors[tensor].name!r}"
-            raise InputError(f"the shape {shape}", got, f"model {self.name}, {operator.name}")
+            raise TfliteError(f"the shape {shape}", got, f"model {self.name}, {operator.name}")
         self.operators[-1] = changed
         self.values[changed.output] = _grid(self.file.tensors[tensor], shape, self.name)
         self._numbers = {key: number for key, number in self._numbers.items() if number != changed.output}
@@ -320,19 +319,21 @@ class Walk:
         """
         integer = bool(self.values[self.value(operator.inputs[0])].scale)
         if len(operator.inputs) < 2 or operator.inputs[1] < 0:
-            raise InputError("weights", "none", f"model {self.name}, {operator.name}")
+            raise TfliteError("weights", "none", f"model {self.name}, {operator.name}")
         tensor = self.file.tensors[operator.inputs[1]]
         # Weights as bytes among float values: read as the numbers they stand for (docs/adr/0014).
         hybrid = not integer and tensor.dtype == "int8" and tensor.scale.size > 0
         array = constant(tensor, "int8" if integer or hybrid else "float32", self.name)
         if array.ndim != rank or min(array.shape) < 1:
-            raise InputError(f"weights of {rank} axes", f"shape {array.shape} of {tensor.name!r}", f"model {self.name}")
+            raise TfliteError(
+                f"weights of {rank} axes", f"shape {array.shape} of {tensor.name!r}", f"model {self.name}"
+            )
         arrays, channels = {"weights": array}, array.shape[axis]
         if integer or hybrid:
             good = tensor.scale.size in (1, channels) and np.isfinite(tensor.scale).all() and (tensor.scale > 0).all()
             if not good or tensor.zero.any() or (tensor.scale.size > 1 and tensor.axis != axis):
                 got = f"{tensor.scale.size} of {tensor.name!r}"
-                raise InputError(f"1 or {channels} scales above 0, zero points 0", got, f"model {self.name}")
+                raise TfliteError(f"1 or {channels} scales above 0, zero points 0", got, f"model {self.name}")
             if integer:
                 arrays["weight_scale"] = tensor.scale
             else:
@@ -341,7 +342,7 @@ class Walk:
         if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
             bias = constant(self.file.tensors[operator.inputs[2]], "int32" if integer else "float32", self.name)
             if bias.size != channels:
-                raise InputError(f"a bias of {channels}", f"{bias.size}", f"model {self.name}, {operator.name}")
+                raise TfliteError(f"a bias of {channels}", f"{bias.size}", f"model {self.name}, {operator.name}")
             arrays["bias"] = bias.reshape(-1)
         return arrays
 
@@ -357,7 +358,7 @@ def activation_of(operator: Operator, field: int) -> str:
     """
     number = operator.option(field, "i8")
     if number not in _ACTIVATIONS:
-        raise InputError("no fused activation, RELU or RELU6", f"number {number}", operator.name)
+        raise TfliteError("no fused activation, RELU or RELU6", f"number {number}", operator.name)
     return _ACTIVATIONS[number]
 
 
@@ -366,12 +367,12 @@ def _grid(tensor: Tensor, shape: tuple[int, ...], model: str) -> IntegerValue:
         return IntegerValue(shape=shape)
     where = f"model {model}, tensor {tensor.name!r}"
     if tensor.dtype != "int8":
-        raise InputError("values of type float32 or int8", tensor.dtype, where, "Convert the model with int8 or float")
+        raise TfliteError("values of type float32 or int8", tensor.dtype, where, "Convert the model with int8 or float")
     if tensor.scale.size != 1 or tensor.zero.size > 1 or not 0 < tensor.scale[0] < np.inf:
-        raise InputError("one scale above 0 and one zero point", f"{tensor.scale.size} scales", where)
+        raise TfliteError("one scale above 0 and one zero point", f"{tensor.scale.size} scales", where)
     zero = int(tensor.zero[0]) if tensor.zero.size else 0
     if not -128 <= zero <= 127:
-        raise InputError("a zero point from -128 to 127", str(zero), where)
+        raise TfliteError("a zero point from -128 to 127", str(zero), where)
     return IntegerValue(shape=shape, scale=float(tensor.scale[0]), zero=zero)
 
 
@@ -384,10 +385,10 @@ def constant(tensor: Tensor, dtype: str, model: str) -> Array:
     where = f"model {model}, tensor {tensor.name!r}"
     if tensor.array is None or tensor.dtype != dtype:
         got = "computed ones" if tensor.array is None else tensor.dtype
-        raise InputError(f"constants of type {dtype}", got, where)
+        raise TfliteError(f"constants of type {dtype}", got, where)
     if dtype == "float32" and not np.isfinite(tensor.array).all():
         got = f"{int((~np.isfinite(tensor.array)).sum())} that are not (NaN or infinite)"
-        raise InputError("weights that are numbers", got, where)
+        raise TfliteError("weights that are numbers", got, where)
     return tensor.array
 
 

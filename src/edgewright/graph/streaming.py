@@ -16,9 +16,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import GraphError, InputError
 from edgewright.core.kernels import Recurrence, State, kernel
-from edgewright.schema.errors import InputError
-from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
+from edgewright.core.records.network import IntegerNetwork, IntegerOperator, IntegerValue
 
 Int8 = NDArray[np.int8]
 # Kinds of operators that use one sample at a time, and kinds whose kernel moves over samples.
@@ -103,13 +103,13 @@ def steps_of(network: IntegerNetwork) -> Steps:
         InputError: an operator needs later samples or the whole window; the message names it.
     """
     if network.rounding == "none":
-        raise InputError("an integer network", "a float one", f"network {network.name}")
+        raise GraphError("an integer network", "a float one", f"network {network.name}")
     operators = list(network.operators)
     source = network.input
     while operators and operators[0].kind in _TURNS:
         source = operators.pop(0).output
     if len(network.values[source].shape) != 3 or network.values[source].shape[0] != 1:
-        raise InputError("windows of (channels, samples)", f"{network.values[source].shape}", f"network {network.name}")
+        raise GraphError("windows of (channels, samples)", f"{network.values[source].shape}", f"network {network.name}")
     strides = [operator.numbers["strides"][1] for operator in operators if operator.kind in _KERNELS]
     hop = int(np.prod(strides, dtype=np.int64)) if strides else 1
     lengths = {source: hop}
@@ -128,7 +128,7 @@ def _moment(network: IntegerNetwork, operator: IntegerOperator, lengths: dict[in
         kept = (width - 1) * operator.numbers["dilations"][1] + 1 - stride
         top, left, bottom, right = operator.numbers["pads"]
         if (height, top, bottom, right) != (1, 0, 0, 0) or left != kept or kept < 0:
-            raise InputError("padding = 'causal'", f"pads {operator.numbers['pads']}", f"{operator.kind} of a stream",
+            raise GraphError("padding = 'causal'", f"pads {operator.numbers['pads']}", f"{operator.kind} of a stream",
                              "Nothing may depend on a later sample")  # fmt: skip
         given = fresh // stride
         operator = msgspec.structs.replace(operator, numbers={**operator.numbers, "pads": (0, 0, 0, 0)})
@@ -143,7 +143,7 @@ def _moment(network: IntegerNetwork, operator: IntegerOperator, lengths: dict[in
         # After a last state, the input is the features of one step.
         given = 1
     elif operator.kind not in _POINTS or any(lengths[i] != fresh for i in operator.inputs):
-        raise InputError("convolutions and what works on single samples", operator.kind, "a network as a stream",
+        raise GraphError("convolutions and what works on single samples", operator.kind, "a network as a stream",
                          "It needs the whole window")  # fmt: skip
     lengths[operator.output] = given
     inputs = tuple(
@@ -201,9 +201,9 @@ class NetworkStream:
         """
         steps = self.steps
         if x.dtype != np.int8:
-            raise InputError("bytes (int8)", str(x.dtype), "a network as a stream", "Quantise with the input's scale")
+            raise GraphError("bytes (int8)", str(x.dtype), "a network as a stream", "Quantise with the input's scale")
         if x.ndim != 2 or x.shape[1] != steps.channels or len(x) % steps.hop:
-            raise InputError(f"whole steps of {steps.hop} samples of {steps.channels} channels", f"shape {x.shape}")
+            raise GraphError(f"whole steps of {steps.hop} samples of {steps.channels} channels", f"shape {x.shape}")
         count = len(x) // steps.hop
         if not count:
             return np.zeros((0, steps.outputs), np.int8)

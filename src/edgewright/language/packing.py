@@ -12,14 +12,15 @@ import numpy as np
 from PIL import Image
 
 from edgewright.core.archive import to_npy
+from edgewright.core.errors import CheckFailedError, ExistingFileError, InputError, OutputError, OwnModelError
 from edgewright.core.files import os_errors, sync, write_atomic
 from edgewright.core.input.riff import wav_bytes
-from edgewright.language.documents.hybrid import check_encoder
-from edgewright.language.documents.media_encoder import MediaEncoder
-from edgewright.language.own_models import copy_files, with_weights
-from edgewright.language.zero_shot.choice import background
-from edgewright.nlp.choice import Labels
-from edgewright.nlp.documents.finder import (
+from edgewright.language.documents.index import MediaEncoder, check_encoder
+from edgewright.language.own_models.kinds import copy_files, with_weights
+from edgewright.language.zero_shot import background
+from edgewright.nlp.documents.media import MEDIA_GRAPHS, PREPROCESSING, Kind, existing
+from edgewright.nlp.documents.search import DocumentIndex
+from edgewright.nlp.finder import (
     AROUND,
     DESCRIBED,
     ENCODER,
@@ -31,11 +32,9 @@ from edgewright.nlp.documents.finder import (
     TESTS,
     Finder,
     FinderSpec,
+    Labels,
     file_record,
 )
-from edgewright.nlp.documents.media import MEDIA_GRAPHS, PREPROCESSING, Kind, existing
-from edgewright.nlp.documents.search import DocumentIndex
-from edgewright.schema.errors import CheckFailedError, InputError, OutputError
 
 _TESTS = 4
 
@@ -87,7 +86,7 @@ def write_finder(
             (folder / name).write_bytes(to_npy(np.asarray(rows, np.float32)))
         tested = np.stack([encoder.encode_file(folder / name) for name in names])
         if float(np.ptp(tested, axis=0).max()) < 1e-6:
-            raise InputError(f"vectors that differ between {encoder.kind}s", "the same for all", str(directory))
+            raise OwnModelError(f"vectors that differ between {encoder.kind}s", "the same for all", str(directory))
         (folder / TESTED).write_bytes(to_npy(tested))
         record = FinderSpec(
             encoder=encoder.name, media=encoder.kind, dimensions=encoder.dimensions, licence=licence,
@@ -101,7 +100,7 @@ def write_finder(
         except OSError:
             if not out.exists():
                 raise
-            raise InputError("a folder that is not there yet", "one that is", str(out)) from None
+            raise ExistingFileError("a folder that is not there yet", "one that is", str(out)) from None
         sync(out.parent)
     return record
 

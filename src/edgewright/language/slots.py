@@ -17,9 +17,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.nlp.utterance.tagger import attributes, keys, tokens
-from edgewright.schema.errors import InputError, MissingExtraError
-from edgewright.schema.language import OUT_OF_SCOPE, Slot, TaggerSpec, Utterance
+from edgewright.core.errors import LanguageModelError, MissingExtraError, UtterancesError
+from edgewright.nlp.records import OUT_OF_SCOPE, Slot, TaggerSpec, Utterance
+from edgewright.nlp.utterance.student import attributes, keys
+from edgewright.nlp.utterance.values import tokens
 
 
 class SlotScore(msgspec.Struct, frozen=True):
@@ -138,7 +139,7 @@ def train_tagger(
         raise MissingExtraError("language", "python-crfsuite, which trains slots,") from None
     names = {slot.name for utterance in utterances for slot in utterance.slots}
     if not names or len(names) > 127:
-        raise InputError("1 to 127 names of slots", str(len(names)), do="Mark slots as [words](name)")
+        raise UtterancesError("1 to 127 names of slots", str(len(names)), do="Mark slots as [words](name)")
 
     class Trainer(pycrfsuite.Trainer):  # type: ignore[misc] # untyped
         """CRFsuite's, which tells of its iterations line by line."""
@@ -207,7 +208,7 @@ def _arrays(
     rows = [row for row in rows if row[2]]
     unique_keys, counts = np.unique(np.array([key for key, *_ in rows], np.uint32), return_counts=True)
     if len(counts) and counts.max() > 255:
-        raise InputError("at most 255 labels an attribute", str(counts.max()))
+        raise LanguageModelError("at most 255 labels an attribute", str(counts.max()))
     arrays: Arrays = {
         "keys": unique_keys, "counts": counts.astype(np.uint8),
         "labels": np.array([label for _, label, _ in rows], np.uint8),

@@ -14,13 +14,22 @@ from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from edgewright.core.records.trace import LayerRecord, TrainingRecord
 from edgewright.graph.builder import Builder
-from edgewright.graph.transformer import axes_of
-from edgewright.models.base import LayerOutput, OnEpoch
-from edgewright.models.contract import Model
-from edgewright.models.outputs import Outputs, finish_outputs, regression_output, softmax
-from edgewright.models.targets import TargetError, encode, many_classes, numbers
-from edgewright.schema.trace import LayerRecord, TrainingRecord
+from edgewright.graph.stage import axes_of
+from edgewright.models.base import (
+    LayerOutput,
+    Model,
+    OnEpoch,
+    Outputs,
+    TargetError,
+    encode,
+    finish_outputs,
+    many_classes,
+    numbers,
+    regression_output,
+    softmax,
+)
 from edgewright.training.losses import LOSSES, temperature
 from edgewright.training.rows import Rows
 

@@ -3,24 +3,188 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from edgewright.core.errors import InputError, LayerSettingsError
+from edgewright.core.records.config import ModelConfig, TrainingConfig
+from edgewright.core.records.trace import EpochRecord, LayerRecord, TrainingRecord
+from edgewright.data.targets import coded
 from edgewright.graph.builder import Builder
-from edgewright.graph.layer import Parameters
+from edgewright.graph.stage import Parameters
 from edgewright.models.architecture import Architecture, Head, architecture, function, settled
-from edgewright.models.targets import sample_weights
-from edgewright.schema.errors import InputError
-from edgewright.schema.trace import EpochRecord, LayerRecord, TrainingRecord
 from edgewright.training.loop import Sampled, Settings, outputs, train
 from edgewright.training.program import forward
 from edgewright.training.rows import Rows, as_rows
+
+
+class TargetError(InputError, ValueError):
+    """A target or weights that cannot be trained on; a `ValueError` too, which scikit-learn's tools expect."""
+
+
+@contextmanager
+def many_classes() -> Iterator[None]:
+    """Keep scikit-learn from guessing that a target with many classes and few samples is a number."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The number of unique classes is greater than")
+        yield
+
+
+def encode(
+    y: Any,  # noqa: ANN401 - any array-like
+    samples: int,
+    classes: NDArray[Any] | None = None,
+    fewest: int = 2,
+) -> tuple[NDArray[Any], Floats]:
+    """Return classes, sorted, and the number of each sample's class as a float, shape (n,).
+
+    Args:
+        y: labels, shape (n,).
+        samples: how many there must be.
+        classes: the known ones; found in `y` when None.
+        fewest: classes that the model needs.
+
+    Raises:
+        InputError: for another number of labels, fewer classes than these, or an unknown label.
+    """
+    labels = _column(y, samples)
+    is_text = labels.dtype.kind == "U"  # names of classes, whose rows are not copied and sorted to find them
+    try:
+        with many_classes():
+            check_classification_targets(labels[:1] if is_text else labels)
+    except ValueError as error:
+        raise TargetError("class labels", str(error), "the target", "For numbers set task = 'regression'") from None
+    if classes is None:
+        classes, numbered = coded(labels) if is_text else np.unique(labels, return_inverse=True)
+        if len(classes) < fewest:
+            raise TargetError("at least two classes", f"one class, {classes[0]!s}", "the target", "Add others")
+        return classes, numbered.astype(np.float32)
+    location = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
+    unknown = classes[location] != labels
+    if unknown.any():
+        raise TargetError("validation labels that also occur in training", repr(str(labels[unknown][0])), "the target")
+    return classes, location.astype(np.float32)
+
+
+def numbers(y: Any, samples: int) -> NDArray[np.float64]:  # noqa: ANN401 - any array-like
+    """Return a numeric target, shape (n,).
+
+    Raises:
+        InputError: for text, or a number that is not finite.
+    """
+    column = _column(y, samples)
+    try:
+        values = column.astype(np.float64)
+    except ValueError as error:
+        raise TargetError("numbers", str(error), "the target") from None
+    if not np.isfinite(values).all():
+        raise TargetError("finite numbers", "a missing or infinite value", "the target")
+    return values
+
+
+def sample_weights(weights: Any, samples: int) -> Floats:  # noqa: ANN401 - any array-like or None
+    """Return weights of mean 1, shape (n,), float32.
+
+    Raises:
+        InputError: for another number of weights, or a negative one, or all zero.
+    """
+    if weights is None:
+        return np.ones(samples, np.float32)
+    values = _column(weights, samples).astype(np.float64)
+    if not np.isfinite(values).all() or (values < 0).any() or not values.sum():
+        raise TargetError("weights of at least zero, one of them above zero", "other weights", "sample_weight")
+    weighed: Floats = (values / values.mean()).astype(np.float32)
+    return weighed
+
+
+def class_weights(targets: Floats, kind: str) -> Floats:
+    """Weight of each class: 1, or the inverse of its frequency with mean 1 over the samples ('balanced').
+
+    Raises:
+        InputError: for another word.
+    """
+    counts = np.bincount(targets.astype(np.int64))
+    if kind == "none":
+        return np.ones(len(counts), np.float32)
+    if kind != "balanced":
+        raise TargetError("'none' or 'balanced'", repr(kind), "training.class_weights")
+    return (len(targets) / (len(counts) * counts)).astype(np.float32)
+
+
+def _column(values: Any, samples: int) -> NDArray[Any]:  # noqa: ANN401 - any array-like
+    try:
+        column: NDArray[Any] = np.asarray(column_or_1d(values, warn=True))
+    except ValueError as error:
+        raise TargetError(f"{samples} targets, one a sample", str(error), "the target") from None
+    if column.dtype == object:
+        column = column.astype(np.str_)
+    if column.shape != (samples,):
+        raise TargetError(f"{samples} targets, one a sample", f"shape {column.shape}", "the target")
+    return column
+
+
+@dataclass(frozen=True)
+class Model:
+    """The one object `MODEL` of a model's file; the file name is its `kind`.
+
+    Attributes:
+        build: (model table, training table, 'classification' or 'regression', seed) -> unfitted estimator.
+        state: fitted attributes that are stored (arrays, numbers, text, lists and dicts of these); an estimator that
+            was built anew and given them predicts and emits as the fitted one did.
+        settings: keys of the model table that this model alone takes.
+    """
+
+    build: Callable[[ModelConfig, TrainingConfig, str, int], Any]
+    state: tuple[str, ...]
+    settings: tuple[str, ...] = ()
+
+
+Outputs = dict[str, tuple[str, str, tuple[int, ...]]]
+
+
+def finish_outputs(builder: Builder, probabilities: str, classes: int) -> Outputs:
+    """Label, probabilities and confidence of a classifier, as `Builder.finish` takes them.
+
+    Args:
+        builder: of the graph.
+        probabilities: value of shape (n, classes).
+        classes: how many.
+    """
+    label = builder.op("ArgMax", probabilities, axis=1, keepdims=0)
+    confidence = builder.op("ReduceMax", probabilities, builder.integers(1), keepdims=0)
+    return {
+        "label": (label, "int64", ()),
+        "probabilities": (probabilities, "float32", (classes,)),
+        "confidence": (confidence, "float32", ()),
+    }
+
+
+def both_classes(builder: Builder, second: str) -> str:
+    """(n, 1) probabilities of the second class -> (n, 2) of both."""
+    first = builder.op("Sub", builder.constant(np.ones((1, 1), np.float32)), second)
+    return builder.op("Concat", first, second, axis=1)
+
+
+def regression_output(builder: Builder, value: str) -> Outputs:
+    """(n, 1) -> `prediction` of shape (n,)."""
+    return {"prediction": (builder.op("Reshape", value, builder.integers(-1)), "float32", ())}
+
+
+def softmax(raw: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return shares of raw outputs, shape (n, k), float32; the largest is taken off first so that nothing overflows."""
+    powers = np.exp(raw - raw.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+
 
 Floats = NDArray[np.float32]
 OnEpoch = Callable[[EpochRecord], bool | None]
@@ -125,7 +289,9 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
             self.shape_ = list(rows.shape[1:])
             self.n_features_in_ = int(rows.shape[1])
         elif list(rows.shape[1:]) != list(self.shape_):
-            raise InputError(f"samples of shape {tuple(self.shape_)}", f"shape {tuple(rows.shape[1:])}", "the network")
+            raise LayerSettingsError(
+                f"samples of shape {tuple(self.shape_)}", f"shape {tuple(rows.shape[1:])}", "the network"
+            )
         return rows
 
     def fit(

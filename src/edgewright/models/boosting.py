@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+from edgewright.core.errors import TreesError
 from edgewright.graph.builder import Builder
 from edgewright.graph.ensembles import draw_rows, float32_limits
 from edgewright.models._plain import Floats
-from edgewright.models._trees import EXACT, TWO_BYTES, Trees, whole_numbers
-from edgewright.models.contract import Model
-from edgewright.models.outputs import softmax
-from edgewright.schema.errors import InputError
+from edgewright.models.base import Model, softmax
+from edgewright.models.tree import EXACT, TWO_BYTES, Trees, whole_numbers
 
 # Step of a round, and the fewest training samples in a leaf.
 STEP, FEWEST = 0.1, 20
@@ -79,7 +78,7 @@ class Boosting(Trees):
                 scikit-learn 1.9, or predicts something else.
         """
         if not hasattr(model, "_predictors"):
-            raise InputError("a fitted HistGradientBoosting model", type(model).__name__, "Boosting.from_fitted")
+            raise TreesError("a fitted HistGradientBoosting model", type(model).__name__, "Boosting.from_fitted")
         boosting = cls("classification" if hasattr(model, "classes_") else "regression")
         boosting.n_features_in_ = int(model.n_features_in_)
         boosting.shape_ = [boosting.n_features_in_]
@@ -106,15 +105,15 @@ class Boosting(Trees):
         ours = getattr(self, method)(rows)
         if not np.allclose(ours, theirs, rtol=_TOLERANCE, atol=_TOLERANCE * max(1.0, float(np.abs(theirs).max()))):
             got = f"others, up to {np.abs(ours - theirs).max():.3g} away on {len(rows)} drawn rows"
-            raise InputError("the predictions of scikit-learn", got, "Boosting.from_fitted", "Report the model")
+            raise TreesError("the predictions of scikit-learn", got, "Boosting.from_fitted", "Report the model")
 
     def _take(self, fitted: Any, largest: int = TWO_BYTES, *, missing: bool = False) -> None:  # noqa: ANN401
         trees = [tree.nodes for trees in fitted._predictors for tree in trees]
         if any(nodes["is_categorical"].any() for nodes in trees):
-            raise InputError("splits on numbers", "splits on categories", "HistGradientBoosting", "Encode them first")
+            raise TreesError("splits on numbers", "splits on categories", "HistGradientBoosting", "Encode them first")
         link = type(fitted._loss.link).__name__
         if self.task != "classification" and link not in _LINKS:
-            raise InputError(f"a loss with {' or '.join(_LINKS)}", link, "HistGradientBoosting")
+            raise TreesError(f"a loss with {' or '.join(_LINKS)}", link, "HistGradientBoosting")
         self.link_ = "" if self.task == "classification" else _LINKS[link]
         starts = np.cumsum([0, *(len(nodes) for nodes in trees[:-1])])
         nodes = np.concatenate(trees)

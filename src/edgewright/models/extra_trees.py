@@ -10,9 +10,9 @@ from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
 from edgewright.models._plain import Floats
-from edgewright.models.contract import Model
+from edgewright.models.base import Model
 from edgewright.models.forest import Forest
-from edgewright.training.augment import copying
+from edgewright.training.contract import copying
 
 # Fewest samples of a leaf of an amount: noise asks for more. Folds, trees and samples that choose among them.
 _LEAVES = (1, 3)

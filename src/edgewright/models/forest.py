@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from edgewright.models._plain import Floats
-from edgewright.models._trees import Trees, leaves_within
-from edgewright.models.contract import Model
+from edgewright.models.base import Model
+from edgewright.models.tree import Trees, leaves_within
 
 LEVELS = 20
 # Leaves that a tree grows for each that fits, before the least useful splits of all trees are pruned; and the fewest

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.graph.builder import Builder
-from edgewright.models._centres import draw_rows, nearness
 from edgewright.models._plain import Floats, PlainModel, plain_model
-from edgewright.models.outputs import softmax
+from edgewright.models.base import softmax
+from edgewright.models.kernel_machine import draw_rows, nearness
 
 # Samples that are stored at most: they are the model's size.
 MOST_STORED = 1000

@@ -9,16 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
 
+from edgewright.core.records.config import ModelConfig, TrainingConfig
 from edgewright.graph.builder import Builder
-from edgewright.models.anomaly import NetworkAnomaly
 from edgewright.models.architecture import function
-from edgewright.models.base import Network
-from edgewright.models.contract import Model
-from edgewright.models.detection import NetworkDetector
-from edgewright.models.outputs import Outputs, both_classes, finish_outputs, regression_output, softmax
-from edgewright.models.targets import class_weights, encode, numbers
-from edgewright.schema.config import ModelConfig, TrainingConfig
-from edgewright.training.augment import changing
+from edgewright.models.base import (
+    Model,
+    Network,
+    Outputs,
+    both_classes,
+    class_weights,
+    encode,
+    finish_outputs,
+    numbers,
+    regression_output,
+    softmax,
+)
+from edgewright.models.detection import NetworkAnomaly, NetworkDetector
+from edgewright.training.contract import changing
 from edgewright.training.loop import Sampled, outputs
 from edgewright.training.losses import LOSSES, temperature
 

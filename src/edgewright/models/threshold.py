@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.models._plain import Floats, plain_model
-from edgewright.models._rule_search import Condition, best_columns, between
-from edgewright.models._rule_table import COLUMN
-from edgewright.models.rules import Rules, answered
+from edgewright.models.rules import COLUMN, Condition, Rules, answered, best_columns, between
 
 # Columns that are tried with all thresholds: the best with one.
 _COLUMNS = 12

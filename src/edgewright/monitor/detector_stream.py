@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.archive import pack_parts, read_file, unpack_arrays, unpack_parts
-from edgewright.core.clocks.rates import GAP
+from edgewright.core.clocks.units import GAP
+from edgewright.core.errors import DetectorSettingsError, SampleShapeError, TooFewRowsError
 from edgewright.core.files import write_atomic
+from edgewright.core.records.data import Floats
 from edgewright.monitor.detectors import kind
-from edgewright.schema.data import Floats
-from edgewright.schema.detector import DETECTOR_VERSION, DetectorSpec
-from edgewright.schema.errors import InputError
+from edgewright.monitor.records import DETECTOR_VERSION, DetectorSpec
 
 SPEC = "detector.json"
 IN_PACKAGE = "detectors/{name}.detector"
@@ -91,11 +91,13 @@ def detectors_in(files: Mapping[str, bytes]) -> dict[str, bytes]:
 def _check(spec: DetectorSpec, where: str) -> None:
     window = spec.window
     if window is not None and not (0 < window.samples <= 1 << 20 and 0 < window.step <= 1 << 20):
-        raise InputError("a window of sensible size", f"{window.samples}, {window.step}", f"{where}, {SPEC}")
+        raise DetectorSettingsError("a window of sensible size", f"{window.samples}, {window.step}", f"{where}, {SPEC}")
     if not 0 <= spec.refractory <= 1 << 31 or (window is not None and 0 < spec.refractory < 1):
-        raise InputError("rows (or windows) without another alarm, or a share of rows", f"{spec.refractory:g}", where)
+        raise TooFewRowsError(
+            "rows (or windows) without another alarm, or a share of rows", f"{spec.refractory:g}", where
+        )
     if not spec.columns or len(spec.columns) > 1 << 16 or not math.isfinite(spec.threshold.value):
-        raise InputError("columns and a threshold", "none", f"{where}, {SPEC}")
+        raise DetectorSettingsError("columns and a threshold", "none", f"{where}, {SPEC}")
 
 
 # What stands for a channel of a window, in this order.
@@ -151,7 +153,9 @@ class Watch:
                 self._running.resume(state["detector"])
         except _MISFIT as error:
             text = " ".join(str(error).split())[:120]
-            raise InputError(f"what a detector {file.spec.kind} learns", text, "the detector's file") from None
+            raise DetectorSettingsError(
+                f"what a detector {file.spec.kind} learns", text, "the detector's file"
+            ) from None
         self._channels = len(file.spec.columns)
         window = file.spec.window
         self._recent: deque[NDArray[np.float32]] = deque(maxlen=window.samples if window else 1)
@@ -178,7 +182,7 @@ class Watch:
             InputError: rows of another number of columns.
         """
         if values.ndim != 2 or values.shape[1] != self._channels:
-            raise InputError(f"rows of {self._channels} columns", f"shape {values.shape}", "the detector")
+            raise SampleShapeError(f"rows of {self._channels} columns", f"shape {values.shape}", "the detector")
         verdicts = []
         for index in range(len(values)):
             seen = self._seen(np.asarray(values[index : index + 1], np.float32), float(time[index]))

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.archive import pack_parts, read_file, unpack_arrays, unpack_parts
+from edgewright.core.errors import ForecasterError, SeriesError, TooFewRowsError
 from edgewright.core.files import write_atomic
-from edgewright.schema.errors import InputError
-from edgewright.schema.forecast import FORECASTER_VERSION, ForecasterSpec, LinearModel
+from edgewright.monitor.records import FORECASTER_VERSION, ForecasterSpec, LinearModel
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -80,7 +80,7 @@ class Forecaster:
         self.model = model
         self.reach = model.reach
         if state.shape != (self.reach + 1,) or widths.shape[:-1] != (len(levels),):
-            raise InputError(f"a state of {self.reach + 1} numbers", f"{state.shape}", "forecaster")
+            raise SeriesError(f"a state of {self.reach + 1} numbers", f"{state.shape}", "forecaster")
         self._known, self._level = np.array(state[:-1], np.float32), np.float32(state[-1])
         self._widths = np.maximum(np.asarray(widths, np.float32), np.float32(NARROWEST))
         parts, longest = model.parts, max(len(part.lags) for part in model.parts)
@@ -121,7 +121,9 @@ class Forecaster:
         """
         maximum = self._widths.shape[1]
         if not 1 <= horizon <= maximum:
-            raise InputError(f"a horizon from 1 to {maximum}", str(horizon), "forecaster", "Fit one with --horizon")
+            raise ForecasterError(
+                f"a horizon from 1 to {maximum}", str(horizon), "forecaster", "Fit one with --horizon"
+            )
         self._catch_up()
         path, halves = self._path[:horizon], self._halves()[:, :horizon]
         ends = (path[None, :] - halves, path[None, :] + halves)
@@ -231,7 +233,7 @@ def start_state(model: LinearModel, values: Floats) -> Singles:
     """
     reach, difference = model.reach, model.difference
     if len(values) < max(1, reach + difference):
-        raise InputError(f"at least {reach + difference} rows", str(len(values)), "forecaster")
+        raise TooFewRowsError(f"at least {reach + difference} rows", str(len(values)), "forecaster")
     u = np.array([scaled_value(model, float(v)) for v in values[-(reach + difference) or -1 :]], np.float32)
     z = np.diff(u) if difference else u
     return np.concatenate([z[len(z) - reach :], u[-1:]]).astype(np.float32)
@@ -309,13 +311,13 @@ def is_forecaster(data: bytes) -> bool:
 def parse_forecaster(data: bytes, where: str) -> ForecasterFile:
     """Read a forecaster from bytes; `where` names them in messages."""
     if data[:64].lstrip().startswith(b"{"):
-        raise InputError("a forecaster's file", "JSON, as a pool is", where,
+        raise ForecasterError("a forecaster's file", "JSON, as a pool is", where,
                          "A pool makes one for a series: edgewright forecast DATA --pooled POOL")  # fmt: skip
     spec, files = unpack_parts(data, where, SPEC, ForecasterSpec, FORECASTER_VERSION, "forecaster", _DAMAGED)
     _check_model(spec.model, where)
     levels = list(spec.levels)
     if not 1 <= spec.horizon <= _MOST_HORIZON or levels != sorted(set(levels)) or len(levels) > 16:
-        raise InputError("a horizon, and levels in order", f"{spec.horizon}, {levels}", where)
+        raise ForecasterError("a horizon, and levels in order", f"{spec.horizon}, {levels}", where)
     arrays = unpack_arrays(files, _ARRAYS, where, _DAMAGED)
     shapes = {
         "state": (spec.model.reach + 1,), "widths": (len(spec.levels), spec.horizon),
@@ -323,9 +325,11 @@ def parse_forecaster(data: bytes, where: str) -> ForecasterFile:
     }  # fmt: skip
     for name, array in arrays.items():
         if array.dtype.kind != "f" or array.shape != shapes.get(name, array.shape):
-            raise InputError(f"floats of shape {shapes.get(name)}", f"{array.dtype} {array.shape}", f"{where}, {name}")
+            raise ForecasterError(
+                f"floats of shape {shapes.get(name)}", f"{array.dtype} {array.shape}", f"{where}, {name}"
+            )
     if arrays["test_rows"].ndim != 1 or not all(np.isfinite(arrays[n]).all() for n in shapes):
-        raise InputError("finite numbers", "others", where, _DAMAGED)
+        raise SeriesError("finite numbers", "others", where, _DAMAGED)
     forecaster = ForecasterFile(
         spec, arrays["state"].astype(np.float32), arrays["widths"].astype(np.float32), arrays["test_rows"],
         arrays["test_forecast"],
@@ -342,7 +346,7 @@ def _prove(forecaster: ForecasterFile, where: str) -> None:
     # What the numbers are relative to: a constant series lies at its centre.
     unit = float(np.abs(forecaster.test_forecast).max()) + abs(forecaster.spec.model.spread)
     if not np.abs(forecast - forecaster.test_forecast).max() <= _TOLERANCE * unit:
-        raise InputError("the forecasts of its own test", "others", where, _DAMAGED)
+        raise ForecasterError("the forecasts of its own test", "others", where, _DAMAGED)
 
 
 def _check_model(model: LinearModel, where: str) -> None:
@@ -352,7 +356,7 @@ def _check_model(model: LinearModel, where: str) -> None:
         numbers += [part.share, part.bias, *part.weights]
         counted = len(lags) == len(part.weights) <= _MOST_LAGS and all(0 < lag <= _MOST_LAG for lag in lags)
         if not counted or lags != sorted(set(lags)):
-            raise InputError("lags in order, one weight each", "others", f"{where}, {SPEC}", _DAMAGED)
+            raise ForecasterError("lags in order, one weight each", "others", f"{where}, {SPEC}", _DAMAGED)
     mixed = len(model.others) > _MOST_PARTS or (model.others and model.difference)
     if mixed or not all(map(math.isfinite, numbers)) or model.spread <= 0:
-        raise InputError("a recursion of finite weights", "another", f"{where}, {SPEC}", _DAMAGED)
+        raise ForecasterError("a recursion of finite weights", "another", f"{where}, {SPEC}", _DAMAGED)

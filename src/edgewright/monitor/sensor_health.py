@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.schema.data import Floats
+from edgewright.core.records.data import Floats
 
 LEAST_STUCK = 200
 """Rows without a change, however long they take, before a channel counts as stuck: slow sensors repeat themselves."""

@@ -8,13 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from edgewright.core.errors import DialogueError
 from edgewright.core.state_machine.guards import Value
 from edgewright.core.state_machine.machine import Machine, Transition
-from edgewright.core.state_machine.validation import CheckedTable
-from edgewright.schema.documents import Answer
-from edgewright.schema.errors import InputError
-from edgewright.schema.language import OUT_OF_SCOPE, Parsed
-from edgewright.schema.state_table import FOUND, LATE, NOT_FOUND, TIMEOUT
+from edgewright.core.state_machine.table import FOUND, LATE, NOT_FOUND, TIMEOUT, CheckedTable
+from edgewright.nlp.records import OUT_OF_SCOPE, Answer, Parsed
 
 START, UNCLEAR, CONFIDENCE = "start", "out_of_scope", "confidence"
 """Event of the beginning; event of an utterance that none of the intents answers; what guards call the probability."""
@@ -66,7 +64,7 @@ class Dialogue:
         self.machine = Machine(checked)
         self.table = checked.table
         if look is None and self.table.retrieve:
-            raise InputError("the indexes of a dialogue that retrieves", "none", self.table.name)
+            raise DialogueError("the indexes of a dialogue that retrieves", "none", self.table.name)
         self._look = look
         self._takes_start = (checked.table.initial, START) in checked.rows
 
@@ -115,7 +113,7 @@ class Dialogue:
 
     def _outputs(self, steps: Sequence[Transition]) -> list[DialogueOutput]:
         outputs = [self._output(step) for step in steps]
-        # A time-out leads to no retrieval, and a retrieval to no other round: `language.dialogue.validation`.
+        # A time-out leads to no retrieval, and a retrieval to no other round: `language.dialogue.conversation`.
         while outputs and self._look is not None and self.machine.state in self.table.retrieve:
             outputs += self._retrieved(self._look, outputs[-1].time)
         return outputs

@@ -9,20 +9,19 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.decision import sound_window
-from edgewright.data.findings import Finding, Quality, percent
-from edgewright.data.leakage import overlap
+from edgewright.core.errors import InputError, OptionError, OptionsConflictError
+from edgewright.core.records.config import WindowConfig
+from edgewright.core.records.data import DataSet, Samples, Split
+from edgewright.data.contract import Finding, Quality, percent
 from edgewright.data.load import load_data
 from edgewright.data.memory_share import KEY as FILES
 from edgewright.data.memory_share import fitting_files
 from edgewright.data.quality import examine
 from edgewright.data.samples import cut
-from edgewright.data.table_proposal import propose_table
+from edgewright.data.splits import overlap
+from edgewright.data.table_proposal import propose_table, sound_window
 from edgewright.data.targets import encode_target, task_of
-from edgewright.pipeline.evaluation.leakage_inflation import Inflation, QuickAnswers, inflation_of, quick_answers
-from edgewright.schema.config import WindowConfig
-from edgewright.schema.data import DataSet, Samples, Split
-from edgewright.schema.errors import InputError
+from edgewright.pipeline.evaluation.robustness import Inflation, QuickAnswers, inflation_of, quick_answers
 
 # Samples of each of the two classes that a person must have.
 _FEWEST = 5
@@ -140,7 +139,7 @@ def check_data(
         InputError: the data cannot be read, or a column is not there.
     """
     if split_column and session:
-        raise InputError("either --session or --split", "both", "edgewright check")
+        raise OptionsConflictError("either --session or --split", "both", "edgewright check")
     # The split's column is read as if it were the session, so that every row keeps its side.
     named = {"target": target, "group": group, "session": session or split_column, "time": time,
              "time_unit": time_unit, "skip_bad_rows": skip_bad_rows}  # fmt: skip
@@ -225,6 +224,6 @@ def _given(samples: Samples, column: str) -> Split:
     sides = sorted(set(names.tolist()))
     test = np.isin(names, [name for name in sides if name.strip().startswith(("test", "eval"))] or ["1", "true"])
     if not test.any() or test.all():
-        raise InputError("rows named train and test", ", ".join(sides[:5]), f"column {column}")
+        raise OptionError("rows named train and test", ", ".join(sides[:5]), f"column {column}")
     everything = np.arange(len(names), dtype=np.int64)
     return Split(train=everything[~test], validation=everything[:0], test=everything[test], by="given")

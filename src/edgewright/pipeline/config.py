@@ -11,16 +11,30 @@ from typing import Any
 
 import msgspec
 
+from edgewright.core.errors import (
+    BackboneMissingError,
+    ConfigError,
+    InputError,
+    MissingFileError,
+    OptionFormatError,
+    OptionsConflictError,
+    TextEncodingError,
+    TomlSyntaxError,
+    UnknownNameError,
+    UnreadableFileError,
+    located,
+)
 from edgewright.core.own_models import choose
+from edgewright.core.records.config import ModelConfig, PipelineConfig
 from edgewright.core.toml_tables import convert_table
 from edgewright.data.load import find_kind
 from edgewright.data.remote import absolute
 from edgewright.data.sources import csv, parquet
-from edgewright.schema.config import ModelConfig, PipelineConfig
-from edgewright.schema.errors import InputError, UnknownNameError, located
 
 # Kinds of stages that fill missing values, and those of sound, which seldom misses any.
 _FILLING, _SOUND = frozenset({"fill", "impute"}), frozenset({"log_mel", "mfcc"})
+# Pipelines that moved to an example; listed for one version.
+_MOVED = frozenset({"hapt", "watch"})
 # Endings of rows that a pipeline may be chosen for.
 _ROWS = (*csv.SUFFIXES, *parquet.SUFFIXES, ".wav", ".npz", ".zip")
 
@@ -54,19 +68,26 @@ def source_text(name: str) -> tuple[str, str]:
         return entry.read_text(encoding="utf-8"), f"{name}.toml"
     path = Path(name)
     if path.suffix != ".toml" and not path.exists():
+        if name in _MOVED:
+            raise ConfigError(
+                "a current pipeline", f"{name}, which was moved", "edgewright run",
+                f"Use {name}.toml of the example: edgewright examples copy activity",
+            )  # fmt: skip
         raise UnknownNameError("pipeline", name, shipped(), where="edgewright run")
     try:
         return path.read_text(encoding="utf-8"), path.name
     except FileNotFoundError:
-        raise InputError("a pipeline file", "no such file", str(path), f"Shipped are: {', '.join(shipped())}") from None
+        raise MissingFileError(
+            "a pipeline file", "no such file", str(path), f"Shipped are: {', '.join(shipped())}"
+        ) from None
     except IsADirectoryError:
-        raise InputError("a pipeline file", "a folder", str(path), "Pass the .toml file inside it") from None
+        raise UnreadableFileError("a pipeline file", "a folder", str(path), "Pass the .toml file inside it") from None
     except UnicodeDecodeError as error:
-        raise InputError(
+        raise TextEncodingError(
             "text in UTF-8", f"byte {error.object[error.start]:#x}", f"{path} byte {error.start}"
         ) from None
     except OSError as error:
-        raise InputError("a readable file", error.strerror or str(error), str(path)) from None
+        raise UnreadableFileError("a readable file", error.strerror or str(error), str(path)) from None
 
 
 def names_pipeline(name: str, data: str | None = None) -> bool:
@@ -86,7 +107,7 @@ def names_pipeline(name: str, data: str | None = None) -> bool:
         if data is not None:
             return True
         kind = "folder" if path.is_dir() else "file"
-        raise InputError(
+        raise OptionsConflictError(
             f"either the pipeline {name!r} or the {kind} './{name}'", "a name that matches both", name,
             f"For the {kind} write ./{name}; for the included pipeline set its data with --data",
         )  # fmt: skip
@@ -153,7 +174,7 @@ def with_backbone(model: ModelConfig, layers: bool) -> ModelConfig:
     if model.backbone is msgspec.UNSET:
         if keys:
             text = " and ".join(keys)
-            raise InputError("a backbone", f"{text} without one", "[model]", "Set backbone = 'FILE.tflite'")
+            raise BackboneMissingError("a backbone", f"{text} without one", "[model]", "Set backbone = 'FILE.tflite'")
         return model
     if model.kind != "network":
         return model
@@ -248,7 +269,7 @@ def _apply(table: dict[str, Any], change: str) -> None:
     key, equals, text = change.partition("=")
     where = f"--set {change}"
     if not equals or not key.strip():
-        raise InputError("key=value", repr(change), "--set", "For example: --set training.epochs=30")
+        raise OptionFormatError("key=value", repr(change), "--set", "For example: --set training.epochs=30")
     *parents, last = key.strip().split(".")
     location: Any = table
     for name in parents:
@@ -259,7 +280,7 @@ def _apply(table: dict[str, Any], change: str) -> None:
     elif isinstance(location, dict):
         location[last] = value
     else:
-        raise InputError("a table or a list", repr(location), where)
+        raise OptionFormatError("a table or a list", repr(location), where)
 
 
 def _enter(location: Any, name: str, where: str) -> Any:  # noqa: ANN401 - TOML values of any type
@@ -267,7 +288,7 @@ def _enter(location: Any, name: str, where: str) -> Any:  # noqa: ANN401 - TOML 
         return location[_index(location, name, where)]
     if isinstance(location, dict):
         return location.setdefault(name, {})
-    raise InputError("a table or a list", repr(location), where)
+    raise OptionFormatError("a table or a list", repr(location), where)
 
 
 def _index(entries: list[Any], name: str, where: str) -> int:
@@ -285,14 +306,14 @@ def _value(text: str, where: str) -> Any:  # noqa: ANN401 - TOML values of any t
     except tomllib.TOMLDecodeError:
         return text
     except (ValueError, RecursionError) as error:
-        raise InputError("a TOML value", _reason(error), where) from None
+        raise TomlSyntaxError("a TOML value", _reason(error), where) from None
 
 
 def _read_toml(text: str, where: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError("valid TOML", _reason(error), where) from None
+        raise TomlSyntaxError("valid TOML", _reason(error), where) from None
 
 
 def _reason(error: Exception) -> str:
@@ -310,4 +331,4 @@ def _encodable(change: str) -> None:
         change.encode()
     except UnicodeEncodeError as error:
         location = f"--set character {error.start + 1}"
-        raise InputError("text in UTF-8", repr(change[error.start]), location) from None
+        raise TextEncodingError("text in UTF-8", repr(change[error.start]), location) from None

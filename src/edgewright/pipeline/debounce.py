@@ -17,22 +17,22 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import OptionError
 from edgewright.core.formatting import plural
-from edgewright.core.input.input_ranges import unanswered
-from edgewright.core.input.windows import ANSWERED_BYTES, parts
-from edgewright.core.prediction.decision import Decider
+from edgewright.core.input.recordings import ANSWERED_BYTES, parts
+from edgewright.core.input.samples import unanswered
+from edgewright.core.prediction.executor import Decider
+from edgewright.core.records.config import DecisionConfig, WindowConfig
+from edgewright.core.records.data import Floats
+from edgewright.core.records.device import DecisionSpec
+from edgewright.core.records.trace_flow import DebounceRecord, DebounceRow
 from edgewright.data.samples import StreamWindows, cut_streams
 from edgewright.data.synthetic import is_synthetic
+from edgewright.pipeline.fitting import limit_of
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.plan import Plan
 from edgewright.pipeline.refit import Fit
-from edgewright.pipeline.run_folder.job import AnsweredStream, Job
-from edgewright.pipeline.whole_graph import limit_of
-from edgewright.schema.config import DecisionConfig, WindowConfig
-from edgewright.schema.data import Floats
-from edgewright.schema.device import DecisionSpec
-from edgewright.schema.errors import InputError
-from edgewright.schema.trace_flow import DebounceRecord, DebounceRow
+from edgewright.pipeline.run_folder.store import AnsweredStream, Job
 
 COUNTS = (1, 2, 3, 4)
 # Of the changes to a label that single answers decide, a number may hide such a share.
@@ -97,7 +97,7 @@ def refuse_decision(plan: Plan, task: str) -> None:
     windowed = plan.data.window is not None
     if isinstance(plan.config.decision, DecisionConfig) and not (windowed and task == "classification"):
         got = f"a {task}" if windowed else "samples without a window"
-        raise InputError("classes of windows", got, f"{plan.data.name} [decision]", "Leave [decision] out")
+        raise OptionError("classes of windows", got, f"{plan.data.name} [decision]", "Leave [decision] out")
 
 
 def choose_debounce(job: Job, fit: Fit) -> DebounceRecord | None:

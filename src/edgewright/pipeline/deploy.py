@@ -7,33 +7,35 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.compression.report import weight_bytes
-from edgewright.compression.section import NETWORK_FOR_INT8, missing_integer_form
+from edgewright.compression.weights import NETWORK_FOR_INT8, missing_integer_form, weight_bytes
 from edgewright.core.package import model_file, read_package
 from edgewright.core.prediction.objects import MAPPED
+from edgewright.core.records.footprint import Budget
+from edgewright.core.records.package import IntervalSpec, PictureSpec
+from edgewright.core.records.trace import CompressionRecord, DeviceRecord, RefitRecord
+from edgewright.core.records.trace_flow import ClassSamples, DebounceRecord
 from edgewright.data.audited_labels import sentence_of
 from edgewright.monitor.drift.stream_monitor import unnoticed
-from edgewright.pipeline.cost.footprint import fill_bytes, holder
-from edgewright.pipeline.cost.measure import measured
+from edgewright.pipeline.cost import fill_bytes, holder, measured
 from edgewright.pipeline.debounce import debounce_of
-from edgewright.pipeline.evaluation.class_samples import class_samples
+from edgewright.pipeline.evaluation.class_metric import class_samples
+from edgewright.pipeline.fitting import graph_of
 from edgewright.pipeline.learning import Evaluated
-from edgewright.pipeline.package.budget import budgets, package_card, with_estimates
-from edgewright.pipeline.package.conformal_interval import conformal_interval
-from edgewright.pipeline.package.int8_repair import FLOAT, Fitted, Repair, repaired_forms
+from edgewright.pipeline.package.budget import (
+    FLOAT,
+    Fitted,
+    Repair,
+    budgets,
+    package_card,
+    repaired_forms,
+    with_estimates,
+)
 from edgewright.pipeline.package.packaging import build_package, recording_columns, vector_limit
-from edgewright.pipeline.package.variants import Form, compare
+from edgewright.pipeline.package.variants import Form, compare, conformal_interval
 from edgewright.pipeline.refit import Fit, agreement, refit
 from edgewright.pipeline.run_folder.folder import EVALUATED
-from edgewright.pipeline.run_folder.job import Job
-from edgewright.pipeline.run_folder.provenance import loader_text
-from edgewright.pipeline.run_folder.store import save_fitted
-from edgewright.pipeline.whole_graph import graph_of
+from edgewright.pipeline.run_folder.store import Job, loader_text, save_fitted
 from edgewright.profiles.footprint import refusal, takes_programs
-from edgewright.schema.footprint import Budget
-from edgewright.schema.package import IntervalSpec, PictureSpec
-from edgewright.schema.trace import CompressionRecord, DeviceRecord, RefitRecord
-from edgewright.schema.trace_flow import ClassSamples, DebounceRecord
 from edgewright.trace.sentences.facts import refit_text, scores_text
 from edgewright.trace.sentences.readiness import NO_MODEL, NOTHING, REMEDY, is_chance
 

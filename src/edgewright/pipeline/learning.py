@@ -10,33 +10,36 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import MissingValuesError
 from edgewright.core.formatting import plural
 from edgewright.core.prediction.objects import MAPPED
-from edgewright.data.leakage import same_recordings
+from edgewright.core.records.config import TrainingConfig
+from edgewright.core.records.data import Floats
+from edgewright.core.records.trace import EpochRecord, EvaluationRecord, PredictionRecord, StageRecord, TrainingRecord
 from edgewright.data.near_duplicates import KEY as BURSTS
 from edgewright.data.near_duplicates import burst_share
 from edgewright.data.samples import unit_of
+from edgewright.data.splits import same_recordings
 from edgewright.data.targets import counted
 from edgewright.models._plain import PlainModel
 from edgewright.models.base import Network
-from edgewright.pipeline.cost.duration_estimate import told_by_first
-from edgewright.pipeline.cost.measure import Cost, measured
-from edgewright.pipeline.evaluation.anomaly import evaluate_anomalies
+from edgewright.pipeline.cost import Cost, measured, told_by_first
 from edgewright.pipeline.evaluation.class_metric import metric_record, rare_confidence, verdict_metric
-from edgewright.pipeline.evaluation.detection import evaluate_objects, sample_map
-from edgewright.pipeline.evaluation.evaluate import crossed_evaluation, evaluate_classes, evaluate_numbers
-from edgewright.pipeline.evaluation.simplest import against_simplest
+from edgewright.pipeline.evaluation.evaluate import (
+    against_simplest,
+    crossed_evaluation,
+    evaluate_anomalies,
+    evaluate_classes,
+    evaluate_numbers,
+)
+from edgewright.pipeline.evaluation.robustness import evaluate_objects, sample_map
 from edgewright.pipeline.explanation.explain import explain, one_right_one_wrong
 from edgewright.pipeline.fitting import Flow
 from edgewright.pipeline.material import Material
-from edgewright.pipeline.run_folder.cards import sample_rows
-from edgewright.pipeline.run_folder.job import Job
-from edgewright.schema.config import TrainingConfig
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
-from edgewright.schema.trace import EpochRecord, EvaluationRecord, PredictionRecord, StageRecord, TrainingRecord
+from edgewright.pipeline.run_folder.journal import sample_rows
+from edgewright.pipeline.run_folder.store import Job
 from edgewright.trace.sentences.observations import observe
-from edgewright.training.augment import changing, copying
+from edgewright.training.contract import changing, copying
 
 # Rules are told up to so many characters on their card.
 _MAX_TEXT = 300
@@ -115,7 +118,7 @@ def _refuse_missing(flow: Flow, train: NDArray[np.int64]) -> None:
         return
     names = [name for name, count in zip(flow.context.names, counts, strict=True) if count]
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4:,} more" if len(names) > 4 else "")
-    raise InputError(
+    raise MissingValuesError(
         "samples without missing values",
         f"{plural(int(np.sum(counts)), 'missing value')} in {shown}",
         "model",

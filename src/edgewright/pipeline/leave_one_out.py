@@ -15,29 +15,28 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.cluster.contract import BatchError
-from edgewright.cluster.mapping import outcomes
+from edgewright.cluster.mapping import BatchError, outcomes
+from edgewright.core.errors import PipelineError
 from edgewright.core.formatting import duration_text
 from edgewright.core.prediction.objects import MAPPED
+from edgewright.core.records.config import PipelineConfig
+from edgewright.core.records.data import Floats, Split
+from edgewright.core.records.trace import GroupRow, Interval, LeftOutRecord, SimplestRecord
 from edgewright.data.splits import choose, touching
 from edgewright.data.synthetic import is_synthetic
-from edgewright.data.window_views import WindowViews
+from edgewright.data.targets import WindowViews
 from edgewright.pipeline.config import with_absolute_paths
-from edgewright.pipeline.cost.duration_estimate import told_by_first
+from edgewright.pipeline.cost import told_by_first
 from edgewright.pipeline.debounce import answer_streams, is_chosen, units_of
 from edgewright.pipeline.evaluation.class_metric import VerdictMetric, rare_confidence, verdict_metric
-from edgewright.pipeline.evaluation.simplest import is_simplest, score_of, simplest_answers
+from edgewright.pipeline.evaluation.evaluate import is_simplest, score_of, simplest_answers
 from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.learning import answers_of, as_target, learn
 from edgewright.pipeline.material import Material, with_sides
 from edgewright.pipeline.plan import resolve
-from edgewright.pipeline.run_folder.job import AnsweredStream, Job
-from edgewright.pipeline.run_folder.listener import Listener
-from edgewright.schema.config import PipelineConfig
-from edgewright.schema.data import Floats, Split
-from edgewright.schema.errors import InputError
-from edgewright.schema.profile import Profile
-from edgewright.schema.trace import GroupRow, Interval, LeftOutRecord, SimplestRecord
+from edgewright.pipeline.run_folder.journal import Listener
+from edgewright.pipeline.run_folder.store import AnsweredStream, Job
+from edgewright.profiles.records import Profile
 from edgewright.training.metrics import SHARE, errors, group_interval, mean_interval
 
 FEW = 12
@@ -82,7 +81,9 @@ class _Fits:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if not isinstance(self.material.samples.X, np.ndarray | WindowViews):
-            raise InputError("samples that fit in memory", "rows that are read in parts", "--cluster", "Leave it out")
+            raise PipelineError(
+                "samples that fit in memory", "rows that are read in parts", "--cluster", "Leave it out"
+            )
         return _arrived, (with_absolute_paths(self.job.config), self.job.plan.profile, self.material, self.metric)
 
 

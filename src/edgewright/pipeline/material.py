@@ -17,30 +17,34 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import (
+    DataWarning,
+    MemoryShortError,
+    SyntheticDataMisplacedError,
+    TaskError,
+    TooFewClassesError,
+)
 from edgewright.core.prediction.objects import MAPPED
+from edgewright.core.records.config import WindowConfig
+from edgewright.core.records.data import DataSet, Floats, LabelRecord, Samples, Split
+from edgewright.core.records.trace import StageRecord
 from edgewright.data.audited_labels import records_of, sentence_of
-from edgewright.data.boxes import TARGET as OBJECTS
-from edgewright.data.boxes import read_centres
-from edgewright.data.goods import is_odd, split_goods
 from edgewright.data.load import load_data
+from edgewright.data.near_duplicates import is_odd, split_goods
+from edgewright.data.picture_samples import TARGET as OBJECTS
+from edgewright.data.picture_samples import read_centres
+from edgewright.data.quality import KEY, find_sentinels
 from edgewright.data.resampling import KEY as RESAMPLE
 from edgewright.data.resampling import at_one_rate, lowest_rate, resampled_text
 from edgewright.data.row_spool import in_file
 from edgewright.data.samples import cut, cut_in_parts
-from edgewright.data.sentinels import KEY, find_sentinels
 from edgewright.data.splits import split
 from edgewright.data.synthetic import is_synthetic
-from edgewright.data.targets import class_names, counted, encode_target, task_of
-from edgewright.data.window_views import WindowViews, in_pieces
-from edgewright.pipeline.cost.measure import measured
+from edgewright.data.targets import WindowViews, class_names, counted, encode_target, in_pieces, task_of
+from edgewright.pipeline.cost import measured
 from edgewright.pipeline.plan import DataPlan
-from edgewright.pipeline.run_folder.cards import card
-from edgewright.schema.config import WindowConfig
-from edgewright.schema.data import DataSet, Floats, Samples, Split
-from edgewright.schema.errors import DataWarning, InputError
-from edgewright.schema.labelling import LabelRecord
-from edgewright.schema.trace import StageRecord
-from edgewright.training.augment import augmented, copying
+from edgewright.pipeline.run_folder.journal import card
+from edgewright.training.contract import augmented, copying
 
 _KEY = "[training] synthetic"
 
@@ -61,26 +65,34 @@ def synthetic_samples(plan: DataPlan, samples: Samples, task: str) -> tuple[Floa
     """
     path = plan.synthetic
     if not Path(path).is_dir():
-        raise InputError("a folder of synthetic recordings", f"no folder {path!r}", _KEY,
+        raise SyntheticDataMisplacedError("a folder of synthetic recordings", f"no folder {path!r}", _KEY,
                          "Make it, for words with `edgewright synth speech`")  # fmt: skip
     dataset = load_data({"kind": "folder"}, seed=plan.seed, path=path, where=_KEY)
     # They may have one label: the data have the others.
     [more] = cut_in_parts(dataset, plan.window, sys.maxsize)
     measured = np.flatnonzero(~is_synthetic(more.sessions))
     if len(measured):
-        raise InputError("synthetic recordings alone", f"the measured {more.sessions[measured[0]]!r}", f"{_KEY} {path}",
-                         "Put measured recordings into [data]: a split keeps them from the test")  # fmt: skip
+        raise SyntheticDataMisplacedError(
+            "synthetic recordings alone",
+            f"the measured {more.sessions[measured[0]]!r}",
+            f"{_KEY} {path}",
+            "Put measured recordings into [data]: a split keeps them from the test",
+        )
     if samples.groups is not None and more.groups is not None:
         for person in np.intersect1d(samples.groups, more.groups):
-            raise InputError("recordings of nobody in the data", f"some of {str(person)!r}", f"{_KEY} {path}",
-                             "Copies of people belong into [data]: a split keeps them from the test")  # fmt: skip
+            raise SyntheticDataMisplacedError(
+                "recordings of nobody in the data",
+                f"some of {str(person)!r}",
+                f"{_KEY} {path}",
+                "Copies of people belong into [data]: a split keeps them from the test",
+            )
     if more.rate != samples.rate or more.X.shape[1:] != samples.X.shape[1:]:
         wanted, got = (f"{s.X.shape[1]} channels at {s.rate or 0:g} Hz" for s in (samples, more))
-        raise InputError(wanted, got, f"{_KEY} {path}", "Make them at the rate of the data (--rate)")
+        raise TaskError(wanted, got, f"{_KEY} {path}", "Make them at the rate of the data (--rate)")
     y = encode_target(more.y, task)
     if task == "classification":
         for label in np.setdiff1d(y, samples.y):
-            raise InputError("labels of the data", repr(str(label)), f"{_KEY} {path}", "Label them as the data are")
+            raise TaskError("labels of the data", repr(str(label)), f"{_KEY} {path}", "Label them as the data are")
     return np.asarray(more.X, np.float32), y
 
 
@@ -180,7 +192,7 @@ def prepare(
     dataset, samples, task, resample = read.value
     _check_objects(plan, dataset, task)
     if task == "classification" and len(counted(samples.y)[0]) < 2:
-        raise InputError(
+        raise TooFewClassesError(
             "at least two classes",
             f"only {samples.y[0]!r}",
             f"target {dataset.target_name or 'of the data'}",
@@ -244,7 +256,7 @@ def _read(
 ) -> tuple[DataSet, Samples, str, float | None]:
     """Return recordings, their samples, the task, and the rate that recordings of several were averaged to."""
     if plan.whole and plan.table.get("in_parts") == "always":
-        raise InputError("rows that can be read in parts", plan.whole, "[data] in_parts", "Omit in_parts")
+        raise MemoryShortError("rows that can be read in parts", plan.whole, "[data] in_parts", "Omit in_parts")
     spool = None if plan.whole else spool
     if dataset is None:
         dataset = load_data(plan.table, seed=plan.seed, path=data, spool=spool, mixed_rates=True)
@@ -270,12 +282,12 @@ def _check_objects(plan: DataPlan, dataset: DataSet, task: str) -> None:
     """
     has = dataset.target_name == OBJECTS
     if has and task != "detection":
-        raise InputError("task = 'detection' for boxes", f"task = {plan.task!r}", f"{plan.name} task")
+        raise TaskError("task = 'detection' for boxes", f"task = {plan.task!r}", f"{plan.name} task")
     if task == "detection" and not has:
         do = "Load pictures with boxes: [data] kind = 'pictures', boxes = 'FILE'"
-        raise InputError("boxes around objects", f"the target {dataset.target_name!r}", f"{plan.name} [data]", do)
+        raise TaskError("boxes around objects", f"the target {dataset.target_name!r}", f"{plan.name} [data]", do)
     if task in MAPPED and plan.model != "network":
-        raise InputError(f"model.kind = 'network' for {task}", repr(plan.model), f"{plan.name} [model]")
+        raise TaskError(f"model.kind = 'network' for {task}", repr(plan.model), f"{plan.name} [model]")
 
 
 def _pieces(X: Any) -> Iterable[NDArray[Any]]:  # noqa: ANN401 - an array or spooled rows

@@ -12,27 +12,26 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline as SklearnPipeline
 from sklearn.utils.metaestimators import available_if
 
-from edgewright.core.input.input_ranges import unanswered
+from edgewright.core.errors import RunError
+from edgewright.core.input.samples import unanswered
+from edgewright.core.records.config import PipelineConfig
+from edgewright.core.records.data import Column
+from edgewright.core.records.network import Graph
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.data.targets import task_of
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.config import checked, read_config
+from edgewright.pipeline.explanation.explain import pipeline_html
 from edgewright.pipeline.explanation.explained_prediction import Explanation, explain_sample
-from edgewright.pipeline.explanation.notebook import pipeline_html
-from edgewright.pipeline.fitting import first_context, next_context
+from edgewright.pipeline.fitting import first_context, graph_of, limit_of, next_context, takes_missing
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.plan import build, build_model, data_plan, parts
 from edgewright.pipeline.run import RunResult, run_pipeline
-from edgewright.pipeline.run_folder.listener import Listener
+from edgewright.pipeline.run_folder.journal import Listener
 from edgewright.pipeline.run_folder.store import load_fitted
 from edgewright.pipeline.step_tables import refuse_other
-from edgewright.pipeline.whole_graph import graph_of, limit_of, takes_missing
-from edgewright.schema.config import PipelineConfig
-from edgewright.schema.data import Column
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
-from edgewright.trace.modes.what_if import alone
+from edgewright.trace.modes.calculating import alone
 
 # Stages are shaped by a look at this many samples before the real fit.
 _PROBE = 2000
@@ -132,7 +131,7 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
         config = self._configured()
         do = "Change the configuration: Pipeline.from_toml(..., changes=('KEY=VALUE',))"
         if len(self.steps) != len(self.configured):
-            raise InputError(f"{len(self.configured)} steps", str(len(self.steps)), "Pipeline.run", do)
+            raise RunError(f"{len(self.configured)} steps", str(len(self.steps)), "Pipeline.run", do)
         for (name, step), built in zip(self.steps, self.configured, strict=True):
             refuse_other(step, built, f"Pipeline.run, step {name!r}", do)
         return run_pipeline(config, data=self.data, out=out, force=force, listener=listener, command="Pipeline.run")
@@ -161,7 +160,7 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
 
     def _configured(self) -> PipelineConfig:
         if self.config is None:
-            raise InputError(
+            raise RunError(
                 "a pipeline with a configuration",
                 "one made of steps",
                 do="Give data to run, or use Pipeline.from_toml or edgewright.fit",
@@ -210,7 +209,7 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
             columns = getattr(first, "n_features_in_", None)
             shape = tuple(getattr(first, "shape_", None) or (() if columns is None else (columns,)))
         if not shape:
-            raise InputError("a fitted pipeline", "one that is not fitted", do="Call fit first")
+            raise RunError("a fitted pipeline", "one that is not fitted", do="Call fit first")
         return graph_of(self.steps, shape, name, self.columns)
 
     def to_onnx(self, shape: tuple[int, ...] | None = None, name: str = "pipeline") -> bytes:

@@ -9,16 +9,16 @@ from functools import cached_property
 from typing import Any
 
 from edgewright.core.catalogue import find, listing, offered
+from edgewright.core.errors import PipelineError, UnknownNameError, located
+from edgewright.core.records.config import ModelConfig, PipelineConfig, SplitConfig, TrainingConfig, WindowConfig
 from edgewright.core.toml_tables import convert_table
 from edgewright.data.load import find_kind, simulated_title
 from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.models.contract import Model
-from edgewright.models.layer_table import read_layer
+from edgewright.models.base import Model
+from edgewright.models.nn import read_layer
 from edgewright.pipeline.config import config_hash, with_backbone
 from edgewright.profiles.catalogue import load_profile
-from edgewright.schema.config import ModelConfig, PipelineConfig, SplitConfig, TrainingConfig, WindowConfig
-from edgewright.schema.errors import InputError, UnknownNameError, located
-from edgewright.schema.profile import Profile
+from edgewright.profiles.records import Profile
 
 ROOMS = ("edgewright.preprocessing", "edgewright.features")
 MODELS = "edgewright.models"
@@ -62,14 +62,14 @@ def parts(tables: Sequence[dict[str, Any]], where: str) -> tuple[Part, ...]:
         title = rest.pop("title", "")
         location = f"{where} stages[{number}]"
         if not isinstance(kind, str):
-            raise InputError(
+            raise PipelineError(
                 "a `kind`",
                 "none" if kind is None else repr(kind),
                 location,
                 "Set the stage kind, such as kind = 'scale'",
             )
         if not isinstance(title, str):
-            raise InputError("text", repr(title), f"{location} title")
+            raise PipelineError("text", repr(title), f"{location} title")
         stage = find_stage(kind, location)
         config = convert_table(rest, stage.config, f"{location} ({kind})")
         same_kind = sum(part.kind == kind for part in stages)
@@ -114,7 +114,7 @@ def _model_table(config: PipelineConfig) -> ModelConfig:
     for key in set(ModelConfig.__struct_fields__) - {"kind", "layers", *model_of(config).settings}:
         if getattr(config.model, key) != getattr(ModelConfig(), key):
             takers = " or ".join(repr(kind) for kind in listing(MODELS, "MODEL") if key in _model(kind).settings)
-            raise InputError(
+            raise PipelineError(
                 f"the key {key} with kind = {takers}", f"kind = {config.model.kind!r}", f"{config.name} [model]",
                 f"Remove {key}, or set kind = {takers}",
             )  # fmt: skip
@@ -213,10 +213,10 @@ def _training(module: str) -> Any:  # noqa: ANN401 - a module
 def _check_augmentations(config: PipelineConfig) -> None:
     tables = tuple(dict(table) for table in config.training.augment)
     stages = [table.get("kind") for table in config.stages]
-    for table, (augmentation, _) in zip(tables, _training("augment").prepare(tables), strict=True):
+    for table, (augmentation, _) in zip(tables, _training("contract").prepare(tables), strict=True):
         for kind in augmentation.unlike:
             if kind in stages:
-                raise InputError(
+                raise PipelineError(
                     f"stages whose values {table['kind']!r} can change",
                     f"{kind!r}",
                     f"{config.name}.toml training.augment",

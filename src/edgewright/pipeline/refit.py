@@ -11,27 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.engines import choose
-from edgewright.core.input.windows import ANSWERED_BYTES, parts
+from edgewright.core.errors import InputError
+from edgewright.core.input.recordings import ANSWERED_BYTES, parts
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.data import Floats
+from edgewright.core.records.network import Graph, Value
+from edgewright.core.records.trace import EpochRecord, EvaluationRecord, RefitRecord, TrainingRecord
 from edgewright.data.targets import as_text
 from edgewright.graph.builder import prune
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.detection import NetworkDetector
-from edgewright.pipeline.cost.duration_estimate import tell_ahead
-from edgewright.pipeline.cost.measure import measured
-from edgewright.pipeline.evaluation.detection import F1, graph_f1
-from edgewright.pipeline.fitting import Flow, fit_stages, rows_at
+from edgewright.pipeline.cost import measured, tell_ahead
+from edgewright.pipeline.evaluation.robustness import F1, graph_f1
+from edgewright.pipeline.fitting import Flow, fit_stages, graph_of, rows_at
 from edgewright.pipeline.learning import answers_of, fit_rows_of
 from edgewright.pipeline.material import Material, every_row, every_sample, subset_rows
-from edgewright.pipeline.package.int8_repair import Fitted, forms_as_repaired
+from edgewright.pipeline.package.budget import Fitted, forms_as_repaired
 from edgewright.pipeline.package.variants import Form, alarm_accuracy, answering
-from edgewright.pipeline.run_folder.job import Job
-from edgewright.pipeline.whole_graph import graph_of
+from edgewright.pipeline.run_folder.store import Job
 from edgewright.proof.tolerance import PROBABILITY, RELATIVE, SPREAD, last_digits, perturbed_readings, rounded
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph, Value
-from edgewright.schema.trace import EpochRecord, EvaluationRecord, RefitRecord, TrainingRecord
 from edgewright.training import metrics
 
 _VALUES = "values"

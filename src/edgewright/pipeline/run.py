@@ -12,40 +12,35 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.compression.section import float_layers
-from edgewright.core.input.input_ranges import unanswered
+from edgewright.compression.weights import float_layers
+from edgewright.core.errors import CheckFailedError, PipelineError, located
+from edgewright.core.input.samples import unanswered
 from edgewright.core.prediction.objects import MAPPED
-from edgewright.data.leakage import shared
-from edgewright.data.window_views import in_pieces
+from edgewright.core.records.config import PipelineConfig
+from edgewright.core.records.data import DataSet
+from edgewright.core.records.race import RaceRecord
+from edgewright.core.records.trace import Insight, Provenance, ScalingPoint, ScalingRecord, StageRecord, Trace
+from edgewright.data.splits import shared
+from edgewright.data.targets import in_pieces
 from edgewright.models.base import Network
-from edgewright.pipeline.cost.duration_estimate import tell_ahead
-from edgewright.pipeline.cost.measure import Cost, measured
+from edgewright.pipeline.cost import Cost, measured, tell_ahead
 from edgewright.pipeline.debounce import choose_debounce, refuse_decision
 from edgewright.pipeline.deploy import Deployed, deploy
-from edgewright.pipeline.evaluation.leakage_inflation import inflation
-from edgewright.pipeline.explanation.notebook import run_html
+from edgewright.pipeline.evaluation.robustness import inflation
+from edgewright.pipeline.explanation.explain import run_html
 from edgewright.pipeline.explanation.trainable import trainable_network
-from edgewright.pipeline.fitting import Flow, fit_stages
+from edgewright.pipeline.fitting import Flow, fit_stages, limit_of
 from edgewright.pipeline.learning import Evaluated, judge, learn, training_record
 from edgewright.pipeline.leave_one_out import leave_one_out
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.package.budget import prediction_card
 from edgewright.pipeline.plan import Plan, resolve
 from edgewright.pipeline.refit import Fit
-from edgewright.pipeline.run_folder.folder import new_run_folder
-from edgewright.pipeline.run_folder.job import Crossed, Job
-from edgewright.pipeline.run_folder.kept_trainings import kept_trainings, stopped_run
-from edgewright.pipeline.run_folder.listener import Listener
-from edgewright.pipeline.run_folder.provenance import provenance
-from edgewright.pipeline.run_folder.stopped_work import FINISHED_EPOCHS, remove_stopped
+from edgewright.pipeline.run_folder.folder import FINISHED_EPOCHS, new_run_folder, remove_stopped
+from edgewright.pipeline.run_folder.journal import Listener
+from edgewright.pipeline.run_folder.store import Crossed, Job, kept_trainings, provenance, stopped_run
 from edgewright.pipeline.scaling import scale, scaling_s
-from edgewright.pipeline.whole_graph import limit_of
-from edgewright.schema.config import PipelineConfig
-from edgewright.schema.data import DataSet
-from edgewright.schema.errors import CheckFailedError, InputError, located
-from edgewright.schema.race import RaceRecord
-from edgewright.schema.trace import Insight, Provenance, ScalingPoint, ScalingRecord, StageRecord, Trace
-from edgewright.trace.record import leave_page, write_trace
+from edgewright.trace.page_model import leave_page, write_trace
 from edgewright.trace.sentences.insight import trace_insight
 from edgewright.trace.sentences.readiness import verdict
 
@@ -67,7 +62,7 @@ def answerable(job: Job, material: Material, flow: Flow) -> Material:
     of = "a channel's readings" if material.samples.X.ndim > 2 else "a row's values"
     text = f"{count:,} of {len(test):,} test samples lack more than {100 * limit:g} % of {of} and have no answer"
     if count == len(test):
-        raise InputError(
+        raise PipelineError(
             "test samples that have an answer", text, f"{job.config.name} [[stages]]",
             "Drop sparse columns, or raise the `limit` of the stage 'fill' or 'impute'",
         )  # fmt: skip
@@ -99,6 +94,27 @@ class RunResult:
     package: Path | None
     refused: str
     page: Path | None
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Measures of the test samples by name, and size of the packaged form.
+
+        `accuracy`, `macro_f1` and `f1_LABEL`, or `rmse`, `mae` and `r2`; `int8_accuracy`; `weights` and, on a
+        microcontroller, `flash` of the whole program (estimated), in bytes.
+        """
+        record, figures = self.trace.evaluation, dict[str, float]()
+        if record is not None:
+            measures = {"accuracy": record.accuracy, "macro_f1": record.macro_f1}
+            figures |= {name: interval.value for name, interval in measures.items() if interval is not None}
+            figures |= {f"f1_{row.label}": row.f1 for row in record.classes} | record.regression
+        forms = {form.name: form for form in (self.trace.compression.variants if self.trace.compression else ())}
+        if (packaged := forms.get("int8") or forms.get("float")) is not None:
+            if packaged.name == "int8" and packaged.accuracy is not None:
+                figures["int8_accuracy"] = packaged.accuracy.value
+            figures["weights"] = packaged.weight_bytes
+            if packaged.device_flash is not None:
+                figures["flash"] = packaged.device_flash.value
+        return figures
 
     def _repr_html_(self) -> str | None:
         return run_html(self.folder, self.trace, self.refused)

@@ -11,26 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.engines import choose
+from edgewright.core.errors import PipelineError
+from edgewright.core.records.config import ModelConfig, ScalingConfig
+from edgewright.core.records.data import Samples
+from edgewright.core.records.trace import Interval, ScalingPoint, ScalingRecord
+from edgewright.core.records.trace_flow import BreakEven, ErrorLaw
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut, part_of
 from edgewright.data.splits import split
 from edgewright.data.targets import task_of
-from edgewright.graph.layer import Shape
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.graph.stage import Shape
 from edgewright.models.architecture import architecture
-from edgewright.pipeline.cost.duration_estimate import training_s
-from edgewright.pipeline.cost.measure import latency, measured
-from edgewright.pipeline.fitting import Flow, fit_stages
+from edgewright.pipeline.cost import latency, measured, training_s
+from edgewright.pipeline.fitting import Flow, fit_stages, graph_of
 from edgewright.pipeline.plan import DataPlan, Plan
-from edgewright.pipeline.whole_graph import graph_of
-from edgewright.schema.config import ModelConfig, ScalingConfig
-from edgewright.schema.data import Samples
-from edgewright.schema.errors import InputError
-from edgewright.schema.trace import Interval, ScalingPoint, ScalingRecord
-from edgewright.schema.trace_flow import BreakEven, ErrorLaw
 from edgewright.training.metrics import Z95, student_t
-from edgewright.training.numpy_program import always_compiled
 from edgewright.training.power_law import fit_power_law
+from edgewright.training.program import always_compiled
 
 _COSTS = ("seconds", "cpu_seconds", "peak_bytes", "latency_us")
 _LEVEL = 0.9
@@ -152,7 +150,7 @@ def scale(
     samples, train, watch, test = _material(plan.data, wanted, data)
     sizes = sorted({size for size in wanted.rows if size <= len(samples.X)})
     if not sizes:
-        raise InputError(
+        raise PipelineError(
             f"at least {min(wanted.rows):,} samples for scaling.rows", f"{len(samples.X):,}", f"{config.name} [scaling]"
         )
     points: list[ScalingPoint] = []

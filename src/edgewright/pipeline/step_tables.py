@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,14 +13,14 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from edgewright.core.catalogue import listing, offered
+from edgewright.core.errors import InputError, PipelineError, located
+from edgewright.core.records.config import ModelConfig, PipelineConfig, TrainingConfig
+from edgewright.core.records.data import Samples
 from edgewright.data.targets import encode_target, task_of
 from edgewright.graph.stage import Context
 from edgewright.models.base import Network
 from edgewright.pipeline.fitting import first_context, next_context
 from edgewright.pipeline.plan import MODELS, ROOMS, build, build_model, find_stage, parts
-from edgewright.schema.config import ModelConfig, PipelineConfig, TrainingConfig
-from edgewright.schema.data import Samples
-from edgewright.schema.errors import InputError, located
 
 # Stages are shaped by this many samples; what they learn of them is not used.
 _PROBE = 2000
@@ -67,13 +70,13 @@ def stage_table(name: str, step: Any, context: Context) -> dict[str, Any]:  # no
     kind = str(getattr(step, "kind", ""))
     if not any(offered(room, kind, "STAGE") for room in ROOMS):
         expected = "a stage of edgewright.preprocessing or edgewright.features"
-        raise InputError(expected, type(step).__name__, where, "Replace the step, or use fit and export")
+        raise PipelineError(expected, type(step).__name__, where, "Replace the step, or use fit and export")
     table = {"kind": kind, **_settings(kind, step, context)}
     try:
         (part,) = parts([table], where)
     except InputError as error:
         expected = "a step whose arguments tell its settings"
-        raise InputError(expected, f"{type(step).__name__} (in a configuration: {error})", where, _DO) from error
+        raise PipelineError(expected, f"{type(step).__name__} (in a configuration: {error})", where, _DO) from error
     with located(where):
         built = build(part, context)
     refuse_other(step, built, where, _DO)
@@ -95,7 +98,7 @@ def _model_tables(name: str, model: Any, task: str) -> dict[str, Any]:  # noqa: 
     where = f"Pipeline.run, step {name!r}"
     kind = "network" if isinstance(model, Network) else str(getattr(model, "kind", ""))
     if kind not in listing(MODELS, "MODEL") or not isinstance(model, BaseEstimator):
-        raise InputError("a model of edgewright.models", type(model).__name__, where, "Replace the step, or use fit")
+        raise PipelineError("a model of edgewright.models", type(model).__name__, where, "Replace the step, or use fit")
     given = _given(model)
     keys = {"model": ModelConfig, "training": TrainingConfig}
     tables: dict[str, Any] = {
@@ -106,7 +109,7 @@ def _model_tables(name: str, model: Any, task: str) -> dict[str, Any]:  # noqa: 
         config = msgspec.convert({"name": "steps", "data": {}, **tables}, PipelineConfig)
         built = build_model(config, task)
     except (InputError, msgspec.ValidationError) as error:
-        raise InputError("a model that a configuration describes", str(error), where, _DO) from error
+        raise PipelineError("a model that a configuration describes", str(error), where, _DO) from error
     refuse_other(model, built, where, _DO)
     return tables
 
@@ -132,11 +135,11 @@ def refuse_other(step: Any, built: Any, where: str, do: str) -> None:  # noqa: A
         InputError: another type, or another argument.
     """
     if type(step) is not type(built):
-        raise InputError(type(built).__name__, type(step).__name__, where, do)
+        raise PipelineError(type(built).__name__, type(step).__name__, where, do)
     wanted, actual = _given(step), _given(built)
     other = [key for key in wanted if not _same(key, wanted[key], actual[key])]
     if other:
-        raise InputError(
+        raise PipelineError(
             "; ".join(f"{key} = {actual[key]!r}" for key in other) + " as a configuration gives it for these data",
             "; ".join(f"{key} = {wanted[key]!r}" for key in other), where, do,
         )  # fmt: skip
@@ -156,3 +159,62 @@ def _same(key: str, wanted: Any, actual: Any) -> bool:  # noqa: ANN401 - argumen
             _same("", first, other) for first, other in zip(wanted, actual, strict=True)
         )
     return isinstance(wanted, bool) == isinstance(actual, bool) and bool(wanted == actual)
+
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
+
+
+def toml_text(table: Mapping[str, Any]) -> str:
+    """Return the table with its tables below it; None is left out. A list of tables has a line for each.
+
+    Raises:
+        TypeError: a value that TOML does not know.
+    """
+    lines: list[str] = []
+    _table(table, (), lines)
+    return "\n".join(lines).strip() + "\n"
+
+
+def _table(table: Mapping[str, Any], path: tuple[str, ...], lines: list[str]) -> None:
+    plain = {key: value for key, value in table.items() if value is not None and not isinstance(value, Mapping)}
+    if path and (plain or not table):
+        lines += ["", f"[{'.'.join(map(key_text, path))}]"]
+    lines += [f"{key_text(key)} = {value_text(value, lines=_is_tables(value))}" for key, value in plain.items()]
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            _table(value, (*path, key), lines)
+
+
+def _is_tables(value: object) -> bool:
+    return isinstance(value, list | tuple) and any(isinstance(entry, Mapping) for entry in value)
+
+
+def key_text(key: str) -> str:
+    """Return a key, in quotes where it must be."""
+    return key if _BARE.match(key) else _quoted(key)
+
+
+def value_text(value: Any, *, lines: bool = False) -> str:  # noqa: ANN401 - TOML values of any type
+    """Return a value on one line; with `lines` a list of tables or lists has a line an entry."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{key_text(k)} = {value_text(v)}" for k, v in value.items() if v is not None)
+        return f"{{ {inside} }}" if inside else "{}"
+    if isinstance(value, list | tuple):
+        entries = [value_text(entry) for entry in value]
+        if lines and entries:
+            return "[\n" + "".join(f"  {entry},\n" for entry in entries) + "]"
+        return f"[{', '.join(entries)}]"
+    raise TypeError(f"TOML has no type {type(value).__name__}")
+
+
+def _quoted(text: str) -> str:
+    # A basic string of TOML has JSON's escapes; DEL, which JSON leaves as it is, is none of its characters.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

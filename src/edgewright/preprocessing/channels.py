@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from edgewright.graph.formula import Value, centre, cut, difference, join, matmul, mean, sqrt, take, total
-from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, from_config, require, require_rate
+from edgewright.core.errors import StageSettingsError
+from edgewright.graph.builder import Value, centre, cut, difference, join, matmul, mean, sqrt, take, total
+from edgewright.graph.stage import Context, SampleTransformer, Stage, StageConfig, from_config, require, require_rate
 from edgewright.preprocessing.filter import filter_matrix
-from edgewright.schema.errors import InputError
 
 # Shares of a length below which a direction means nothing; keeps the division finite in free fall.
 _DIRECTION_GUARD = 1e-6
@@ -162,26 +161,28 @@ def _build(config: ChannelsConfig, context: Context) -> Channels:
         of = step.of or context.names
         for name in of:
             if name not in labels:
-                raise InputError(f"one of {', '.join(labels)}", repr(name), where)
+                raise StageSettingsError(f"one of {', '.join(labels)}", repr(name), where)
         rate = require_rate(context, "channels") if step.kind in ("split", "jerk") else context.rate or 1.0
         if step.kind == "split" and step.cutoff >= rate / 2:
-            raise InputError(f"a cutoff below half the rate ({rate / 2:g} Hz)", f"{step.cutoff:g}", where)
+            raise StageSettingsError(f"a cutoff below half the rate ({rate / 2:g} Hz)", f"{step.cutoff:g}", where)
         if step.kind == "jerk" and context.shape[1] < 2:
-            raise InputError("windows of at least 2 samples", str(context.shape[1]), where)
+            raise StageSettingsError("windows of at least 2 samples", str(context.shape[1]), where)
         steps.append((step.kind, tuple(labels.index(name) for name in of), step.cutoff, step.order))
         new = _new_names(step, of)
         if set(new) & set(labels):
-            raise InputError("new names of channels", f"{new[0]!r} twice", where, "Give the step another `name`")
+            raise StageSettingsError(
+                "new names of channels", f"{new[0]!r} twice", where, "Give the step another `name`"
+            )
         labels += new
     if isinstance(config.keep, str):
         kept = list(range(0 if config.keep == "all" else len(context.names), len(labels)))
     else:
         for name in config.keep:
             if name not in labels:
-                raise InputError(f"one of {', '.join(labels)}", repr(name), "stage channels, key keep")
+                raise StageSettingsError(f"one of {', '.join(labels)}", repr(name), "stage channels, key keep")
         kept = [labels.index(name) for name in config.keep]
     if not kept:
-        raise InputError("at least one channel to keep", "none", "stage channels")
+        raise StageSettingsError("at least one channel to keep", "none", "stage channels")
     return from_config(Channels, config, context, steps=tuple(steps), kept=tuple(kept), labels=tuple(labels))
 
 

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import msgspec
 
-from edgewright.core.input.input_ranges import WINDOW_LIMIT
-from edgewright.graph.formula import Value, at_least, choose, counted, fill, present, total
-from edgewright.graph.stage import Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, directly
+from edgewright.core.input.samples import WINDOW_LIMIT
+from edgewright.graph.builder import Value, at_least, choose, counted, fill, present, total
+from edgewright.graph.stage import SampleTransformer, Stage, StageConfig, directly
 
 
 class FillConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):

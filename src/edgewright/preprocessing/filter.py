@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from edgewright.graph.formula import Value, matmul, mean
-from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, from_config, require, require_rate
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import StageSettingsError
+from edgewright.graph.builder import Value, matmul, mean
+from edgewright.graph.stage import Context, SampleTransformer, Stage, StageConfig, from_config, require, require_rate
 
 
 def filter_matrix(
@@ -118,9 +117,11 @@ def _build(config: FilterConfig, context: Context) -> Filter:
     edges = config.cutoff if isinstance(config.cutoff, tuple) else (float(config.cutoff),)
     wanted = 2 if config.band == "band" else 1
     if len(edges) != wanted:
-        raise InputError(f"{wanted} cutoff frequencies for band {config.band!r}", str(len(edges)), "stage filter")
+        raise StageSettingsError(
+            f"{wanted} cutoff frequencies for band {config.band!r}", str(len(edges)), "stage filter"
+        )
     if not all(0 < edge < rate / 2 for edge in edges) or list(edges) != sorted(set(edges)):
-        raise InputError(
+        raise StageSettingsError(
             f"cutoff frequencies rising between 0 and half the rate ({rate / 2:g} Hz)", f"{list(edges)}", "stage filter"
         )
     return from_config(Filter, config, context, cutoff=edges if wanted > 1 else edges[0])

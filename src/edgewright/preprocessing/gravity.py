@@ -9,10 +9,19 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.formula import Value, centre, join, matmul, mean, sqrt, take, total
-from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, from_config, named, positions, require, require_rate
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import StageSettingsError
+from edgewright.graph.builder import Value, centre, join, matmul, mean, sqrt, take, total
+from edgewright.graph.stage import (
+    Context,
+    SampleTransformer,
+    Stage,
+    StageConfig,
+    from_config,
+    named,
+    positions,
+    require,
+    require_rate,
+)
 
 # Added to a squared length: keeps its root smooth at 0, far below what a sensor resolves (1e-4 g, 1e-4 rad/s).
 _LENGTH_GUARD = 1e-8
@@ -129,12 +138,14 @@ def _build(config: GravityConfig, context: Context) -> Gravity:
     require(context, "gravity", (2,))
     rate = require_rate(context, "gravity")
     if config.cutoff >= rate / 2:
-        raise InputError(f"a cutoff below half the rate ({rate / 2:g} Hz)", f"{config.cutoff:g}", "stage gravity")
+        raise StageSettingsError(
+            f"a cutoff below half the rate ({rate / 2:g} Hz)", f"{config.cutoff:g}", "stage gravity"
+        )
     if context.shape[1] < 3:
-        raise InputError("windows of at least 3 samples", str(context.shape[1]), "stage gravity")
+        raise StageSettingsError("windows of at least 3 samples", str(context.shape[1]), "stage gravity")
     for key, axes in (("acceleration", config.acceleration), ("rotation", config.rotation or ())):
         if len(set(axes)) != len(axes):
-            raise InputError("three different axes", ", ".join(axes), f"stage gravity, key {key}")
+            raise StageSettingsError("three different axes", ", ".join(axes), f"stage gravity, key {key}")
     acceleration = positions(config.acceleration, context.names, "gravity, key acceleration")
     rotation = positions(config.rotation, context.names, "gravity, key rotation") if config.rotation else ()
     return from_config(Gravity, config, context, acceleration=acceleration, rotation=rotation)

@@ -11,12 +11,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.input.input_ranges import ROW_LIMIT
-from edgewright.graph.builder import Builder
-from edgewright.graph.formula import Term, Value, fill
-from edgewright.graph.stage import Stage, StageConfig, emits
-from edgewright.graph.transformer import SampleTransformer, directly
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import StageSettingsError
+from edgewright.core.input.samples import ROW_LIMIT
+from edgewright.graph.builder import Builder, Term, Value, fill
+from edgewright.graph.stage import SampleTransformer, Stage, StageConfig, directly, emits
 
 
 class ImputeConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,7 +75,7 @@ class Impute(SampleTransformer):
         self.filled_ = np.isnan(table).sum(axis=0).astype(np.int64)
         whole = (self.filled_ == len(table))[None, :]
         if self.strategy != "constant" and whole.any():
-            raise InputError(
+            raise StageSettingsError(
                 "at least one value",
                 "only missing ones",
                 self._channel(whole),
@@ -118,7 +116,7 @@ class Impute(SampleTransformer):
             missing = missing + np.isnan(piece).sum(axis=0)
             count += len(piece)
         if not count:
-            raise InputError("at least one sample", "none", self._where())
+            raise StageSettingsError("at least one sample", "none", self._where())
         self.shape_ = [len(total)]
         self.filled_ = np.asarray(missing, np.int64)
         whole = (self.filled_ == count)[None, :]
@@ -126,7 +124,7 @@ class Impute(SampleTransformer):
             self.fill_ = np.full(len(total), self.value, np.float32)
             return self
         if whole.any():
-            raise InputError(
+            raise StageSettingsError(
                 "at least one value",
                 "only missing ones",
                 self._channel(whole),
@@ -139,7 +137,7 @@ class Impute(SampleTransformer):
 @emits("sklearn.SimpleImputer")
 def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 - scikit-learn's class is untyped
     if getattr(estimator, "add_indicator", False) or np.isnan(np.asarray(estimator.statistics_, float)).any():
-        raise InputError(
+        raise StageSettingsError(
             "a SimpleImputer without indicator columns and with a value for every column",
             repr(estimator),
             "stage impute",

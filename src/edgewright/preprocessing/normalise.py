@@ -10,10 +10,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.formula import Value, centre, largest, mean, sqrt
-from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, from_config
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import StageSettingsError
+from edgewright.graph.builder import Value, centre, largest, mean, sqrt
+from edgewright.graph.stage import Context, SampleTransformer, Stage, StageConfig, from_config
 
 _LEVELS: dict[str, Callable[[Value], Value]] = {
     "mean": lambda x: centre(x, 2),
@@ -82,7 +81,9 @@ class Normalise(SampleTransformer):
 
 def _build(config: NormaliseConfig, context: Context) -> Normalise:
     if config.level == "keep" and not config.spread:
-        raise InputError("a level or the spread to normalise", "neither", "stage normalise", "Leave the stage out")
+        raise StageSettingsError(
+            "a level or the spread to normalise", "neither", "stage normalise", "Leave the stage out"
+        )
     return from_config(Normalise, config, context)
 
 

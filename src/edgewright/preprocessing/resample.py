@@ -9,10 +9,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.formula import Value, take
-from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, from_config, require, require_rate
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import StageSettingsError
+from edgewright.graph.builder import Value, take
+from edgewright.graph.stage import Context, SampleTransformer, Stage, StageConfig, from_config, require, require_rate
 
 
 class ResampleConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,7 +67,7 @@ class Resample(SampleTransformer):
         # The last instant may lie up to one period behind the last sample, which is then held.
         if location[-1] >= arriving:
             longest = int(np.floor((arriving - 1) * self.rate_out / self.rate_in)) + 1
-            raise InputError(
+            raise StageSettingsError(
                 f"at most {longest} samples out of {arriving} at {self.rate_in:g} Hz", str(wanted), self._where()
             )
         location = np.minimum(location, arriving - 1)

@@ -11,9 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.formula import Value, take
-from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, from_config
+from edgewright.graph.builder import Value, take
+from edgewright.graph.stage import Context, SampleTransformer, Stage, StageConfig, from_config
 
 # Weights are multiples of 1/128. Two axes make multiples of 1/16,384, so that a mean of bytes is exact in float32, in
 # whatever order it is added up: every form gives the same number.

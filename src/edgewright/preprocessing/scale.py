@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
+from edgewright.core.errors import StageSettingsError
 from edgewright.core.formatting import number
-from edgewright.graph.builder import Builder
-from edgewright.graph.formula import Term, Value, clip
-from edgewright.graph.stage import Context, Stage, StageConfig, emits
-from edgewright.graph.transformer import SampleTransformer, from_config
-from edgewright.schema.errors import InputError
+from edgewright.graph.builder import Builder, Term, Value, clip
+from edgewright.graph.stage import Context, SampleTransformer, Stage, StageConfig, emits, from_config
 
 # Spread of a column, as a share of its largest value, below which it is constant: eight float32 roundings.
 LEAST_SPREAD = 1e-6
@@ -73,7 +71,9 @@ class Scale(SampleTransformer):
         table = X if X.ndim == 2 else np.moveaxis(X, 1, 2).reshape(-1, X.shape[1])
         whole = np.asarray(np.isnan(table).all(axis=0, keepdims=True))
         if whole.any():
-            raise InputError("at least one value", "only missing ones", self._channel(whole), "Leave the column out")
+            raise StageSettingsError(
+                "at least one value", "only missing ones", self._channel(whole), "Leave the column out"
+            )
         scaler = {"minmax": MinMaxScaler, "standard": StandardScaler, "robust": RobustScaler}[self.method]
         # scikit-learn takes several copies in float64: of many rows, those of a column at a time.
         step = 1 if len(table) > _MANY else table.shape[1]
@@ -106,11 +106,13 @@ class Scale(SampleTransformer):
             low = minimum if low is None else np.fmin(low, minimum)
             high = upper if high is None else np.fmax(high, upper)
         if low is None or high is None:
-            raise InputError("at least one sample", "none", self._where())
+            raise StageSettingsError("at least one sample", "none", self._where())
         self.shape_ = [len(low)]
         whole = np.isnan(low)[None, :]
         if whole.any():
-            raise InputError("at least one value", "only missing ones", self._channel(whole), "Leave the column out")
+            raise StageSettingsError(
+                "at least one value", "only missing ones", self._channel(whole), "Leave the column out"
+            )
         self.offset_, self.factor_ = _constants(scaler)
         self._settle(np.maximum(np.abs(low), np.abs(high)), low == high)
         return self
@@ -150,10 +152,10 @@ def _build(config: ScaleConfig, context: Context) -> Scale:
     limits = config.clip
     if isinstance(limits, (int, float)):
         if limits < 0:
-            raise InputError("a clip of at least 0", f"{limits:g}", "stage scale")
+            raise StageSettingsError("a clip of at least 0", f"{limits:g}", "stage scale")
         limits = (-float(limits), float(limits) + (1.0 if config.method == "minmax" else 0.0))
     if limits is not None and limits[0] >= limits[1]:
-        raise InputError("clip as [low, high] with low below high", f"{list(limits)}", "stage scale")
+        raise StageSettingsError("clip as [low, high] with low below high", f"{list(limits)}", "stage scale")
     return from_config(Scale, config, context, clip=limits)
 
 

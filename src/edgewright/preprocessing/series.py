@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgewright.core.csv.numbered_columns import families
-from edgewright.graph.formula import Value, reshape, take
-from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, from_config
-from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.core.csv.header import families
+from edgewright.core.errors import StageSettingsError, UnknownNameError
+from edgewright.graph.builder import Value, reshape, take
+from edgewright.graph.stage import Context, SampleTransformer, Stage, StageConfig, from_config
 
 CHANNEL = "series"
 
@@ -62,7 +61,7 @@ def _build(config: SeriesConfig, context: Context) -> Series:
     lengths = {channel: len(known[channel]) for channel in config.channels}
     if len(set(lengths.values())) > 1:
         lengths_text = ", ".join(f"{count} of {channel}" for channel, count in lengths.items())
-        raise InputError("as many columns in every channel", lengths_text, "stage series, key channels")
+        raise StageSettingsError("as many columns in every channel", lengths_text, "stage series, key channels")
     places = tuple(tuple(context.names.index(name) for name in known[channel]) for channel in config.channels)
     return from_config(Series, config, context, places=places)
 

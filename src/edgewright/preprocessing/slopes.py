@@ -8,9 +8,8 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
-from edgewright.graph.formula import Value, difference, mean, sqrt
-from edgewright.graph.stage import Stage, StageConfig
-from edgewright.graph.transformer import Floats, SampleTransformer, directly
+from edgewright.graph.builder import Value, difference, mean, sqrt
+from edgewright.graph.stage import Floats, SampleTransformer, Stage, StageConfig, directly
 
 # Mean power of slopes below which nothing ever changes.
 _STILL = 1e-30

@@ -9,10 +9,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.formula import Value, take
-from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, require
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import StageSettingsError
+from edgewright.graph.builder import Value, take
+from edgewright.graph.stage import Context, SampleTransformer, Stage, StageConfig, require
 
 _AXES = {"x": 0, "y": 1, "z": 2}
 
@@ -96,7 +95,7 @@ class Units(SampleTransformer):
         count = max(len(self.order), len(self.scale), len(self.offset))
         one_for_all = count == 1 and not self.order
         if X.shape[1] != count and not one_for_all:
-            raise InputError(f"{count} columns or channels", str(X.shape[1]), self._where())
+            raise StageSettingsError(f"{count} columns or channels", str(X.shape[1]), self._where())
 
 
 def _build(config: UnitsConfig, context: Context) -> Units:
@@ -104,7 +103,7 @@ def _build(config: UnitsConfig, context: Context) -> Units:
     names, n = list(context.names), context.shape[0]
     for name in [*config.channels, *(c for m in config.maps for c in m.channels)]:
         if name not in names:
-            raise InputError(f"one of {', '.join(names)}", repr(name), "stage units")
+            raise StageSettingsError(f"one of {', '.join(names)}", repr(name), "stage units")
     chosen = [names.index(c) for c in config.channels] or list(range(n))
     scale, offset = np.ones(n), np.zeros(n)
     scale[chosen] = _each(config.scale, len(chosen), "scale")
@@ -113,7 +112,9 @@ def _build(config: UnitsConfig, context: Context) -> Units:
     for axis_map in config.maps:
         sources = [axis.lstrip("+-") for axis in axis_map.axes]
         if sorted(sources) != sorted(_AXES):
-            raise InputError("axes x, y and z once each, such as ['-y', 'x', 'z']", str(axis_map.axes), "stage units")
+            raise StageSettingsError(
+                "axes x, y and z once each, such as ['-y', 'x', 'z']", str(axis_map.axes), "stage units"
+            )
         for channel, axis, source in zip(axis_map.channels, axis_map.axes, sources, strict=True):
             order[names.index(channel)] = names.index(axis_map.channels[_AXES[source]])
             sign[names.index(channel)] = -1.0 if axis.startswith("-") else 1.0
@@ -135,7 +136,7 @@ def _each(given: float | tuple[float, ...] | FullScale, n: int, key: str) -> NDA
         return np.full(n, given.full_scale / 2.0 ** (given.bits - 1))
     values = np.atleast_1d(np.asarray(given, np.float64))
     if len(values) not in (1, n):
-        raise InputError(f"1 or {n} values of {key}", str(len(values)), "stage units")
+        raise StageSettingsError(f"1 or {n} values of {key}", str(len(values)), "stage units")
     return np.broadcast_to(values, (n,))
 
 

@@ -8,11 +8,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from edgewright.core.errors import ProfileError, UnknownNameError
 from edgewright.core.toml_tables import convert_table
-from edgewright.profiles.cores import known
-from edgewright.profiles.footprint import SYSTEM_CODE, takes_programs
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.profile import PROFILE_VERSION, Figure, Profile
+from edgewright.profiles.footprint import SYSTEM_CODE, coefficients, takes_programs
+from edgewright.profiles.records import PROFILE_VERSION, Figure, Profile
 
 FOLDER = Path(__file__).resolve().parent
 _LOGIC = frozenset({"hls", "ice40"})
@@ -61,21 +60,21 @@ def read_profile(path: Path) -> Profile:
     where = str(path)
     profile = convert_table(_completed(path, ()), Profile, where)
     if profile.name != path.stem:
-        raise InputError(f"the name {path.stem!r}, as the file is called", repr(profile.name), f"{where}, key name")
+        raise ProfileError(f"the name {path.stem!r}, as the file is called", repr(profile.name), f"{where}, key name")
     for key, figure in figures(profile).items():
         unit = _UNITS.get(key, "cycles")
         if figure.unit != unit:
-            raise InputError(
+            raise ProfileError(
                 f"the unit {unit!r}", repr(figure.unit), f"{where}, key {key}.unit", f"Give the value in {unit}"
             )
         # A core that waits for nothing waits 0 cycles.
         smallest = 0.0 if key in _FROM_NOTHING else np.nextafter(0.0, 1.0)
         if not smallest <= figure.value < float("inf"):
-            raise InputError("a figure above zero", str(figure.value), f"{where}, key {key}.value")
+            raise ProfileError("a figure above zero", str(figure.value), f"{where}, key {key}.value")
     if not takes_programs(profile) and profile.instruction_set not in _LOGIC and profile.flash.value < SYSTEM_CODE[1]:
         # Too small for an operating system, so it takes generated C, of whose cost on such a core nothing is known.
-        raise InputError(
-            f"a core whose code was counted ({', '.join(known())})", f"instruction_set {profile.instruction_set!r}",
+        raise ProfileError(
+            f"a core of {', '.join(coefficients())}", f"instruction_set {profile.instruction_set!r}",
             where, 'Add the nearest one as estimated_as = "cortex-m0plus"; error bars are then ±50 %',
         )  # fmt: skip
     return profile
@@ -86,19 +85,19 @@ def _completed(path: Path, below: tuple[Path, ...]) -> dict[str, object]:
     where = str(path)
     if path in below:
         ring = " -> ".join(step.stem for step in (*below, path))
-        raise InputError("a profile that does not inherit from itself", ring, f"{below[-1]}, key inherits")
+        raise ProfileError("a profile that does not inherit from itself", ring, f"{below[-1]}, key inherits")
     try:
         table: dict[str, object] = msgspec.toml.decode(path.read_bytes())
     except OSError as error:
         do = "Check the path, or name one of `edgewright profiles`" if isinstance(error, FileNotFoundError) else ""
         got = "no such file" if do else error.strerror or str(error)
-        raise InputError("a device profile", got, where, do) from error
+        raise ProfileError("a device profile", got, where, do) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError("a device profile", str(error).replace("`", "'"), where) from error
+        raise ProfileError("a device profile", str(error).replace("`", "'"), where) from error
     _refuse_newer(table, where)
     parent = table.get("inherits", "")
     if not isinstance(parent, str):
-        raise InputError("the name of a profile", repr(parent), f"{where}, key inherits")
+        raise ProfileError("the name of a profile", repr(parent), f"{where}, key inherits")
     if not parent:
         return table
     if parent.endswith(".toml"):
@@ -112,9 +111,11 @@ def _refuse_newer(table: dict[str, object], where: str) -> None:
     """Say that a file is of a later format, before anything in it is called unknown."""
     version = table.get("version", PROFILE_VERSION)
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise InputError("a whole number from 1 on", repr(version), f"{where}, key version", "Leave it out, or give 1")
+        raise ProfileError(
+            "a whole number from 1 on", repr(version), f"{where}, key version", "Leave it out, or give 1"
+        )
     if version > PROFILE_VERSION:
-        raise InputError(
+        raise ProfileError(
             f"a profile of format {PROFILE_VERSION} or older", str(version), f"{where}, key version",
             f"Profile format {version} is newer than this Edgewright reads ({PROFILE_VERSION}): upgrade",
         )  # fmt: skip

@@ -1,111 +1,113 @@
-"""What a model takes of a device: flash, RAM, instructions, latency and energy, each with its error bar.
+"""Footprint of a model on a device: flash, RAM, instructions, latency and energy, each with its interval.
 
-On a microcontroller it is a program of generated C99 (`schema.program.Program`, counted by `export.program`): its
-tables and static memory are exact, its code and instructions sums of what stands in it and what it works out, weighed
-by coefficients of the core that were fitted on compiled and counted programs. On a device with an operating system it
-is an engine: cycles a multiply-accumulate and an overhead. `pipeline.footprint` makes one of a graph.
+On a microcontroller the model is a program of generated C99 (`export.program`): tables and static memory are exact.
+Code, stack and instructions are sums over the operators, weighted by coefficients of the core that
+`make bench-estimate` fitted to compiled and counted programs. On a device with an operating system an engine runs the
+model: cycles for each multiply-accumulate and an overhead. `pipeline.cost.footprint` derives both from a graph.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import msgspec
 
-from edgewright.profiles.cores import Core, core, rows, weighed
-from edgewright.profiles.misses import Miss, bar
-from edgewright.schema.footprint import DETECTOR, DUAL, LANES, OWN_FLOATS, Budget, Footprint, How, Program, Spread
-from edgewright.schema.profile import Profile
-from edgewright.schema.trace import BudgetRow, DeviceRecord
+from edgewright.core.errors import UnknownNameError
+from edgewright.core.records.footprint import Budget, Footprint, How, Program, Spread
+from edgewright.core.records.trace import BudgetRow, DeviceRecord
+from edgewright.profiles.records import Profile
 
-# Networks with LSTM or GRU layers, whose loops have kinds of their own.
-RECURRENT = "recurrent network"
-# Programs that count patterns in windows.
-KERNELS = "program of kernels"
-# Trees, rules, boosting and whatever else holds no network, on cores that work floats out by library functions.
-ROWS = "program on rows"
-# Kernel machines, and models on the spectrum of a sound.
-MACHINES = "kernel machine or sound"
-_KERNEL = re.compile(rf"({OWN_FLOATS} )?kernel ")
-_MACHINE = re.compile(rf"({OWN_FLOATS} )?call expf$|{OWN_FLOATS} call runs$")
-_STATE = re.compile(rf"({OWN_FLOATS} )?(lstm|gru) ")
-# Loops cost what they cost, however often they turn; so many times the longest program that was fitted on is another.
-_LONGER = 10.0
+_COEFFICIENTS = Path(__file__).resolve().parent / "coefficients.json"
+# A program with more instructions than this multiple of the longest fitted program is outside of the regression.
+_MAX_LENGTH = 10.0
+# Last words of the counts of work.
+_SHAPES = ("node", "output", "row", "mac")
+# Factor on the error of a program with an operator that no fitted program has.
+_UNSEEN = 2.0
 
 
-@dataclass(frozen=True)
-class Population:
-    """Programs whose past misses say how far off an estimate may be.
+class Coefficients(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Coefficients of a core; each sum is over the counts of a `Program` and the constant under ''.
 
     Attributes:
-        kind: of `profiles.misses`.
-        flash, ram: exact bytes that no miss is relative to.
+        made_with: compiler, options and emulator of the measured programs.
+        subjects: number of measured programs.
+        longest: instructions of the longest of them; `smallest` bytes of code of the smallest.
+        code: bytes for each count of the code.
+        stack: bytes of stack and of static memory in addition to the values, for each count of the code.
+        instructions: instructions for each count of the work.
+        errors: by form ('int8', 'float') and quantity, the factor within which nine of ten cross-validated estimates
+            of what is not exact lie.
     """
 
-    kind: str
-    flash: int
-    ram: int
+    made_with: str
+    subjects: int
+    longest: int
+    smallest: int
+    code: dict[str, float]
+    stack: dict[str, float]
+    instructions: dict[str, float]
+    errors: dict[str, dict[str, float]]
 
 
-def population_of(profile: Profile, program: Program) -> Population:
-    """Return the population of fitted programs that a program belongs to."""
-    kinds = set(program.run)
-    if _rows_table(_core_of(profile), program) is not None:
-        sort = ROWS
-    elif of_detector(program):
-        sort = DETECTOR
-    elif any(map(_STATE.match, kinds)):
-        sort = RECURRENT
-    elif any(map(_KERNEL.match, kinds)):
-        sort = KERNELS
-    elif any(map(_MACHINE.match, kinds)):
-        sort = MACHINES
-    elif any(kind.startswith(f"{DUAL} ") for kind in kinds):
-        sort = "network for two multipliers"
-    elif any(kind.startswith(f"{LANES} ") for kind in kinds):
-        sort = "network for vectors"
-    elif any(kind.startswith("Conv ") for kind in kinds):
-        sort = "float convolution"
-    else:
-        own = any(kind.startswith(f"{OWN_FLOATS} ") for kind in kinds)
-        plain = {kind.removeprefix(f"{OWN_FLOATS} ") for kind in kinds}
-        network = "call dense" in plain or any(kind.endswith(" step") for kind in plain)
-        sort = f"{'network' if network else 'smaller program'}{' of windows' if own else ''}"
-    return Population(f"{profile.core or profile.name} {sort}", program.constants, program.values)
+@cache
+def coefficients() -> dict[str, Coefficients]:
+    """Return the coefficients by the name of the core."""
+    return msgspec.json.decode(_COEFFICIENTS.read_bytes(), type=dict[str, Coefficients])
 
 
-def table_of(name: str, program: Program) -> Core:
-    """Return the coefficients of a core that a program is weighed by.
+def core_of(name: str) -> Coefficients:
+    """Return the coefficients of a core.
 
     Raises:
-        UnknownNameError: for a core without coefficients.
+        UnknownNameError: listing the cores that have some.
     """
-    return _rows_table(name, program) or core(name)
+    if name not in coefficients():
+        raise UnknownNameError("core with coefficients", name, coefficients())
+    return coefficients()[name]
 
 
-def _rows_table(name: str, program: Program) -> Core | None:
-    """Return the coefficients of programs on rows, if a program is one: at most one dense layer, nothing unknown."""
-    table = rows(name)
-    network = program.run.get("call dense", 0.0) > 1
-    return None if table is None or network or strange(table, program) else table
+def weighed(weights: Mapping[str, float], counts: Mapping[str, float]) -> float:
+    """Return the sum of counts by their coefficients, and the constant; an unseen operator counts as a typical one."""
+    return weights.get("", 0.0) + sum(
+        (weights[kind] if kind in weights else _typical(weights, kind)) * count for kind, count in counts.items()
+    )
 
 
-def of_detector(program: Program) -> bool:
-    """Return whether a program is a detector."""
-    return any(kind.startswith(f"{DETECTOR} ") for kind in program.run)
+def _typical(weights: Mapping[str, float], kind: str) -> float:
+    """Return the median coefficient of kinds like an unseen one: of operators without products, or of steps of code."""
+    first, last = kind.partition(" ")[0], kind.rpartition(" ")[2]
+    like = [
+        value
+        for name, value in weights.items()
+        if value and (_is_plain(weights, name, last) if last in _SHAPES else name.partition(" ")[0] == first)
+    ]
+    return statistics.median(like) if like else 0.0
 
 
-def strange(table: Core, program: Program) -> str:
-    """Why a program is none of those that a core's coefficients were fitted on; empty where it is one of them."""
-    unseen = [kind for kind in program.run if kind not in table.instructions]
-    unseen += [kind for kind in program.written if kind not in table.code and kind not in unseen]
-    if unseen:
-        more = f" and {len(unseen) - 1} more" if len(unseen) > 1 else ""
-        return f"no program that estimates were fitted on has {unseen[0]!r}{more}"
-    if weighed(table.instructions, program.run) > _LONGER * table.longest:
-        return f"it runs more than {_LONGER:g} times as long as any program that estimates were fitted on"
+def _is_plain(weights: Mapping[str, float], name: str, last: str) -> bool:
+    operator, _, shape = name.rpartition(" ")
+    return shape == last and not name.startswith("int8 ") and f"{operator} mac" not in weights
+
+
+def unseen_kinds(core: Coefficients, program: Program) -> list[str]:
+    """Return the kinds of a program that no fitted program has."""
+    return [kind for kind in program.run if kind not in core.instructions] + [
+        kind for kind in program.written if kind not in core.code
+    ]
+
+
+def unsupported_reason(core: Coefficients, program: Program) -> str:
+    """Return why a program is outside of what a core's coefficients were fitted to; empty if it is inside."""
+    products = [kind.removesuffix(" mac") for kind in unseen_kinds(core, program) if kind.endswith(" mac")]
+    if products:
+        return f"no program that estimates were fitted on has the products of {products[0]}"
+    if weighed(core.instructions, program.run) > _MAX_LENGTH * core.longest:
+        return f"it runs more than {_MAX_LENGTH:g} times as long as any program that estimates were fitted on"
     return ""
 
 
@@ -125,6 +127,8 @@ _MICRO_SOURCE = "assumed code in addition to the weights"
 _ENGINE_SOURCE = "an assumed engine in addition to the model; a library of operators or ONNX Runtime"
 # Where a profile does not say how long an instruction takes.
 CYCLES, CYCLES_ERROR = 1.5, 0.5
+# Assumption: portable int8 code takes at most twice the instructions of code for the DSP instructions of the core.
+_PORTABLE = 2.0
 # A rule alone takes some dozens of bytes and instructions, of which no share says much.
 _MIN_SPREAD = 64.0
 UNVERIFIED = "latency and energy are modelled, unverified on silicon"
@@ -150,43 +154,52 @@ def _core_of(profile: Profile) -> str:
     return profile.estimated_as or profile.core or _BY_SET.get(profile.instruction_set, "")
 
 
-def program_footprint(
-    profile: Profile, program: Program, *, form: str, buffer_bytes: int = 0, own: Sequence[Miss] = ()
-) -> Footprint:
+def program_footprint(profile: Profile, program: Program, *, form: str, buffer_bytes: int = 0) -> Footprint:
     """Return the footprint of generated C on a microcontroller.
 
     Args:
-        profile: of the device.
-        program: counted.
-        form: how the network's weights are held.
-        buffer_bytes: of the window that is filled beside it, exact.
-        own: the user's own past misses.
+        profile: device profile.
+        program: size and work of the program.
+        form: form of the network's weights.
+        buffer_bytes: bytes of the window that is filled in addition, exact.
 
     Raises:
-        UnknownNameError: for a core without coefficients.
+        UnknownNameError: the core has no coefficients.
     """
-    table, past = table_of(_core_of(profile), program), population_of(profile, program)
-    unknown = strange(table, program)
-    if unknown:
+    core = core_of(_core_of(profile))
+    if unknown := unsupported_reason(core, program):
         return _unknown(profile, program, form, buffer_bytes, unknown)
-    code = weighed(table.code, program.written)
-    flash = _spread(program.constants + code, past, "flash", "B", own, past.flash)
-    if code < table.smallest:
-        # What is smaller than any program that was fitted on may be as small as its tables.
-        flash = msgspec.structs.replace(flash, low=float(past.flash))
-    ram = program.values + weighed(table.stack, program.written)
-    instructions = max(1.0, weighed(table.instructions, program.run))
-    counted = _spread(instructions, past, "instructions", "instructions", own)
-    latency = program_latency(profile, counted, own)
+    errors, unseen = core.errors["float" if form == "float" else "int8"], unseen_kinds(core, program)
+    if unseen:
+        errors = {name: _UNSEEN * error for name, error in errors.items()}
+    source = f"regression on {core.subjects} programs of a {_core_of(profile)}, cross-validated"
+    source += f"; twice as wide, because none has {unseen[0]!r}" if unseen else ""
+    code = float(round(weighed(core.code, program.written)))
+    stack = float(round(weighed(core.stack, program.written)))
+    flash = _regressed(code, errors["flash"], "B", source, program.constants)
+    ram = _regressed(stack, errors["ram"], "B", source, program.values + buffer_bytes)
+    work = max(1.0, weighed(core.instructions, program.run))
+    instructions = _regressed(work, errors["instructions"], "instructions", source)
+    if form != "float" and not profile.core and profile.estimated_as:
+        instructions = msgspec.structs.replace(instructions, high=_PORTABLE * instructions.high)
+    latency = program_latency(profile, instructions)
     return Footprint(
         profile=profile.name,
         form=form,
         flash=flash,
-        ram=_more(_spread(ram, past, "ram", "B", own, past.ram), buffer_bytes),
-        instructions=counted,
+        ram=ram,
+        instructions=instructions,
         latency_us=latency,
         energy_uj=energy(profile, latency),
         notes=(*_shares(program), UNVERIFIED),
+    )
+
+
+def _regressed(value: float, factor: float, unit: str, source: str, exact: int = 0) -> Spread:
+    """Return an estimate with its interval in addition to an exact part."""
+    low, high = min(value / factor, value - _MIN_SPREAD), max(value * factor, value + _MIN_SPREAD)
+    return Spread(
+        value=exact + value, low=exact + max(0.0, low), high=exact + high, unit=unit, how="estimated", source=source
     )
 
 
@@ -200,8 +213,7 @@ def _shares(program: Program) -> tuple[str, ...]:
 
 def _unknown(profile: Profile, program: Program, form: str, buffer_bytes: int, why: str) -> Footprint:
     """Return what is exact of a program that coefficients were not fitted on; the rest of flash and RAM is a guess."""
-    # That command takes models, not detectors.
-    count = "" if of_detector(program) else "; `edgewright estimate --compile` counts them"
+    count = "; `edgewright estimate --compile` counts them"
     source = f"tables and values alone; code and stack are unknown: {why}"
 
     def bound(exact: int, maximum: float) -> Spread:
@@ -218,23 +230,18 @@ def _unknown(profile: Profile, program: Program, form: str, buffer_bytes: int, w
     )
 
 
-def _more(spread: Spread, count: int) -> Spread:
-    """Return the same with so many bytes more."""
-    return msgspec.structs.replace(spread, value=spread.value + count, low=spread.low + count, high=spread.high + count)
-
-
-def program_latency(profile: Profile, instructions: Spread, own: Sequence[Miss] = ()) -> Spread:
+def program_latency(profile: Profile, instructions: Spread) -> Spread:
     """Return time of so many instructions: cycles each, waiting for memory included, over the clock."""
     each = CYCLES if profile.cycles is None else profile.cycles.value
     scale = each / profile.clock.value * 1e6
-    error = bar(profile.name, "latency", own, max(profile.error.value, CYCLES_ERROR * (profile.cycles is None)))
+    error = max(profile.error.value, CYCLES_ERROR * (profile.cycles is None))
     return Spread(
         value=instructions.value * scale,
-        low=instructions.low * scale * max(0.0, 1 - error.width),
-        high=instructions.high * scale * (1 + error.width),
+        low=instructions.low * scale * max(0.0, 1 - error),
+        high=instructions.high * scale * (1 + error),
         unit="us",
         how="modelled",
-        source=f"{each:g} cycles an instruction at {profile.clock.value / 1e6:g} MHz; {error.source}",
+        source=f"{each:g} cycles an instruction at {profile.clock.value / 1e6:g} MHz; ±{error:.0%} assumed",
     )
 
 
@@ -249,7 +256,7 @@ def energy(profile: Profile, latency: Spread) -> Spread | None:
     )  # fmt: skip
 
 
-def on_system(profile: Profile, load: Load, *, form: str, buffer_bytes: int = 0, own: Sequence[Miss] = ()) -> Footprint:
+def on_system(profile: Profile, load: Load, *, form: str, buffer_bytes: int = 0) -> Footprint:
     """Estimate an engine on a device with an operating system, or what cannot be written as C on another.
 
     Args:
@@ -257,7 +264,6 @@ def on_system(profile: Profile, load: Load, *, form: str, buffer_bytes: int = 0,
         load: of one answer.
         form: how the network's weights are held.
         buffer_bytes: of the window that is filled.
-        own: the user's own past misses.
     """
     small = takes_programs(profile)
     code, stack = (MICRO_CODE, MICRO_STACK) if small else (SYSTEM_CODE, SYSTEM_STACK)
@@ -266,15 +272,15 @@ def on_system(profile: Profile, load: Load, *, form: str, buffer_bytes: int = 0,
     cycles = (
         load.macs_float * profile.macs_float.value + load.macs_int8 * profile.macs_int8.value + profile.overhead.value
     )
-    error = bar(profile.name, "latency", own, profile.error.value)
-    latency = _around(cycles / profile.clock.value * 1e6, error.width, "us", "modelled", error.source)
+    error = profile.error.value
+    latency = _around(cycles / profile.clock.value * 1e6, error, "us", "modelled", f"±{error:.0%} assumed")
     figure = profile.macs_int8 if load.macs_int8 > load.macs_float else profile.macs_float
     return Footprint(
         profile=profile.name,
         form=form,
         flash=_estimated(load.weights, code, _MICRO_SOURCE if small else _ENGINE_SOURCE),
         ram=_estimated(load.values + buffer_bytes, stack, "assumed memory in addition to the values"),
-        instructions=_around(cycles, error.width, "instructions", "modelled", "cycles; one instruction each assumed"),
+        instructions=_around(cycles, error, "instructions", "modelled", "cycles; one instruction each assumed"),
         latency_us=latency,
         energy_uj=energy(profile, latency),
         notes=(
@@ -334,15 +340,6 @@ def amount(value: float, unit: str) -> str:
             digits = 0 if name == "B" else 2 if value / scale < 100 else 1
             return f"{value / scale:,.{digits}f} {name}"
     return f"{value:g} {unit}"
-
-
-def _spread(value: float, past: Population, quantity: str, unit: str, own: Sequence[Miss], exact: int = 0) -> Spread:
-    errors = bar(past.kind, quantity, own)
-    around = max(_MIN_SPREAD, errors.width * (value - exact))
-    return Spread(
-        value=value, low=max(exact, value - around, 0.0), high=value + around, unit=unit, how="estimated",
-        source=errors.source,
-    )  # fmt: skip
 
 
 def _around(value: float, width: float, unit: str, how: How, source: str) -> Spread:

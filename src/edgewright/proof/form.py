@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.records.package import ObjectMap
+from edgewright.core.records.proof import Numbers
 from edgewright.graph.extract import BYTES, OUTPUT
-from edgewright.schema.objects import ObjectMap
-from edgewright.schema.proof import Numbers
 
 __all__ = [
     "BYTES",

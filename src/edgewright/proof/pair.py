@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.records.proof import Difference, PairRecord, StageVerdict, Verdict
 from edgewright.proof import tolerance
 from edgewright.proof.form import (
     BYTES,
@@ -37,7 +38,6 @@ from edgewright.proof.stage import (
     shown,
     stage_order,
 )
-from edgewright.schema.proof import Difference, PairRecord, StageVerdict, Verdict
 
 # Maximum number of samples that moved across a quantisation step and are shown with their values.
 _SHOWN = 3

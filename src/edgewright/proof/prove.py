@@ -17,7 +17,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import CheckFailedError, InputError, StoppedError
 from edgewright.core.prediction.objects import find_objects
+from edgewright.core.records.package import ObjectMap
+from edgewright.core.records.proof import AbsentForm, FormRecord, PairRecord, UncomparedStage
 from edgewright.proof.form import (
     CLASSES,
     FLAGS,
@@ -34,9 +37,6 @@ from edgewright.proof.form import (
 )
 from edgewright.proof.pair import Limits, compare
 from edgewright.proof.stage import flags_of, stage_order
-from edgewright.schema.errors import CheckFailedError, InputError, StoppedError
-from edgewright.schema.objects import ObjectMap
-from edgewright.schema.proof import AbsentForm, FormRecord, PairRecord, UncomparedStage
 
 # Number of pairs compared in parallel.
 _THREADS = 4

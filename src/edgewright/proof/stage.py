@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.records.proof import Difference, StageVerdict
 from edgewright.proof.form import MISSING, RANDOM_BYTES, UNSURE, ToleranceReference
-from edgewright.schema.proof import Difference, StageVerdict
 
 Mask = NDArray[np.bool_]
 

@@ -10,10 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.proof.form import Stages, ToleranceReference
-from edgewright.proof.prove import earliest, stopped
-from edgewright.proof.stage import StageComparison, distance, judge, shown
-from edgewright.schema.proof import (
+from edgewright.core.records.proof import (
     AbsentForm,
     Difference,
     FormRecord,
@@ -23,6 +20,9 @@ from edgewright.schema.proof import (
     StageVerdict,
     UncomparedStage,
 )
+from edgewright.proof.form import Stages, ToleranceReference
+from edgewright.proof.prove import earliest, stopped
+from edgewright.proof.stage import StageComparison, distance, judge, shown
 
 
 @dataclass(frozen=True)

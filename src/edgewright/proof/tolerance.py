@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from edgewright.core.operators import Function
 from edgewright.core.prediction.executor import Run, compile_graph
+from edgewright.core.records.network import Graph, Node
 from edgewright.graph.builder import leading_to
 from edgewright.proof.form import LABEL, PREDICTION, PROBABILITIES, Stages, ToleranceReference
-from edgewright.schema.graph import Graph, Node
 
 # Engines round float32 in different orders of operations: a value may differ by this fraction of itself plus this
 # fraction of its spread, because a difference of large numbers loses relative precision.

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.core.records.data import DataSet, Floats
 from edgewright.data.checks_columns import column_of
 from edgewright.data.quality import axes, magnitudes
-from edgewright.schema.data import DataSet, Floats
 
 Table = dict[str, Any]
 Noise = float | list[float]

@@ -9,22 +9,24 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from edgewright.core.errors import EdgewrightError
+from edgewright.core.records.config import CompressionConfig, ModelConfig, PipelineConfig, TrainingConfig
+from edgewright.core.records.data import Floats
+from edgewright.core.records.footprint import Budget
 from edgewright.graph.stage import Emitting
-from edgewright.pipeline.cost.footprint import fill_bytes, footprint
+from edgewright.models.architecture import architecture
+from edgewright.pipeline.cost import fill_bytes, footprint
+from edgewright.pipeline.fitting import graph_of
 from edgewright.pipeline.plan import build_model
-from edgewright.pipeline.whole_graph import graph_of
 from edgewright.profiles.footprint import Footprint
-from edgewright.race.contract import Candidate, Fitted, Part, candidates
-from edgewright.race.problem import Indices, Problem
+from edgewright.profiles.records import Profile
+from edgewright.race.problem import Candidate, Fitted, Indices, Part, Problem, candidates
 from edgewright.race.stages import config_of, is_series
-from edgewright.schema.config import CompressionConfig, ModelConfig, PipelineConfig, TrainingConfig
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import EdgewrightError
-from edgewright.schema.footprint import Budget
-from edgewright.schema.profile import Profile
 
 # Axes of windows: samples, channels, values; pictures have one more, rows one less.
 WINDOW_AXES = 3
+# Separates the name of a candidate from the number of its variant.
+VARIANT_SEPARATOR = "/"
 Layers = tuple[dict[str, Any], ...]
 SCALE: dict[str, Any] = {"kind": "scale", "method": "standard", "clip": 8.0}
 
@@ -135,6 +137,27 @@ def fit_end(part: Part, config: PipelineConfig) -> PipelineEnd:
     return PipelineEnd(part, model)
 
 
+def untrained_end(part: Part, config: PipelineConfig) -> PipelineEnd:
+    """Return fitted stages with an untrained network.
+
+    Raises:
+        InputError: the network cannot be built after the stages.
+    """
+    problem, shape = part.problem, part.X.shape[1:]
+    model = build_model(config, problem.task)
+    outputs = 1 if problem.task == "regression" or len(problem.classes) == 2 else len(problem.classes)
+    network = architecture(model.layers, shape, outputs)
+    stored: dict[str, Any] = {
+        "parameters": network.initialise(np.random.default_rng(config.seed)),
+        "shape": list(shape),
+        "features": shape[0],
+    }
+    if problem.task != "regression":
+        stored["classes"] = np.asarray(problem.classes)
+    model.fitted_ = stored
+    return PipelineEnd(part, model)
+
+
 def fit_candidate(candidate: Candidate, part: Part, config: PipelineConfig) -> Fitted:
     """Fit a candidate; if all training samples have one class, the fitted pipeline always answers with that class."""
     if part.problem.task == "classification" and len(np.unique(part.y[part.train])) == 1:
@@ -149,6 +172,11 @@ class Entrant:
     name: str
     candidate: Candidate
     config: PipelineConfig
+
+
+def candidate_name(entrant: str) -> str:
+    """Return the name of the candidate that an entrant is, or is a variant of."""
+    return entrant.partition(VARIANT_SEPARATOR)[0]
 
 
 def entrant_of(name: str, candidate: Candidate, problem: Problem, config: PipelineConfig) -> Entrant:

@@ -18,24 +18,31 @@ import msgspec
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn dependency, untyped
 
-from edgewright.cluster.contract import ClusterLostError
-from edgewright.cluster.mapping import is_spread
+from edgewright.cluster.mapping import ClusterLostError, is_spread
+from edgewright.core.errors import EdgewrightError, RaceError
 from edgewright.core.files import DISK_FAILED
+from edgewright.core.records.data import Floats
+from edgewright.core.records.footprint import Budget
+from edgewright.core.records.race import EntrantRecord, RaceRecord
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import amount
-from edgewright.race.contract import Fitted
-from edgewright.race.finished_fits import FinishedFit, begin
-from edgewright.race.fold_fits import FoldFitter, FoldTask, SpreadFits, fit_fold, priced
-from edgewright.race.heats import Heat, HeatFold, Heats, has_many, heats_of
-from edgewright.race.judge import ComparisonCriteria
-from edgewright.race.metrics import MOST_UNITS, choose, codes, groups_of, kept_of
+from edgewright.race.fold_fits import FinishedFit, FoldFitter, FoldTask, SpreadFits, begin, fit_fold, priced
+from edgewright.race.heats import (
+    MOST_UNITS,
+    ComparisonCriteria,
+    Heat,
+    HeatFold,
+    Heats,
+    choose,
+    codes,
+    groups_of,
+    has_many,
+    heats_of,
+    kept_of,
+)
 from edgewright.race.pipeline_end import Entrant, beyond
-from edgewright.race.problem import Indices, Problem
+from edgewright.race.problem import Fitted, Indices, Problem
 from edgewright.race.stage_outputs import StageOutputs
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.schema.footprint import Budget
-from edgewright.schema.race import EntrantRecord, RaceRecord
 
 Watch = Callable[[RaceRecord], None]
 Lead = Callable[[RaceRecord], None]
@@ -174,7 +181,7 @@ class Race:
         if not any(standing.record.heats for standing in self.standings):
             reasons = dict.fromkeys(standing.record.left_out for standing in self.standings)
             why = "; ".join(reason for reason in reasons if reason)
-            raise InputError("samples that some pipeline accepts", why or "none", self.problem.name)
+            raise RaceError("samples that some pipeline accepts", why or "none", self.problem.name)
 
     def _heat(self, heat: Heat, racing: list[Standing], number: int) -> list[Standing]:
         """Run a heat and return the entrants that continue, best first.

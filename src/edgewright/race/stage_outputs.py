@@ -18,16 +18,15 @@ import msgspec
 import numpy as np
 from sklearn.base import clone
 
-from edgewright.data.window_views import CUT_BYTES, WindowViews
+from edgewright.core.errors import EdgewrightError, RaceError
+from edgewright.core.records.config import PipelineConfig
+from edgewright.core.records.data import Floats
+from edgewright.data.targets import CUT_BYTES, WindowViews
 from edgewright.graph.stage import Context
 from edgewright.pipeline import plan
 from edgewright.pipeline.fitting import first_context, next_context, some_to_fit, transformed, transformed_by
-from edgewright.race.contract import Part
-from edgewright.race.problem import Indices, Problem
-from edgewright.schema.config import PipelineConfig
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.training.augment import augmented, copying
+from edgewright.race.problem import Indices, Part, Problem
+from edgewright.training.contract import augmented, copying
 
 # Bytes of outputs that are kept; an output of more than half of this is computed again.
 MOST_BYTES = 384 * 2**20
@@ -89,7 +88,7 @@ class StageOutputs:
             raise
         except ValueError as error:
             text = str(error).split("\n")[0]
-            raise InputError(f"samples the stage {name!r} can take", text, f"stage {name}") from None
+            raise RaceError(f"samples the stage {name!r} can take", text, f"stage {name}") from None
         count = 0 if extra is None else len(extra) // max(1, len(changed))
         return Part(
             X=X, names=tuple(context.names), train=train, extra=extra, extra_y=np.tile(y[changed], count),

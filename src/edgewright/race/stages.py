@@ -10,15 +10,14 @@ import msgspec
 import numpy as np
 
 from edgewright.core.catalogue import listing
-from edgewright.data.decision import SOUND
+from edgewright.core.records.config import PipelineConfig
+from edgewright.core.records.data import Floats
 from edgewright.data.series import ColumnSeries, find_series
-from edgewright.data.window_views import some_in_memory
+from edgewright.data.table_proposal import SOUND
+from edgewright.data.targets import some_in_memory
 from edgewright.preprocessing.series import CHANNEL
-from edgewright.race.contract import FEATURES, WINDOWS, Columns
 from edgewright.race.motion import motion_stages, series_stages
-from edgewright.race.problem import Problem, are_pictures
-from edgewright.schema.config import PipelineConfig
-from edgewright.schema.data import Floats
+from edgewright.race.problem import FEATURES, WINDOWS, Columns, Problem, are_pictures
 
 Table = dict[str, Any]
 

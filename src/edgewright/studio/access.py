@@ -21,8 +21,7 @@ from edgewright.core.files import open_private, private_folder
 from edgewright.core.request_origin import account, cookie_value, values_of
 from edgewright.studio import local_server
 from edgewright.studio.authentication import SESSION_S, Owner, Role, Sessions, User, UsersFile
-from edgewright.studio.local_server import LARGEST_BODY
-from edgewright.studio.web import HTTPException
+from edgewright.studio.local_server import LARGEST_BODY, HTTPException
 
 SIGN_IN = "/sign-in"
 AUDIT_LOG = ".edgewright/studio-audit.jsonl"

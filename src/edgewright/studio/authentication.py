@@ -13,15 +13,17 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Annotated, Literal, Protocol, get_args
 
 import msgspec
 
-from edgewright.core.files import PRIVATE, write_atomic
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import EdgewrightError, InputError, StudioUserError
+from edgewright.core.files import PRIVATE, is_own, private_folder, state_folder, write_atomic
 
 Role = Literal["view", "label", "train", "release"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -161,13 +163,15 @@ def read_users(path: Path) -> Users:
         status, content = path.stat(), path.read_bytes()
     except OSError as error:
         do = f"Add a user: edgewright studio-user add NAME --users {location}"
-        raise InputError("a users file", error.strerror or str(error), location, do) from None
+        raise StudioUserError("a users file", error.strerror or str(error), location, do) from None
     if status.st_mode & 0o077 or status.st_uid not in (0, os.getuid()):
-        raise InputError("a file that only you can read and write", "wider rights", location, f"chmod 600 {location}")
+        raise StudioUserError(
+            "a file that only you can read and write", "wider rights", location, f"chmod 600 {location}"
+        )
     try:
         return msgspec.json.decode(content, type=Users)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError("a users file", str(error), location) from None
+        raise StudioUserError("a users file", str(error), location) from None
 
 
 def add_user(path: Path, name: str, role: Role) -> str:
@@ -187,10 +191,10 @@ def add_user(path: Path, name: str, role: Role) -> str:
     """
     users = read_users(path).users if path.exists() else ()
     if not _NAME.fullmatch(name):
-        raise InputError("a name of 1 to 32 lower-case letters, digits, - and _", repr(name[:40]), "NAME")
+        raise StudioUserError("a name of 1 to 32 lower-case letters, digits, - and _", repr(name[:40]), "NAME")
     if any(record.name == name for record in users):
         do = f"Remove the user first: edgewright studio-user remove {name} --users {path}"
-        raise InputError("a new name", repr(name), str(path), do)
+        raise StudioUserError("a new name", repr(name), str(path), do)
     token, salt = f"{name}.{secrets.token_urlsafe(32)}", secrets.token_hex(16)
     _write_users(path, (*users, UserRecord(name, role, salt, _scrypt(token, salt), int(time.time()))))
     return token
@@ -207,7 +211,7 @@ def remove_user(path: Path, name: str) -> None:
     rest = tuple(record for record in users if record.name != name)
     if len(rest) == len(users):
         names = ", ".join(record.name for record in users) or "no users"
-        raise InputError(f"the name of a user ({names})", repr(name[:40]), str(path))
+        raise StudioUserError(f"the name of a user ({names})", repr(name[:40]), str(path))
     _write_users(path, rest)
 
 
@@ -280,3 +284,67 @@ def _digest(text: str) -> bytes:
 
 def _scrypt(token: str, salt: str) -> str:
     return hashlib.scrypt(token.encode("utf-8", "surrogatepass"), salt=bytes.fromhex(salt), **_SCRYPT).hex()
+
+
+_REDIRECT = """<!doctype html><html><head><meta charset="utf-8"><meta name="referrer" content="no-referrer">
+<meta http-equiv="refresh" content="0;url={address}"><title>Edgewright</title></head></html>
+"""
+
+
+class ServerAddress(msgspec.Struct, frozen=True):
+    """A running studio or chat server.
+
+    Attributes:
+        address: without the token.
+        token: send it as `Authorization: Bearer TOKEN`.
+        folder: of the studio's runs; the working directory of a chat server.
+        process: number of its process.
+    """
+
+    address: str
+    token: str
+    folder: str
+    process: int
+
+
+def token_folder(service: str = "studio") -> Path:
+    """Return the folder of the token files: `~/.local/state/edgewright/SERVICE`, or below $XDG_STATE_HOME."""
+    return state_folder() / service
+
+
+@contextmanager
+def token_files(address: str, token: str, folder: Path, port: int, service: str = "studio") -> Iterator[Path | None]:
+    """Provide `PORT.json`, and next to it `PORT.html`, which opens the server's page in a browser.
+
+    A browser gets the path of a file: every user of the machine can read the arguments of a process.
+
+    Args:
+        address: of the server, without the token.
+        token: the owner's.
+        folder: of the studio's runs, or the working directory.
+        port: of the server.
+        service: `studio` or `serve`.
+
+    Yields:
+        The page that opens the server's; None if the files cannot be written, or others may write to their folder.
+    """
+    home = token_folder(service)
+    record, page = home / f"{port}.json", home / f"{port}.html"
+    described = ServerAddress(address, token, str(folder.resolve()), os.getpid())
+    opening: Path | None = page
+    try:
+        private_folder(home)
+        if not is_own(home):
+            opening = None
+        else:
+            content = _REDIRECT.format(address=escape(f"{address}?token={token}")).encode()
+            write_atomic(page, content, PRIVATE)
+            write_atomic(record, msgspec.json.encode(described), PRIVATE)
+    except (OSError, EdgewrightError):
+        opening = None
+    try:
+        yield opening
+    finally:
+        for path in (record, page) if opening else ():
+            with suppress(OSError):
+                path.unlink()

@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from edgewright.core.errors import EdgewrightError
 from edgewright.core.formatting import (
     amount,
     bytes_text,
@@ -32,16 +33,14 @@ from edgewright.core.formatting import (
     plural,
     seconds_text,
 )
-from edgewright.schema.errors import EdgewrightError
-from edgewright.schema.trace import Trace
+from edgewright.core.records.trace import Trace
 from edgewright.studio.access import require_role, user_of
 from edgewright.studio.authentication import Role
-from edgewright.studio.jobs import Jobs
+from edgewright.studio.jobs import Jobs, Runs
 from edgewright.studio.local_server import TooLargeError
 from edgewright.studio.paths import RECORD, run_folder
 from edgewright.studio.recordings import offered_recordings
-from edgewright.studio.summaries import Runs
-from edgewright.trace.record import read_trace
+from edgewright.trace.page_model import read_trace
 from edgewright.trace.sentences.readiness import state_of
 
 HERE = Path(str(resources.files("edgewright.studio")))

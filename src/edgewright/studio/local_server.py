@@ -15,12 +15,15 @@ import webbrowser
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edgewright.core.errors import InputError
 from edgewright.core.request_origin import foreign_page, is_foreign_host, own_hosts, values_of
-from edgewright.fleet.server.connection_limits import OpenConnections
 from edgewright.fleet.server.http_listener import HttpListener
-from edgewright.schema.errors import InputError
 
 LARGEST_BODY = 32 * 1024 * 1024
 """Bytes of a form with its file."""
@@ -41,6 +44,8 @@ _READING = ("GET", "HEAD")
 
 class TooLargeError(InputError):
     """A body that is larger than the server takes."""
+
+    code = "file-too-large"
 
 
 class Guard:
@@ -205,7 +210,7 @@ async def listening(app: ASGIApp, address: str, port: int, tls: ssl.SSLContext |
         InputError: the address cannot be used.
     """
     # A browser opens several connections, and all browsers of this machine have one address.
-    listener = HttpListener(app, address, port, OpenConnections(_MAX_CONNECTIONS, shared=True), tls)
+    listener = await HttpListener.start(app, address, port, _MAX_CONNECTIONS, is_shared=True, tls=tls)
     try:
         yield
     finally:
@@ -221,3 +226,9 @@ def open_browser(address: str) -> None:
         or os.uname().sysname == "Darwin"
     ):
         webbrowser.open(address)
+
+
+__all__ = [
+    "FormData", "HTTPException", "JSONResponse", "PlainTextResponse", "RedirectResponse", "Request", "Response",
+    "StreamingResponse", "UploadFile",
+]  # fmt: skip

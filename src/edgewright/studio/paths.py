@@ -14,12 +14,12 @@ from typing import BinaryIO
 
 from starlette.exceptions import HTTPException
 
+from edgewright.core.errors import UploadError
 from edgewright.data.preview import read_preview
 from edgewright.data.sources.folder import reader_of
-from edgewright.schema.errors import InputError
 from edgewright.trace.journal import journals
 
-RECORD, JOB_RECORD = "trace.json", "job.json"
+RECORD = "trace.json"
 # Files of a pattern that are looked at below the studio's folder.
 _MOST_FILES = 5000
 
@@ -121,9 +121,9 @@ def plain_name(name: str) -> str:
         InputError: a name with folders, or of a kind that is not read.
     """
     if not name or name.startswith(".") or any(c in "/\\" or not c.isprintable() for c in name):
-        raise InputError("a file name without folders", repr(name[:_LONGEST]), "", "Rename the file")
+        raise UploadError("a file name without folders", repr(name[:_LONGEST]), "", "Rename the file")
     if not reader_of(name) and not name.lower().endswith(".zip"):
-        raise InputError("a CSV, TSV, Parquet or WAV file, or a ZIP of pictures or tables", repr(name[:_LONGEST]))
+        raise UploadError("a CSV, TSV, Parquet or WAV file, or a ZIP of pictures or tables", repr(name[:_LONGEST]))
     stem, dot, ending = name.partition(".")
     return (re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-")[:_LONGEST] or "my-data") + (
         dot + re.sub(r"[^A-Za-z0-9_.-]+", "-", ending)[-_LONGEST:]
@@ -137,7 +137,7 @@ def keep_written(root: Path, name: str, write: Callable[[Path], None]) -> str:
         path = Path(room) / name
         write(path)
         if not path.stat().st_size:
-            raise InputError("rows", "an empty file", name)
+            raise UploadError("rows", "an empty file", name)
         read_preview(str(path))
         return f"{FOLDER}/{_placed(path, folder)}"
 
@@ -154,7 +154,7 @@ def keep_pictures(root: Path, pictures: Sequence[tuple[str, BinaryIO]]) -> str:
             begin = content.read(8)
             ending = next((ending for magic, ending in _PICTURES.items() if begin.startswith(magic)), "")
             if not ending:
-                raise InputError("a PNG or JPEG picture", repr(name[:_LONGEST]), "", "Leave it out or convert it")
+                raise UploadError("a PNG or JPEG picture", repr(name[:_LONGEST]), "", "Leave it out or convert it")
             content.seek(0)
             with (Path(room) / f"{number:04}{ending}").open("xb") as file:
                 shutil.copyfileobj(content, file)
@@ -165,7 +165,7 @@ def keep_pictures(root: Path, pictures: Sequence[tuple[str, BinaryIO]]) -> str:
 def _uploads(root: Path) -> Path:
     folder = root / FOLDER
     if folder.is_symlink():
-        raise InputError("a folder of the studio", "a link", str(folder), "Remove the link")
+        raise UploadError("a folder of the studio", "a link", str(folder), "Remove the link")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -182,4 +182,4 @@ def _placed(path: Path, folder: Path) -> str:
                 return name
         else:
             return name
-    raise InputError("another file name", f"{_MOST_ALIKE - 1} files of this name", path.name, "Rename the file")
+    raise UploadError("another file name", f"{_MOST_ALIKE - 1} files of this name", path.name, "Rename the file")

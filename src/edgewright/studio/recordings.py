@@ -13,7 +13,7 @@ from pathlib import Path
 
 from starlette.exceptions import HTTPException
 
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import RecordingError
 from edgewright.trace.journal import FOLDER
 
 _RATE, _WIDTH = 16_000, 2
@@ -102,20 +102,20 @@ def add_part(root: Path, name: str, back: str, at: int, samples: bytes) -> None:
     """
     path = recording_path(root, name)
     if not _ADDRESS.fullmatch(back) or len(back) > _HEAD:
-        raise InputError("the address of a page", repr(back[:80]), "the recording")
+        raise RecordingError("the address of a page", repr(back[:80]), "the recording")
     if at + len(samples) > _MAX_BYTES:
-        raise InputError(f"at most {_MAX_BYTES // (_RATE * _WIDTH)} s", "more", "the recording")
+        raise RecordingError(f"at most {_MAX_BYTES // (_RATE * _WIDTH)} s", "more", "the recording")
     if not at and not path.exists() and len(recordings(root)) >= _MAX_RECORDINGS:
-        raise InputError(f"at most {_MAX_RECORDINGS} kept recordings", "more", "", "Keep or delete one")
+        raise RecordingError(f"at most {_MAX_RECORDINGS} kept recordings", "more", "", "Keep or delete one")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         # Only the first part makes the file. Two parts at once may both be the first: neither empties it.
         file = os.fdopen(os.open(path, os.O_RDWR | (0 if at else os.O_CREAT), 0o600), "r+b")
     except FileNotFoundError:
-        raise InputError("a recording that is under way", "one that was kept or deleted", "", _ANEW) from None
+        raise RecordingError("a recording that is under way", "one that was kept or deleted", "", _ANEW) from None
     with file:
         if at > max(0, os.fstat(file.fileno()).st_size - _HEAD):
-            raise InputError("the parts of a recording one after another", "a gap", "", _ANEW)
+            raise RecordingError("the parts of a recording one after another", "a gap", "", _ANEW)
         file.write(back.encode().ljust(_HEAD))
         file.seek(_HEAD + at)
         file.write(samples)

@@ -15,14 +15,13 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from edgewright.schema.errors import EdgewrightError
+from edgewright.core.errors import EdgewrightError
 from edgewright.studio.access import AuditLog, StudioAccess, StudioGuard, owner_access
+from edgewright.studio.authentication import token_files
 from edgewright.studio.frame import HERE, Studio, environment, failed
-from edgewright.studio.jobs import Jobs
+from edgewright.studio.jobs import Jobs, Runs
 from edgewright.studio.local_server import ADDRESS, LARGEST_BODY, open_browser, serve_until_signal
 from edgewright.studio.pages import pages
-from edgewright.studio.summaries import Runs
-from edgewright.studio.token_file import token_files
 
 
 class _Files(StaticFiles):

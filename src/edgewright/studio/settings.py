@@ -14,9 +14,9 @@ import msgspec
 
 from edgewright.core import catalogue
 from edgewright.data.load import SOURCES
-from edgewright.data.public import public_sets
+from edgewright.data.set_files import registered_sources
 from edgewright.pipeline.plan import ROOMS
-from edgewright.pipeline.toml_text import value_text
+from edgewright.pipeline.step_tables import value_text
 from edgewright.profiles.catalogue import listing as profiles
 
 Table = dict[str, Any]
@@ -148,8 +148,8 @@ def first_table(list_name: str, kind: str) -> Table:
 
 
 def data_kinds() -> tuple[str, ...]:
-    """Return what [data] may name as its kind: sources and public sets."""
-    return tuple(sorted({*catalogue.names(SOURCES), *public_sets()}))
+    """Return what [data] may name as its kind."""
+    return tuple(sorted({*catalogue.names(SOURCES), *registered_sources()}))
 
 
 def fields_of(

@@ -10,15 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from edgewright.core.formatting import plural
-from edgewright.monitor.drift.stream_monitor import unnoticed_text
-from edgewright.schema.trace import Trace
+from edgewright.core.records.trace import Trace
 from edgewright.trace.blocks.flow_picture import tiles
 from edgewright.trace.blocks.terminal import blocks_parts
 from edgewright.trace.blocks.view_blocks import Charts
 from edgewright.trace.page import ACCENT, BAD, GOOD, QUIET, WARN, Listing, Page
-from edgewright.trace.record import HINT, PAGE_FILE
+from edgewright.trace.page_model import HINT, PAGE_FILE
 from edgewright.trace.sections.training import charts
-from edgewright.trace.sentences.facts import refit_text
+from edgewright.trace.sentences.facts import refit_text, unnoticed_text
 from edgewright.trace.sentences.readiness import NO_MODEL, NOT_READY, WEAK, state_of
 
 STYLES = {NO_MODEL: BAD, NOT_READY: BAD, WEAK: WARN}

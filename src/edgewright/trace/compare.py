@@ -19,9 +19,9 @@ from edgewright.core.formatting import (
     shorten,
     times_text,
 )  # fmt: skip
-from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
-from edgewright.schema.trace import EvaluationRecord, GroupRow, How, Interval, StageRecord, Trace, VariantRecord
-from edgewright.schema.trace_flow import Part, SampleGain
+from edgewright.core.records.trace import EvaluationRecord, GroupRow, How, Interval, StageRecord, Trace, VariantRecord
+from edgewright.core.records.trace_flow import Part, SampleGain
+from edgewright.trace.blocks.records import Block, Facts, Grid, Heading, Paragraph
 from edgewright.trace.sentences.facts import layer_costs
 from edgewright.trace.sentences.opening import headline
 

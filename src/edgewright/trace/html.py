@@ -23,15 +23,15 @@ from markupsafe import Markup
 from edgewright._version import __version__
 from edgewright.core import formatting
 from edgewright.core.files import cache_folder, read_own, write_own
-from edgewright.schema.graph import Graph
-from edgewright.schema.lesson import Block, Facts, Heading
-from edgewright.schema.trace import PAGE_VERSION, Trace
+from edgewright.core.records.network import Graph
+from edgewright.core.records.trace import PAGE_VERSION, Trace
 from edgewright.trace.blocks.charts import bars, budget_bar, draw
+from edgewright.trace.blocks.records import Block, Facts, Heading
 from edgewright.trace.blocks.terminal import LETTERS
 from edgewright.trace.blocks.view_blocks import Items, Line, Template, ViewBlock, line
 from edgewright.trace.modes import modes
 from edgewright.trace.sections import Exported, sections
-from edgewright.trace.sections.samples import window_plot
+from edgewright.trace.sections.data import window_plot
 from edgewright.trace.sentences.facts import sentence
 
 PAGE_LIMIT = 400_000

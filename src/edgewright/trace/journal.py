@@ -12,11 +12,10 @@ from typing import Any, Literal, TypeVar, cast, get_args
 
 import msgspec
 
-from edgewright.schema import trace as records
-from edgewright.schema.errors import InputError
-from edgewright.schema.job import StepProgress
-from edgewright.schema.race import RaceRecord
-from edgewright.schema.trace_flow import Part
+from edgewright.core.errors import FormatNewerError, RunError
+from edgewright.core.records import trace as records
+from edgewright.core.records.race import RaceRecord
+from edgewright.core.records.trace_flow import Part
 from edgewright.trace.sentences.observations import observe
 
 JOURNAL_VERSION = 1
@@ -185,7 +184,6 @@ class Progress:
         doing: what it does now, in a few words.
         total_epochs: as configured; 0 before training.
         classes: number of classes; 0 for regression and before training.
-        steps: of a job, with what the one that runs has told so far; none for a run.
         points: trainings of the comparison over data sizes: done and of how many.
     """
 
@@ -200,7 +198,6 @@ class Progress:
     total_epochs: int = 0
     classes: int = 0
     points: tuple[int, int] = (0, 0)
-    steps: tuple[StepProgress, ...] = ()
     race: RaceRecord | None = None
     stages: list[records.StageRecord] = field(default_factory=list)
     epochs: list[records.EpochRecord] = field(default_factory=list)
@@ -261,7 +258,7 @@ def read_progress(path: Path) -> Progress:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError("the journal of a run", error.strerror or str(error), str(path)) from None
+        raise RunError("the journal of a run", error.strerror or str(error), str(path)) from None
     return parse_progress(content, path)
 
 
@@ -274,9 +271,9 @@ def parse_progress(content: bytes, path: Path) -> Progress:
     lines = content.split(b"\n")[:-1]
     first = opening(lines[0]) if lines else None
     if first is None:
-        raise InputError("a journal that begins with its run", "none", str(path), "Remove the file")
+        raise RunError("a journal that begins with its run", "none", str(path), "Remove the file")
     if first.version > JOURNAL_VERSION:
-        raise InputError(
+        raise FormatNewerError(
             f"a journal of version {JOURNAL_VERSION} or older", f"version {first.version}", str(path),
             "Update edgewright",
         )  # fmt: skip
@@ -332,14 +329,6 @@ def _started(progress: Progress, data: Data) -> None:
         progress.opening = msgspec.json.decode(msgspec.json.encode(data), type=Opening)
 
 
-def _steps(progress: Progress, data: Data) -> None:
-    """Begin anew with what only the step that runs now told."""
-    progress.steps = _read(data, "record", tuple[StepProgress, ...]) or progress.steps
-    progress.race, progress.trained, progress.total_epochs = None, None, 0
-    progress.stages.clear()
-    progress.epochs.clear()
-
-
 def _training_started(progress: Progress, data: Data) -> None:
     progress.total_epochs = _read(data, "total_epochs", int) or 0
     progress.classes = _read(data, "classes", int) or 0
@@ -359,7 +348,6 @@ def _end(progress: Progress, data: Data) -> None:
 
 _NOTES: dict[str, Callable[[Progress, Data], None]] = {
     "start": _started,
-    "steps": _steps,
     "race": _kept("race", RaceRecord),
     "stage": _kept("stages", records.StageRecord),
     "layers": _kept("layers", tuple[records.LayerRecord, ...], "records"),

@@ -11,8 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgewright.core.formatting import fraction, number, plural, seconds_text, shorten
-from edgewright.monitor.drift.stream_monitor import unnoticed_text
-from edgewright.schema import trace as records
+from edgewright.core.records import trace as records
 from edgewright.trace.blocks.terminal import blocks_parts
 from edgewright.trace.blocks.view_blocks import Charts, Items, ViewBlock, line
 from edgewright.trace.brief import STYLES
@@ -28,16 +27,12 @@ from edgewright.trace.page import (
     print_plain,
     progress,
 )
-from edgewright.trace.record import HINT, PAGE_FILE
-from edgewright.trace.sections.compression import compression_blocks
-from edgewright.trace.sections.data_flow import stage_card
-from edgewright.trace.sections.device import device_blocks
-from edgewright.trace.sections.evaluation import evaluation_blocks
-from edgewright.trace.sections.model import model_blocks
-from edgewright.trace.sections.prediction import prediction_card
-from edgewright.trace.sections.scaling import point_text, scaling_blocks
+from edgewright.trace.page_model import HINT, PAGE_FILE
+from edgewright.trace.sections.data import point_text, scaling_blocks, stage_card
+from edgewright.trace.sections.model import compression_blocks, device_blocks, model_blocks
+from edgewright.trace.sections.results import evaluation_blocks, prediction_card
 from edgewright.trace.sections.training import charts
-from edgewright.trace.sentences.facts import refit_text, training_facts
+from edgewright.trace.sentences.facts import refit_text, training_facts, unnoticed_text
 from edgewright.trace.sentences.observations import FOLD_ABOVE, is_event, observe_next
 from edgewright.trace.sentences.readiness import state_of
 

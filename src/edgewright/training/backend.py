@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgewright.core import files
-from edgewright.core.late_module import LateModule
+from edgewright.core.catalogue import LateModule
 
 if TYPE_CHECKING:
     import jax
@@ -69,7 +69,7 @@ def options() -> dict[str, str] | None:
     """Return what every program is compiled with; None where this JAX does not know it.
 
     XLA's library of fused products sums in an order that depends on the width of a layer. Without it a network whose
-    widths are filled up with zeros is trained to the same bits (`training.padded`), in no more time.
+    widths are filled up with zeros is trained to the same bits, in no more time.
     """
     chosen = {"xla_cpu_experimental_ynn_fusion_type": ""}
     try:

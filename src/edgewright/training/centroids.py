@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.prediction.objects import heat, objects_in
-from edgewright.schema.data import Floats, Labels
-from edgewright.schema.objects import Centre, FoundObject, ObjectMap
-from edgewright.schema.trace_flow import Interval
+from edgewright.core.records.data import Floats, Labels
+from edgewright.core.records.package import Centre, FoundObject, ObjectMap
+from edgewright.core.records.trace_flow import Interval
 from edgewright.training.metrics import SHARE, interval_of
 
 # Thresholds that are tried: every so many sixteenths of log-odds.

@@ -11,6 +11,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.catalogue import find
+from edgewright.core.errors import ConfigKeyMissingError, LayerSettingsError
+from edgewright.core.toml_tables import convert_table
 from edgewright.training.backend import optax
 
 Floats = NDArray[np.float32]
@@ -87,3 +90,79 @@ class Augmentation(Generic[A]):
     def copies(self) -> bool:
         """Whether copies are made, instead of another change in every epoch."""
         return issubclass(self.config, AugmentationConfig)
+
+
+Prepared = tuple[Augmentation[Any], ChangeConfig]
+
+
+def prepare(tables: tuple[dict[str, Any], ...]) -> tuple[Prepared, ...]:
+    """Find and check the augmentations.
+
+    Raises:
+        InputError: for a table without a kind, an unknown kind or an unknown key.
+    """
+    prepared: list[Prepared] = []
+    for number, table in enumerate(tables):
+        where = f"training.augment[{number}]"
+        rest = dict(table)
+        if "kind" not in rest:
+            raise ConfigKeyMissingError("a key 'kind'", ", ".join(rest) or "an empty table", where)
+        augmentation = find(
+            "edgewright.training.augmentations", str(rest.pop("kind")), "AUGMENTATION", "augmentation", where
+        )
+        prepared.append((augmentation, convert_table(rest, augmentation.config, where)))
+    return tuple(prepared)
+
+
+def copying(tables: tuple[dict[str, Any], ...]) -> list[tuple[Augmentation[Any], AugmentationConfig]]:
+    """Return the augmentations that make copies, with their configurations."""
+    return [(kind, config) for kind, config in prepare(tables) if isinstance(config, AugmentationConfig)]
+
+
+def augmented(tables: tuple[dict[str, Any], ...], windows: Floats, seed: int) -> tuple[Floats, NDArray[np.int64]]:
+    """Return changed copies of windows, those of each table in order.
+
+    Args:
+        tables: each with its `kind`, a file of `augmentations`; those that change samples in every epoch make none.
+        windows: shape (n, channels, samples).
+        seed: seed of the random number generators.
+
+    Returns:
+        Copies of shape (n, channels, samples), and of each the number of the window it was made from.
+
+    Raises:
+        InputError: for rows that are not windows.
+    """
+    kinds = [(kind, config) for kind, config in copying(tables) for _ in range(config.copies)]
+    if kinds and windows.ndim != 3:
+        raise LayerSettingsError(
+            "windows of shape (channels, samples)", f"shape {windows.shape[1:]}", "training.augment"
+        )
+    rng = np.random.default_rng([seed, 0xA6])
+    copies = np.empty((len(kinds), *windows.shape), np.float32)
+    for number, (kind, config) in enumerate(kinds):
+        copies[number] = kind.apply(config, windows, rng)
+    origin = np.tile(np.arange(len(windows), dtype=np.int64), len(kinds))
+    return copies.reshape(len(origin), *windows.shape[1:]), origin
+
+
+def changing(tables: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+    """Return the tables of those that change samples in every epoch."""
+    return tuple(table for table, (kind, _) in zip(tables, prepare(tables), strict=True) if not kind.copies)
+
+
+class Changes:
+    """Augmentations that change samples anew in every epoch.
+
+    Args:
+        tables: each with its `kind`.
+    """
+
+    def __init__(self, tables: tuple[dict[str, Any], ...]) -> None:
+        self._prepared = [(kind, config) for kind, config in prepare(tables) if not kind.copies]
+
+    def changed(self, samples: Floats, rng: np.random.Generator) -> Floats:
+        """Return samples of shape (n, channels, ...), each changed by what is drawn."""
+        for augmentation, config in self._prepared:
+            samples = np.asarray(augmentation.apply(config, samples, rng), np.float32)
+        return samples

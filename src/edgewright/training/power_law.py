@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import LayerSettingsError
 
 Floats = NDArray[np.float64]
 FLOORS = np.linspace(0.0, 0.95, 39)
@@ -21,7 +21,7 @@ EXPONENTS = np.linspace(0.0, 1.5, 61)
 # No curve is a power law all along: a point is allowed to lie off it, in logarithm, by one of these at one doubling
 # from the largest size, and by the root of the doublings more or less elsewhere; what is predicted as well. So near
 # points decide, and a curve whose points contradict every power law is promised less of. The weights before anything
-# was measured were chosen on other data than the method was judged by (docs/adr/0045).
+# was measured were chosen on other data than the method was evaluated on.
 MISFITS = np.array([0.02, 0.04, 0.08, 0.16])
 _LIKELY = np.array([0.45, 0.35, 0.15, 0.05])
 # Errors are counted on samples, and no point is surer than this.
@@ -113,9 +113,9 @@ def fit_power_law(sizes: Floats, errors: Floats, deviations: Floats, noise: floa
         InputError: fewer than three sizes, or errors that are not above zero.
     """
     if len(np.unique(sizes)) < 3:
-        raise InputError("at least three sizes of data", str(len(np.unique(sizes))), "learning curve")
+        raise LayerSettingsError("at least three sizes of data", str(len(np.unique(sizes))), "learning curve")
     if not (np.isfinite(errors).all() and (errors > 0).all()):
-        raise InputError(
+        raise LayerSettingsError(
             "errors above zero", f"{errors.min():g}", "learning curve",
             "No sample is wrong, so no gain is measurable: train on fewer samples, or test on more",
         )  # fmt: skip

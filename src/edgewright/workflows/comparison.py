@@ -9,20 +9,19 @@ from typing import Any
 
 import msgspec
 
+from edgewright.core.errors import OptionFormatError, RunError, UnknownNameError
+from edgewright.core.records.config import PipelineConfig
+from edgewright.core.records.trace import Trace
 from edgewright.pipeline.config import checked, with_changes
 from edgewright.pipeline.run import RunResult, run_pipeline
-from edgewright.pipeline.run_folder.listener import Listener
-from edgewright.pipeline.run_folder.provenance import remembered
-from edgewright.pipeline.run_folder.store import INDEX
-from edgewright.schema.config import PipelineConfig
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.trace import Trace
+from edgewright.pipeline.run_folder.journal import Listener
+from edgewright.pipeline.run_folder.store import INDEX, remembered
 from edgewright.trace.compare import Comparison, Entry, compare
 from edgewright.trace.journal import read_journal
-from edgewright.trace.modes.what_if import alone, knobs
-from edgewright.trace.record import read_trace
+from edgewright.trace.modes.calculating import alone, knobs
+from edgewright.trace.page_model import read_trace
+from edgewright.training.losses import sample_gain
 from edgewright.training.metrics import paired_gain
-from edgewright.training.sample_tests import sample_gain
 
 
 def settings_of(folder: Path, trace: Trace) -> Mapping[str, Any] | None:
@@ -47,9 +46,9 @@ def read_run(path: Path) -> tuple[Path, Trace]:
     folder = path.parent if path.name == "trace.json" else path
     if not folder.is_dir():
         got = "a file" if folder.exists() else "no such folder"
-        raise InputError("the folder of a run", got, str(path), _neighbours(folder))
+        raise RunError("the folder of a run", got, str(path), _neighbours(folder))
     if not (folder / "trace.json").is_file():
-        raise InputError("the folder of a finished run", "no trace.json in it", str(path), _inside(folder))
+        raise RunError("the folder of a finished run", "no trace.json in it", str(path), _inside(folder))
     return folder, read_trace(folder / "trace.json")
 
 
@@ -60,7 +59,7 @@ def compare_places(places: Sequence[Path]) -> Comparison:
         InputError: fewer than two, or no run at one of them.
     """
     if len(places) < 2:
-        raise InputError("two runs or more", str(len(places)), "edgewright compare", "Pass their folders")
+        raise RunError("two runs or more", str(len(places)), "edgewright compare", "Pass their folders")
     runs = [read_run(path) for path in places]
     labels = _labels([folder for folder, _ in runs])
     entries = [
@@ -125,14 +124,14 @@ def what_if(
     """
     folder, trace = read_run(path)
     if trace.state != "finished":
-        raise InputError("a finished run", f"one that is {trace.state}", str(path), "Run the pipeline to its end")
+        raise RunError("a finished run", f"one that is {trace.state}", str(path), "Run the pipeline to its end")
     tables = settings_of(folder, trace)
     if tables is None:
-        raise InputError("a run with its configuration", "none", str(path), "Run the pipeline again")
+        raise RunError("a run with its configuration", "none", str(path), "Run the pipeline again")
     was = msgspec.structs.replace(checked(alone(tables), f"the configuration of {path}"), refit=False)
     config = with_changes(was, wanted(tables, changes))
     if config == was:
-        raise InputError("a change", "what the run has already", " ".join(f"--set {text}" for text in changes))
+        raise OptionFormatError("a change", "what the run has already", " ".join(f"--set {text}" for text in changes))
     message = " ".join(f"--set {text}" for text in changes)
     result = run_pipeline(
         config,
@@ -158,7 +157,7 @@ def wanted(tables: object, changes: Sequence[str]) -> tuple[str, ...]:
         name, equals, value = change.partition("=")
         name = name.strip()
         if not equals or not name:
-            raise InputError("NAME=VALUE", repr(change), "--set", "For example: --set epochs=5")
+            raise OptionFormatError("NAME=VALUE", repr(change), "--set", "For example: --set epochs=5")
         if name in known:
             variants += known[name].sets(value)
         elif name.split(".")[0] in keys:

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, column_or_1d
 
-from edgewright.core.csv.number_forms import number_forms, plain_cells
+from edgewright.core.csv.text import number_forms, plain_cells
+from edgewright.core.errors import InputError, RunError
 from edgewright.core.files import write_atomic
 from edgewright.core.input.samples import Frame, refuse_repeated
 from edgewright.data.polars import pl
 from edgewright.data.targets import MOST_WHOLE_CLASSES, as_text, read_target, task_of
-from edgewright.graph.transformer import SampleError, axes_of, column_names
-from edgewright.schema.errors import InputError
+from edgewright.graph.stage import SampleError, axes_of, column_names
 from edgewright.workflows.own_data.proposal import OwnDataRequest
 
 
@@ -40,7 +40,7 @@ def at_data(request: OwnDataRequest, data: Any, out: Path, where: str) -> OwnDat
         name = request.name or "model"
         return replace(request, path=str(write_frame(data, out, name)), name=name)
     if not isinstance(data, str | Path):
-        raise InputError("a path, or a frame of Polars or pandas", type(data).__name__, where)
+        raise RunError("a path, or a frame of Polars or pandas", type(data).__name__, where)
     return replace(request, path=str(data))
 
 

@@ -19,20 +19,19 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from edgewright.core.csv.categories import fields
+from edgewright.core.csv.header import fields
+from edgewright.core.errors import ExistingFileError, InputError, RunError, SampleShapeError
 from edgewright.core.files import write_atomic
 from edgewright.core.input.samples import Frame
 from edgewright.core.predictor import Answers, package_path
-from edgewright.export.contract import find_target
-from edgewright.export.subject import package_subject
+from edgewright.core.records.data import Floats
+from edgewright.core.records.proof import ProofRecord
+from edgewright.export.contract import find_target, package_subject
 from edgewright.export.write import write_files
-from edgewright.graph.transformer import SampleError
+from edgewright.graph.stage import SampleError
 from edgewright.pipeline.run import RunResult, run_pipeline
-from edgewright.pipeline.run_folder.listener import Listener
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
-from edgewright.schema.proof import ProofRecord
-from edgewright.trace.record import PAGE_FILE, read_trace
+from edgewright.pipeline.run_folder.journal import Listener
+from edgewright.trace.page_model import PAGE_FILE, read_trace
 from edgewright.trace.sentences.opening import brief
 from edgewright.workflows.frames import (
     array_names,
@@ -270,7 +269,7 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
             truth = truth[:, 0]
         if truth.shape != answered.shape:
             do = "Give rows with the target as a column, without y" if len(answered) < len(truth) else ""
-            raise InputError(f"{len(answered)} labels, one an answer", f"shape {truth.shape}", "Model.score", do)
+            raise SampleShapeError(f"{len(answered)} labels, one an answer", f"shape {truth.shape}", "Model.score", do)
         if self.task_ != "classification":
             from sklearn.metrics import r2_score  # noqa: PLC0415 - slow to load, for this alone
 
@@ -289,7 +288,7 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
                 readable = with_readable_labels(data, self._stored.settings.get("target", ""), known)
                 data = write_frame(readable, Path(room), "rows")
             elif not isinstance(data, str | Path):
-                raise InputError("a path or a frame with the target, or y", type(data).__name__, "Model.score")
+                raise RunError("a path or a frame with the target, or y", type(data).__name__, "Model.score")
             figures = score_package(folder, ScoreRequest(data=str(data))).figures
         return figures["accuracy" if "accuracy" in figures else "r2"].value
 
@@ -346,7 +345,7 @@ class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no typ
         """
         path = Path(folder)
         if path.exists():
-            raise InputError("a new folder", "one that exists", str(path), "Choose another name")
+            raise ExistingFileError("a new folder", "one that exists", str(path), "Choose another name")
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as room:
             with self._folder.unchanged() as folder:
@@ -464,28 +463,14 @@ class Pipeline(StagedPipeline):
 
     @overload
     def run(
-        self, data: str | Path | Frame, target: str = "", *, group: str = "", session: str = "", time: str = "",
-        ignore: tuple[str, ...] = (), window: str = "", device: str = "", name: str = "", need: float | None = None,
-        out: str | Path = "runs", force: bool = False, listener: Listener | None = None,
+        self, data: str | Path | Frame, target: str = "", *, out: str | Path = "runs", force: bool = False,
+        listener: Listener | None = None, **settings: Any,  # noqa: ANN401 - of `Model`
     ) -> Model: ...  # fmt: skip
 
     def run(
-        self,
-        data: str | Path | Frame | None = None,
-        target: str = "",
-        *,
-        group: str = "",
-        session: str = "",
-        time: str = "",
-        ignore: tuple[str, ...] = (),
-        window: str = "",
-        device: str = "",
-        name: str = "",
-        need: float | None = None,
-        out: str | Path = "runs",
-        force: bool = False,
-        listener: Listener | None = None,
-    ) -> RunResult | Model:
+        self, data: str | Path | Frame | None = None, target: str = "", *, out: str | Path = "runs",
+        force: bool = False, listener: Listener | None = None, **settings: Any,
+    ) -> RunResult | Model:  # fmt: skip
         """Split, train, evaluate, quantise and package, as `edgewright run` does: with the TOML file, or these steps.
 
         The record holds a configuration that builds the steps again. A step that no configuration describes is
@@ -494,18 +479,11 @@ class Pipeline(StagedPipeline):
         Args:
             data: file, folder or frame for a pipeline of steps; None for one with a configuration.
             target: column to predict.
-            group: column with the person or machine of a row; splits keep each one whole.
-            session: column with the recording of a row.
-            time: column with the time of a row.
-            ignore: columns that are not measurements.
-            window: what one decision is about: 'row', 'recording', '2 s' or '100 rows'; when empty a row, or chosen
-                from the data where a step is for windows.
-            device: profile or TOML file of the device.
-            name: name of the run; that of the file, or 'model' for a frame, when empty.
-            need: share of right answers (R² of an amount) below which the verdict is 'not ready'.
             out: folder of runs.
             force: replace a run folder of this name.
-            listener: hears every part of the record, `TerminalTrace` for example.
+            listener: receives every part of the record, `TerminalTrace` for example.
+            settings: of `Model`, such as group, window or device; without `window`, a decision is about a row, or
+                chosen from the data if a step is for windows.
 
         Returns:
             A `RunResult` for a pipeline with a configuration, a `Model` for one of steps.
@@ -516,12 +494,23 @@ class Pipeline(StagedPipeline):
         if data is None:
             return super().run(out=out, force=force, listener=listener)
         if self.config is not None:
-            raise InputError(
+            raise RunError(
                 "no data for a pipeline with a configuration", "data", "Pipeline.run",
                 "Use Pipeline.from_toml(..., data=...), or sklearn.base.clone(pipeline).run(...) for its steps alone",
             )  # fmt: skip
-        model = Model(
-            target, group=group, session=session, time=time, ignore=ignore, window=window, device=device, name=name,
-            need=need, pipeline=self, out=out, force=force,
-        )  # fmt: skip
+        model = Model(target, pipeline=self, out=out, force=force, **settings)
         return model.fit(data, listener=listener)
+
+
+def fit(data: Any, target: str = "", **settings: Any) -> Model:  # noqa: ANN401 - a path or a frame; settings of `Model`
+    """Choose, train, evaluate and package a model with the defaults of `edgewright run`: `Model(...).fit(data)`.
+
+    Args:
+        data: a file or folder, or a frame of Polars or pandas; a frame is written to a CSV file in `out`.
+        target: column to predict.
+        settings: of `Model`: group, session, time, ignore, window, device, name, need, budget_s, out, force.
+
+    Raises:
+        InputError: the data cannot be read or have no target.
+    """
+    return Model(target, **settings).fit(data)

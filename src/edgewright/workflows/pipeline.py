@@ -8,23 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.core.errors import RunError
+from edgewright.core.records.footprint import Estimate
+from edgewright.core.records.proof import ProofRecord
 from edgewright.data.samples import cut
 from edgewright.export.contract import Subject, find_target
 from edgewright.export.write import write_files
-from edgewright.graph.transformer import select_fitted_columns
+from edgewright.graph.stage import select_fitted_columns
 from edgewright.pipeline.pipeline import Pipeline as RunnablePipeline
 from edgewright.pipeline.step_tables import step_tables
 from edgewright.profiles.catalogue import load_profile
-from edgewright.schema.errors import InputError
-from edgewright.schema.footprint import Estimate
-from edgewright.schema.proof import ProofRecord
-from edgewright.workflows.estimation.workflow import estimate_subject
+from edgewright.workflows.estimation import estimate_subject
 from edgewright.workflows.own_data.proposal import OwnData, OwnDataRequest, Proposal, propose
 from edgewright.workflows.own_data.recipes import Recipe
 from edgewright.workflows.proof.adversarial import with_constructed
 from edgewright.workflows.proof.comparison import prove_subject
-from edgewright.workflows.proof.rows import Chosen
-from edgewright.workflows.proof.subject import subject_of
+from edgewright.workflows.proof.subject import Chosen, subject_of
 from edgewright.workflows.proof.workflow import ROWS
 
 
@@ -42,7 +41,7 @@ class StagedPipeline(RunnablePipeline):
         if not request.decision and not self._for_windows:
             proposal = replace(proposal, why={**proposal.why, "window": "a row, as no step is for windows only"})
         if len(proposal.config.stages) >= len(self.steps):
-            raise InputError(
+            raise RunError(
                 "a stage that fills missing readings of windows", ", ".join(name for name, _ in self.steps),
                 "Pipeline.run", "Begin with Fill() of edgewright.preprocessing.fill",
             )  # fmt: skip
@@ -54,9 +53,7 @@ class StagedPipeline(RunnablePipeline):
 
     def _recipe(self, data: OwnData) -> Recipe:
         if self._for_windows and data.framing.window is None:
-            raise InputError(
-                "windows of rows", "single rows", "Pipeline.run", "Set window, such as '2 s' or '100 rows'"
-            )
+            raise RunError("windows of rows", "single rows", "Pipeline.run", "Set window, such as '2 s' or '100 rows'")
         tables = step_tables(self.steps, cut(data.dataset, data.framing.window), data.framing.task)
         return Recipe("steps", "the steps of the pipeline", tables)
 
@@ -88,7 +85,7 @@ class StagedPipeline(RunnablePipeline):
         """
         samples = np.asarray(select_fitted_columns(self, X), np.float32)
         if not len(samples):
-            raise InputError("at least one sample", "none", "Pipeline.prove")
+            raise RunError("at least one sample", "none", "Pipeline.prove")
         sampled = np.sort(np.random.default_rng(0).permutation(len(samples))[:rows])
         origins = tuple(f"sample {number}" for number in sampled)
         chosen = Chosen(samples[sampled], origins, "samples that were given")

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgewright.core.archive import read_file
+from edgewright.core.errors import CheckFailedError, MissingFileError, RunError
 from edgewright.core.package import Package, parse_package
 from edgewright.core.predictor import Predictor
+from edgewright.core.records.trace import Provenance
 from edgewright.export.answering import open_package
 from edgewright.pipeline.run import RunResult
-from edgewright.schema.errors import CheckFailedError, InputError
-from edgewright.schema.trace import Provenance
-from edgewright.trace.record import read_trace
+from edgewright.trace.page_model import read_trace
 
 _DO = "Fit again with another name or out; Model.load opens the run that is there now, edgewright.load its package"
 _ABSENT = "Put the run folder back, or fit again; Model.save keeps a copy"
@@ -50,7 +50,7 @@ class RunFolder:
         digest, own = hashlib.sha256(content).hexdigest(), self.result.trace.provenance.package_hash
         if own not in ("", digest):
             got = f"another one, SHA-256 {digest[:12]}..."
-            raise InputError(f"the package of this model, SHA-256 {own[:12]}...", got, str(path), _DO)
+            raise RunError(f"the package of this model, SHA-256 {own[:12]}...", got, str(path), _DO)
         return content
 
     def package(self) -> Package:
@@ -83,9 +83,9 @@ class RunFolder:
     def _check(self) -> None:
         record = self.result.folder / "trace.json"
         if not record.is_file():
-            raise InputError("the run of this model", "no such folder", str(record.parent), _ABSENT)
+            raise MissingFileError("the run of this model", "no such folder", str(record.parent), _ABSENT)
         if _identity(read_trace(record).provenance) != _identity(self.result.trace.provenance):
-            raise InputError("the run of this model", "another run", str(record.parent), _DO)
+            raise RunError("the run of this model", "another run", str(record.parent), _DO)
         if self.result.package is not None:
             self.package_bytes()
 

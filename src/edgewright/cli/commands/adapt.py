@@ -11,14 +11,13 @@ import click
 from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import labelled_examples, listed, settings_of
+from edgewright.cli.text import describe
+from edgewright.core.errors import FolderMissingError, OptionsConflictError, TooFewSamplesError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from edgewright.core.adaptation.affine import Slots
     from edgewright.core.adaptation.predictor import AdaptedPredictor
-    from edgewright.core.adaptation.slots import Slots
-    from edgewright.workflows.adaptation.examples import Examples
-    from edgewright.workflows.adaptation.simulation import AdaptSimulation
+    from edgewright.workflows.adaptation import Examples
 
 EXAMPLE = "simulate runs/watch --examples 65s"
 
@@ -32,17 +31,16 @@ def opened(package: Path, folder: Path) -> tuple[AdaptedPredictor, Slots[Any]]:
     from edgewright.core.adaptation.predictor import AdaptedPredictor
     from edgewright.core.package import read_package
     from edgewright.core.predictor import package_path
-    from edgewright.schema.errors import InputError
 
     if folder.exists() and not folder.is_dir():
-        raise InputError("a folder", "a file", str(folder), "Name the folder of the device's state")
+        raise FolderMissingError("a folder", "a file", str(folder), "Name the folder of the device's state")
     predictor = AdaptedPredictor(read_package(package_path(package)))
     return predictor, restored(predictor, folder)
 
 
 def restored(predictor: AdaptedPredictor, folder: Path) -> Slots[Any]:
     """Give a predictor what is kept now, and return where."""
-    from edgewright.core.adaptation.slots import Files, Origin, Slots
+    from edgewright.core.adaptation.affine import Files, Origin, Slots
 
     origin: Origin[Any] = predictor.factory
     slots = Slots(Files(folder), origin)
@@ -89,7 +87,7 @@ def learn(
     The factory's layer goes on answering until the learned one makes fewer errors on the kept examples. The base
     install is enough; the examples stay on the device.
     """
-    from edgewright.core.adaptation.slots import Files
+    from edgewright.core.adaptation.affine import Files
 
     refused = 0
     predictor, _ = opened(package, state)
@@ -119,7 +117,7 @@ def undo(
     state: Path = option(required=True, metavar="DIR", help="Folder of the device's state."),
 ) -> Result:
     """Forget all that a device has learned: the factory's layer answers, after a restart too."""
-    from edgewright.core.adaptation.slots import Files
+    from edgewright.core.adaptation.affine import Files
 
     predictor, _ = opened(package, state)
     with Files(state).locked():
@@ -163,7 +161,7 @@ def simulate(options: SimulateOptions) -> Result:
     whom they would without the guard.
     """
     with loading():
-        from edgewright.workflows.adaptation.simulation import simulate
+        from edgewright.workflows.adaptation import simulate
         from edgewright.workflows.scoring.rows import ScoreRequest
 
     request = ScoreRequest(
@@ -171,7 +169,9 @@ def simulate(options: SimulateOptions) -> Result:
         settings=settings_of(options.settings),
     )  # fmt: skip
     simulation = simulate(options.model, request, _examples(options), listed(options.people), options.worn)
-    return Result(simulation, _simulate_lines(simulation))
+    earlier = ["the figures are of the earlier fit, which has not seen these people; the package that ships was fitted "
+               "on them too"]  # fmt: skip
+    return Result(simulation, [*describe(simulation), *(earlier if simulation.shipped else ())])
 
 
 def _examples(options: SimulateOptions) -> Examples:
@@ -181,54 +181,15 @@ def _examples(options: SimulateOptions) -> Examples:
         InputError: no amount of seconds or samples, or both options.
     """
     from edgewright.cli.options import seconds_of
-    from edgewright.schema.errors import InputError
-    from edgewright.workflows.adaptation.examples import Examples
+    from edgewright.workflows.adaptation import Examples
 
     if options.first:
         if options.examples:
-            raise InputError("one of --examples and --first", "both", "options")
+            raise OptionsConflictError("one of --examples and --first", "both", "options")
         return Examples(seconds_of(options.first, "--first"), "first")
     text = options.examples or "30s"
     if text.isdigit():
         if not int(text):
-            raise InputError("at least one sample of each class", text, "--examples")
+            raise TooFewSamplesError("at least one sample of each class", text, "--examples")
         return Examples(float(text), "samples")
     return Examples(seconds_of(text, "--examples"), "seconds")
-
-
-def _simulate_lines(simulation: AdaptSimulation) -> Iterator[str]:
-    labelled = (
-        simulation.examples if simulation.examples.startswith("first") else f"{simulation.examples} of each class"
-    )
-    yield f"{simulation.name} on {simulation.data}: {len(simulation.people)} people, {labelled}, then judged"
-    yield "person            examples  later  before  after  learned layer"
-    for person in simulation.people:
-        use = "used" if person.used else f"not used ({person.unguarded:.3f})"
-        yield (
-            f"{person.name[:16]:<16}  {person.examples:>8}  {person.samples:>5}  {person.before:>6.3f}  "
-            f"{person.after:>5.3f}  {use}"
-        )
-    for name, figure in (("before", simulation.before), ("after", simulation.after), ("gain", simulation.gain)):
-        yield f"mean {name}: {figure.value:.3f} (95 %: {figure.low:.3f} to {figure.high:.3f}; {figure.method})"
-    if simulation.gain_without_best is not None:
-        rest = simulation.gain_without_best
-        yield (f"mean gain without {simulation.people[-1].name}, who gains most: {rest.value:.3f} "
-                   f"(95 %: {rest.low:.3f} to {rest.high:.3f})")  # fmt: skip
-    width = max(len("class"), *(len(person.label) for person in simulation.classes))
-    yield f"{'class':<{width}}  samples  people  F1 before  F1 after  gain    95 %              unguarded"
-    for each in simulation.classes:
-        interval = f"{each.gain.low:+.3f} to {each.gain.high:+.3f}"
-        yield (
-            f"{each.label:<{width}}  {each.samples:>7}  {each.people:>6}  {each.before.value:>9.3f}  "
-            f"{each.after.value:>8.3f}  {each.gain.value:>+.3f}  {interval}  {each.unguarded:>9.3f}"
-        )
-    yield (f"worst person: {min(p.before for p in simulation.people):.3f} before, "
-               f"{min(p.after for p in simulation.people):.3f} after")  # fmt: skip
-    yield (f"more than a point worse: {', '.join(simulation.losing) or 'nobody'}; "
-               f"without the guard: {', '.join(simulation.losing_unguarded) or 'nobody'}")  # fmt: skip
-    if (own := simulation.shipped) is not None:
-        yield ("the figures are of the earlier fit, which has not seen these people; the package that ships was "
-                   f"fitted on them too: {own.before:.3f} before, {own.after:.3f} after; "
-                   f"more than a point worse: {', '.join(own.losing) or 'nobody'}")  # fmt: skip
-    yield f"layer {simulation.layer!r}: {simulation.state_bytes:,} bytes of RAM, and two slots of as much flash"
-    yield from (f"note: {note}" for note in simulation.notes)

@@ -12,12 +12,12 @@ import click
 
 from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.options import Columns
-from edgewright.schema.errors import CHECK_SAID_NO, DONE
+from edgewright.core.errors import CHECK_SAID_NO, DONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from edgewright.data.findings import Finding
+    from edgewright.data.contract import Finding
     from edgewright.pipeline.check import Checked
 
 _MARKS = {"error": "x", "warning": "!", "note": "-"}
@@ -67,9 +67,9 @@ def _studio_line(options: CheckOptions) -> Iterator[str]:
 
 
 def _lines(report: Checked, options: CheckOptions) -> Iterator[str]:
-    from edgewright.core.clocks.rates import pace
+    from edgewright.core.clocks.units import pace
     from edgewright.core.formatting import plural
-    from edgewright.data.findings import by_column
+    from edgewright.data.contract import by_column
 
     def marked(findings: Sequence[Finding], otherwise: str) -> Iterator[str]:
         yield from [f"  {_MARKS[finding.severity]} {finding.sentence}" for finding in findings] or [f"  {otherwise}"]

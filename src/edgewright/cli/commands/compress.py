@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,9 +12,6 @@ from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from edgewright.schema.compress import CompressRecord
     from edgewright.workflows.compression.subject import Wanted
 
 
@@ -60,6 +57,7 @@ def command(options: CompressOptions) -> Result:
     """
     with loading():
         from edgewright.cli.listeners import refusal, says_what_is_kept, shown
+        from edgewright.trace.views.reports import compress_blocks
         from edgewright.workflows.compression.workflow import compress
 
     name = options.source.resolve().name.removesuffix(".onnx")
@@ -69,7 +67,10 @@ def command(options: CompressOptions) -> Result:
             options.source, _wanted(options), out=out, data=options.data, target=options.target, group=options.group,
             force=options.force, resume=options.resume, listener=shown(),
         )  # fmt: skip
-    return Result(done.record, _view(done.record, done.folder), failure=refusal(done.record.refused, done.folder))
+    package = "" if done.record.refused else ", package"
+    files = f"{click.format_filename(done.folder)}: every form, compress.json{package}"
+    text = [*compress_blocks(done.record), files]
+    return Result(done.record, text, failure=refusal(done.record.refused, done.folder))
 
 
 def _wanted(options: CompressOptions) -> Wanted:
@@ -86,12 +87,3 @@ def _wanted(options: CompressOptions) -> Wanted:
         max_drop=None if options.max_drop is None else read_drop(options.max_drop),
         **{name: getattr(options, name) for name in same},
     )
-
-
-def _view(record: CompressRecord, folder: Path) -> Iterator[Any]:
-    """Yield the table, what was chosen, and what a reader must know."""
-    from edgewright.trace.page import Terminal, page_of
-    from edgewright.trace.views.compress import compress_parts
-
-    yield from compress_parts(record, page_of(Terminal()))
-    yield f"{click.format_filename(folder)}: every form, compress.json" + ("" if record.refused else ", package")

@@ -13,9 +13,15 @@ import click
 import msgspec
 
 from edgewright.cli.command import BadRows, Result, Stream, argument, declare, json_line, option, print_ahead
-from edgewright.cli.export_files import OutOptions, write_export
 from edgewright.cli.options import FILE, refuse_existing, settings_of
-from edgewright.schema.errors import DONE, InputError
+from edgewright.cli.text import describe
+from edgewright.core.errors import (
+    DONE,
+    ColumnMissingError,
+    DetectorError,
+    OptionFormatError,
+    OptionsConflictError,
+)
 
 if TYPE_CHECKING:
     from edgewright.monitor.detector_stream import DetectorFile
@@ -41,7 +47,7 @@ def opened(path: Path) -> DetectorFile:
     detectors = {IN_PACKAGE.format(name=name): inside[name] for name in sorted(inside)}
     if len(detectors) != 1:
         do = "Add one with: edgewright detect fit ROWS --package PACKAGE --into NEW.edge" if not detectors else ""
-        raise InputError("one detector in the package", ", ".join(detectors) or "none", str(package), do)
+        raise DetectorError("one detector in the package", ", ".join(detectors) or "none", str(package), do)
     ((name, content),) = detectors.items()
     return parse_detector(content, f"{package.name}, {name}")
 
@@ -54,9 +60,8 @@ def answers(detector: DetectorFile, source: Path | TextIO, name: str) -> Iterato
     """
     import numpy as np
 
-    from edgewright.core.clocks.rates import RateGuard
     from edgewright.core.clocks.reader import ClockReader, refuse_missing
-    from edgewright.core.clocks.units import unit_spelled
+    from edgewright.core.clocks.units import RateGuard, unit_spelled
     from edgewright.core.csv.rows import iter_csv
     from edgewright.monitor.detector_stream import Watch
     from edgewright.monitor.detectors import kind
@@ -75,7 +80,7 @@ def answers(detector: DetectorFile, source: Path | TextIO, name: str) -> Iterato
     ):
         absent = [c for c in [*wanted, *text] if c not in (*chunk.names, *chunk.text)]
         if absent:
-            raise InputError(f"the columns {', '.join([*wanted, *text])}", f"no {', '.join(absent)}", name)
+            raise ColumnMissingError(f"the columns {', '.join([*wanted, *text])}", f"no {', '.join(absent)}", name)
         values = chunk.values[:, [chunk.names.index(c) for c in wanted]]
         if spec.time:
             location = lambda row, lines=chunk.lines: f"{name} line {int(lines[row])}"  # noqa: E731
@@ -157,7 +162,7 @@ def fit(options: FitOptions) -> Result:
     for path in filter(None, (out, options.into)):
         refuse_existing(path, options.force)
     if options.into is not None and not options.package:
-        raise InputError("--package RUN|PACKAGE to put the detector into", "none", "--into")
+        raise DetectorError("--package RUN|PACKAGE to put the detector into", "none", "--into")
     window = None
     if options.window:
         window = (options.window, options.step or max(1, options.window // 2))
@@ -179,7 +184,8 @@ def fit(options: FitOptions) -> Result:
         inside = IN_PACKAGE.format(name=out.name.split(".")[0])
         write_package(options.into, whole.manifest, {**whole.files, inside: out.read_bytes()})
     record = _summary(fitted, out, size)
-    return Result(record, [*_fit_lines(record, fitted), *filter(None, [columns])])
+    caveat = "the F1 is of events of the training rows, so it is too high" if record["fitted_on"] else ""
+    return Result(record, [*describe(record), *filter(None, (caveat, columns))])
 
 
 def _refractory(text: str) -> float:
@@ -194,7 +200,7 @@ def _refractory(text: str) -> float:
     except ValueError:
         value = math.nan
     if not (0.001 <= value < 1 if share else 0 <= value <= 1 << 31 and value.is_integer()):
-        raise InputError("a number of rows, or 0.1% to 99.9% of the rows seen", repr(text), "--refractory")
+        raise OptionFormatError("a number of rows, or 0.1% to 99.9% of the rows seen", repr(text), "--refractory")
     return value
 
 
@@ -223,31 +229,6 @@ def _summary(fitted: Fitted, out: Path, size: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _fit_lines(record: dict[str, Any], fitted: Fitted) -> Iterator[str]:
-    choice, limit = fitted.spec.choice, fitted.spec.threshold
-    if choice is not None:
-        yield f"compared by {choice.measure}"
-        for candidate in choice.candidates:
-            text = (
-                f"left out: {candidate.why}"
-                if candidate.why
-                else f"F1 {candidate.skill:.2f} ({candidate.low:.2f} to {candidate.high:.2f})"
-            )
-            yield f"  {candidate.kind:<18} {text}{'' if candidate.why else f', {candidate.bytes:,} bytes'}"
-        yield choice.reason
-    watched = "windows" if fitted.spec.window else "rows"
-    yield f"{record['kind']} on {record['rows']:,} {watched} of {', '.join(record['columns'][:12])}"
-    how = {"quantile": f"quantile {limit.quantile:.5g} of scores", "labels": "best F1 of events", "given": "given"}
-    per = "a day" if limit.per == "day" else f"in 1,000 {watched}"
-    yield f"  threshold {limit.value:.4g} ({how[limit.by]}); false alarms there: {limit.false_alarms:.3g} {per}"
-    if record["fitted_on"]:
-        subject = record["fitted_on"]
-        span = f"{subject['f1']:.2f} ({subject['low']:.2f} to {subject['high']:.2f})"
-        yield f"  events F1 {span} on {subject['events']} events of its training rows, so the score is too high"
-    yield f"  learnt {record['learnt_bytes']:,} bytes, state {record['state_bytes']:,} bytes a stream"
-    yield f"  wrote {click.format_filename(record['file'])}, {record['bytes']:,} bytes"
-
-
 @declare(
     example="pump.detector --csv new.csv --alarms",
     view=lambda answer: [json_line(answer)],
@@ -268,67 +249,12 @@ def run(
     alarm begins, `channel` which column contributed most.
     """
     if bool(standard_input) == bool(csv_path):
-        raise InputError("either --csv FILE or -", "both" if standard_input else "neither", "edgewright detect run")
+        raise OptionsConflictError(
+            "either --csv FILE or -", "both" if standard_input else "neither", "edgewright detect run"
+        )
     detector = opened(file)
     path = Path(str(csv_path)) if csv_path and csv_path != "-" else None
     for answer in answers(detector, path or sys.stdin, "standard input" if path is None else path.name):
         if answer["alarm"] or not alarms:
             yield answer
     return DONE
-
-
-@declare(example="pump.detector --out pump.onnx")
-def model(
-    *,
-    file: Path = argument(metavar="FILE.detector|PACKAGE"),
-    out: Path = option(type=FILE, required=True, help="FILE.onnx."),
-    force: bool = option(help="Replace a file of this name."),
-) -> Result:
-    """Write the int8 network of an autoencoder as ONNX, for `edgewright export FILE.onnx --to c99`."""
-    import numpy as np
-
-    from edgewright.core.files import write_atomic
-
-    detector = opened(file)
-    if "model" not in detector.learnt:
-        raise InputError("a detector with a network (autoencoder)", repr(detector.spec.kind), str(file))
-    refuse_existing(out, force)
-    data = np.asarray(detector.learnt["model"], np.uint8).tobytes()
-    write_atomic(out, data)
-    return Result(
-        {"file": str(out), "bytes": len(data)},
-        [
-            f"wrote {click.format_filename(str(out))}, {len(data):,} bytes",
-            f"  Next: edgewright export {click.format_filename(str(out))} --to c99 --out firmware",
-        ],
-        compact=True,
-    )
-
-
-@declare(example="pump.detector --out firmware", json="Print what was written as JSON.")
-def c99(options: OutOptions, file: Path = argument(metavar="FILE.detector|PACKAGE")) -> Result:
-    """Write a detector as portable C99: NAME_detect(&context, row, &anomaly), float32.
-
-    A detector of windows builds them from the rows. An autoencoder comes with its network, NAME_net. To write a
-    package's model together with its detectors, use edgewright export PACKAGE --to c99.
-    """
-    from edgewright.export.c99_code.linkable import linkable
-    from edgewright.export.c99_detectors._source import write_detector_c99
-    from edgewright.monitor.detector_stream import Watch
-
-    detector = opened(file)
-    spec = detector.spec
-    # Refuses what a forged file says it learnt.
-    Watch(detector)
-    word = options.name or file.name.split(".")[0]
-    files = write_detector_c99(
-        spec.kind,
-        detector.learnt,
-        name=word,
-        columns=tuple(column.name for column in spec.columns),
-        threshold=spec.threshold.value,
-        refractory=spec.refractory,
-        window=spec.window,
-    )
-    data = {name: text.encode() for name, text in linkable(files, word).items()}
-    return write_export(options, data, f"c99 {word}", {"kind": spec.kind})

@@ -11,13 +11,13 @@ import click
 from edgewright.cli.command import Result, Stream, argument, declare, option
 from edgewright.cli.options import FILE
 from edgewright.cli.text import table
-from edgewright.schema.errors import CHECK_SAID_NO, DONE, InputError
+from edgewright.core.errors import CHECK_SAID_NO, DONE, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from edgewright.core.records.device import Event
     from edgewright.monitor.drift.stream_monitor import DriftWatch
-    from edgewright.schema.device import Event
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,8 @@ def command(options: DriftOptions) -> Stream:
     from edgewright.cli.options import seconds_of
     from edgewright.core.files import write_atomic
     from edgewright.core.predictor import load
-    from edgewright.monitor.drift.stream_monitor import DriftConfig, unnoticed, unnoticed_text, watch_of
+    from edgewright.monitor.drift.stream_monitor import DriftConfig, unnoticed, watch_of
+    from edgewright.trace.sentences.facts import unnoticed_text
 
     predictor, state = load(options.model), options.state
     config = DriftConfig(rhythm=seconds_of(options.rhythm, "--rhythm"), false_alarms=options.false_alarms)
@@ -68,7 +69,9 @@ def command(options: DriftOptions) -> Stream:
             watch.restore(state.read_bytes())
         except InputError as error:
             do = error.do or "Pass a file from an earlier `edgewright drift --state`, or a new one"
-            raise InputError(error.expected, error.got, f"--state {click.format_filename(state)}", do) from None
+            raise InputError(
+                error.expected, error.got, f"--state {click.format_filename(state)}", do, code=error.code
+            ) from None
     predict = answered_rows(predictor, watch) if options.confidence else None
     events: list[Event] = []
     for values, times, cells in rows_of(options.csv, predictor.manifest, options.time, watch):

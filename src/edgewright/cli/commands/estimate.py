@@ -12,13 +12,13 @@ import msgspec
 from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import sample_shape
-from edgewright.schema.errors import CheckFailedError, InputError
+from edgewright.core.errors import CheckFailedError, OptionFormatError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from edgewright.core.records.footprint import Estimate, Spread
     from edgewright.profiles.rules import Checked
-    from edgewright.schema.footprint import Estimate, Spread
 
 _SHOWN = 6
 
@@ -37,24 +37,21 @@ class EstimateOptions:
     compiled: bool | None = option(
         "--compile/--no-compile", help="Compile and count. [default: if the tools are installed]"
     )
-    measured: tuple[str, ...] = option(
-        metavar="latency=8ms", help="Measurement from a board; stored, and used for future error bars."
-    )
+    measured: tuple[str, ...] = option(metavar="latency=8ms", help="Measurement from a board, in place of the model.")
 
 
 @declare(example="runs/hapt --device cortex-m4 --budget flash=64kB,ram=32kB,latency=10ms")
 def command(options: EstimateOptions) -> Result:
     """Estimate the flash, RAM, latency and energy of a model on a device.
 
-    The error bars cover 90 % of this tool's past errors on that kind of core. Sizes are compiled and instructions
-    counted under emulation if arm-none-eabi-gcc and qemu-system-arm are installed. Latency and energy are modelled, not
-    verified on silicon, until --measured adds measurements from a board.
+    Tables and static memory are exact; code, stack and instructions come from a regression over the operators, whose
+    intervals hold nine of ten cross-validated errors. Sizes are compiled and instructions counted under emulation if
+    the tools are installed. Latency and energy are modelled, not verified on silicon, until --measured gives them.
     """
     with loading():
+        from edgewright.core.records.footprint import parse_budget
         from edgewright.profiles.catalogue import load_profile
-        from edgewright.schema.footprint import parse_budget
-        from edgewright.workflows.estimation.accelerators import accelerators
-        from edgewright.workflows.estimation.workflow import estimate_place
+        from edgewright.workflows.estimation import accelerators, estimate_place
 
     profile = load_profile(options.device)
     estimate, subject = estimate_place(
@@ -76,13 +73,13 @@ def command(options: EstimateOptions) -> Result:
 
 
 def _figures(measured: tuple[str, ...]) -> dict[str, float]:
-    from edgewright.schema.footprint import parse_amount
+    from edgewright.core.records.footprint import parse_amount
 
     figures = {}
     for text in measured:
         key, equals, amount = (word.strip() for word in text.partition("="))
         if not equals or key not in ("latency", "energy"):
-            raise InputError("latency=8ms or energy=2mJ", repr(text), "--measured")
+            raise OptionFormatError("latency=8ms or energy=2mJ", repr(text), "--measured")
         figures[key] = parse_amount(key, amount, f"--measured {key}")
     return figures
 

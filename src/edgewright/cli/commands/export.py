@@ -14,14 +14,14 @@ from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import sample_shape
 from edgewright.core.catalogue import names
+from edgewright.core.errors import CheckFailedError, InvalidNameError, OptionError
 from edgewright.core.formatting import amount, some_of
-from edgewright.schema.errors import CheckFailedError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from edgewright.core.records.trace import DeviceRecord
     from edgewright.export.contract import Subject
-    from edgewright.schema.trace import DeviceRecord
 
 _TARGETS = names("edgewright.export.targets")
 
@@ -30,7 +30,7 @@ _TARGETS = names("edgewright.export.targets")
 class ExportOptions(export_files.OutOptions):
     """Options of the command."""
 
-    model: Path = argument(metavar="RUN|PACKAGE|MODEL.onnx|MODEL.tflite|MODEL.language|FORECASTER|DENOISER")
+    model: Path = argument(metavar="RUN|PACKAGE|MODEL.onnx|MODEL.tflite|MODEL.language|FORECASTER|DENOISER|DETECTOR")
     target: str = option("--to", required=True, metavar="TARGET", help=f"One of {', '.join(_TARGETS)}.")
     form: str = option(metavar="NAME", help="Form of a package: float or int8; its default form by default.")
     device: str = option(
@@ -67,19 +67,17 @@ def command(options: ExportOptions) -> Result:
     settings = {
         f"--{name}": getattr(options, name) for name in ("slots", "form", "device", "rounding", "shape", "missing")
     }
-    if export_files.is_text_model(path):
-        return export_files.export_text(path, target, {**settings, "--system": options.systems}, options)
     kind = export_files.kind_of(path)
-    if slots is not None and (target != "c99" or kind in ("forecaster", "denoiser", "upscaler")):
-        raise InputError("--slots with --to c99 and a run, package or model", target, str(path), "Omit --slots")
+    if slots is not None and (target != "c99" or kind in ("forecaster", "restorer", "detector")):
+        raise OptionError("--slots with --to c99 and a run, package or model", target, str(path), "Omit --slots")
     if options.systems and target != "native":
-        raise InputError("--system with --to native", target, str(path), "Omit --system")
+        raise OptionError("--system with --to native", target, str(path), "Omit --system")
     if kind == "forecaster":
         return export_files.export_forecaster(path, target, options)
-    if kind == "denoiser":
-        return export_files.export_denoiser(path, target, options.form, options)
-    if kind == "upscaler":
-        return export_files.export_upscaler(path, target, options.form, options)
+    if kind == "detector":
+        return export_files.export_detector(path, target, options)
+    if kind == "restorer":
+        return export_files.export_restorer(path, target, options.form, options)
     if kind:
         return export_files.export_language(path, target, settings, options)
     return _export_graph(options)
@@ -88,19 +86,18 @@ def command(options: ExportOptions) -> Result:
 def _export_graph(options: ExportOptions) -> Result:
     """Export a run, a package or an imported model."""
     with loading():
-        from edgewright.export.contract import find_target
+        from edgewright.export.contract import find_target, read_subject
         from edgewright.export.slots import slot_files
-        from edgewright.export.subject import read_subject
-        from edgewright.pipeline.cost.footprint import SETS
+        from edgewright.pipeline.cost import SETS
         from edgewright.profiles.catalogue import load_profile
         from edgewright.profiles.footprint import estimate
-        from edgewright.workflows.estimation.workflow import estimate_subject
+        from edgewright.workflows.estimation import estimate_subject
 
     target, slots = options.target, options.slots
     chosen = find_target(target)
     profile = load_profile(options.device) if options.device else None
     if profile is not None and profile.instruction_set in SETS and target != "verilog":
-        raise InputError(
+        raise OptionError(
             "--to verilog for an FPGA", f"--to {target}", f"--device {options.device}",
             "Use --to verilog, or the profile of a microcontroller",
         )  # fmt: skip
@@ -108,7 +105,7 @@ def _export_graph(options: ExportOptions) -> Result:
     shape = sample_shape(options.shape)
     subject = read_subject(options.model, form=options.form, rounding=rounding, shape=shape, missing=options.missing)
     if "/" in options.name:
-        raise InputError("a plain name for the files", repr(options.name), "--name")
+        raise InvalidNameError("a plain name for the files", repr(options.name), "--name")
     if options.name:
         subject = replace(subject, name=options.name)
     if options.systems:
@@ -118,7 +115,7 @@ def _export_graph(options: ExportOptions) -> Result:
     if slots is None:
         files = chosen.files(subject)
     else:
-        from edgewright.fleet.protocol.keys.files import read_public  # of the extra `device`
+        from edgewright.fleet.protocol.keys import read_public  # of the extra `device`
 
         files = slot_files(subject, bytes.fromhex(str(read_public(slots).keyval["public"])))
     if profile is not None and slots is not None:

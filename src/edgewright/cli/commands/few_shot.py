@@ -11,15 +11,15 @@ import click
 from edgewright.cli.command import Result, Stream, argument, declare, option
 from edgewright.cli.options import FILE, refuse_existing
 from edgewright.cli.text import wrote
+from edgewright.core.errors import DONE, ExistingFileError, OptionsConflictError, TooFewClassesError
 from edgewright.core.formatting import bytes_text
-from edgewright.schema.errors import DONE, InputError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edgewright.core.neighbours.index_file import Neighbours
-    from edgewright.schema.package import Manifest
+    from edgewright.core.neighbours import Neighbours
+    from edgewright.core.records.package import Manifest
 
 EXAMPLE = "learn runs/activity --examples examples/ --out activity.neighbours"
 
@@ -44,14 +44,16 @@ def samples_of(
     Raises:
         InputError: none or both are given, or one that cannot be read.
     """
-    from edgewright.core.neighbours.examples import read_samples
+    from edgewright.core.neighbours import read_samples
 
     if pictures is not None and csv_path is None:
         from edgewright.data.picture_samples import read_pictures
 
         return read_pictures(pictures, manifest)
     if csv_path is None or pictures is not None:
-        raise InputError("one of --csv FILE or --pictures PATH", "none" if pictures is None else "both", "few-shot")
+        raise OptionsConflictError(
+            "one of --csv FILE or --pictures PATH", "none" if pictures is None else "both", "few-shot"
+        )
     return read_samples(csv_path, manifest)
 
 
@@ -103,11 +105,11 @@ def learn(
     than later samples.
     """
     from edgewright.cli.options import labelled_examples
-    from edgewright.core.neighbours.index_file import begin, write_index
+    from edgewright.core.neighbours import begin, write_index
     from edgewright.core.package import read_package
     from edgewright.core.prediction.objects import refuse_objects
     from edgewright.core.predictor import package_path
-    from edgewright.schema.package import Space
+    from edgewright.core.records.package import Space
 
     refuse_existing(out, force)
     path = package_path(package)
@@ -119,7 +121,9 @@ def learn(
     for label, samples in labelled_examples(examples, manifest, label_column).items():
         neighbours = neighbours.added(label, maker.vectors(few(samples)))
     if len(neighbours.spec.labels) < 2:
-        raise InputError("examples of at least two labels", f"only {neighbours.spec.labels[0]!r}", str(examples))
+        raise TooFewClassesError(
+            "examples of at least two labels", f"only {neighbours.spec.labels[0]!r}", str(examples)
+        )
     return report(neighbours, out, write_index(out, neighbours))
 
 
@@ -136,10 +140,10 @@ def add(
 
     The base install is enough.
     """
-    from edgewright.core.neighbours.index_file import read_index, write_index
+    from edgewright.core.neighbours import read_index, write_index
 
     if out is not None and out.exists():
-        raise InputError("a new file", "an existing one", str(out), "Omit --out to add to INDEX itself")
+        raise ExistingFileError("a new file", "an existing one", str(out), "Omit --out to add to INDEX itself")
     neighbours = read_index(index)
     samples, _ = samples_of(neighbours.package.manifest, csv_path, pictures)
     grown = neighbours.added(label, neighbours.space().vectors(few(samples)))
@@ -154,7 +158,7 @@ def predict(
     pictures: Path | None = option(metavar="PATH", help="Picture, or folder or ZIP of pictures."),
 ) -> Stream:
     """Label the rows or windows of a CSV file, or pictures, or report 'none of these' beyond the distance limit."""
-    from edgewright.core.neighbours.index_file import read_index
+    from edgewright.core.neighbours import read_index
 
     neighbours = read_index(index)
     samples, places = samples_of(neighbours.package.manifest, csv_path, pictures)

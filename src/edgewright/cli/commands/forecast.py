@@ -17,7 +17,7 @@ from edgewright.cli.folder import FolderOfCommands
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import FILE, refuse_existing
 from edgewright.cli.text import table, wrote
-from edgewright.schema.errors import DONE, InputError
+from edgewright.core.errors import DONE, InputError, OptionFormatError, SeriesError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
     from edgewright.language.forecasting.series import Series
     from edgewright.monitor.forecaster import Forecast, Forecaster, ForecasterFile
-    from edgewright.schema.forecast import ForecasterSpec
-    from edgewright.trace.blocks.view_blocks import Curve
+    from edgewright.monitor.records import ForecasterSpec
 
 EXAMPLE = "load.csv --column kW --time time --horizon 48 --out load.forecaster"
 
@@ -83,7 +82,9 @@ def fit_lines(forecaster: ForecasterFile, series: Series, season: str) -> Iterat
         mark = "*" if candidate.name == spec.name else " "
         yield f"{mark} {candidate.name:<34} {candidate.mase:6.3f}  {span:<15} {candidate.smape:6.2f}  {size}"
     yield f"* {spec.name}: {spec.reason}"
-    yield from coverage(spec)
+    for interval in spec.coverage:
+        share = f"covered {100 * interval.inside / max(1, interval.of):.0f} % of {interval.of:,} values of later folds"
+        yield f"{interval.level:g} % interval{f' {share}' if interval.of else ': too few rows to check its coverage'}"
     numbers, state = sum(len(part.weights) + 1 for part in spec.model.parts), 4 * len(forecaster.state)
     intervals = forecaster.widths.nbytes
     yield f"on a device: {numbers} numbers, {state:,} bytes of state, {intervals:,} bytes of intervals"
@@ -92,19 +93,9 @@ def fit_lines(forecaster: ForecasterFile, series: Series, season: str) -> Iterat
         yield text
 
 
-def coverage(spec: ForecasterSpec) -> list[str]:
-    """One sentence a level."""
-    return [
-        f"{interval.level:g} % interval covered {100 * interval.inside / interval.of:.0f} % "
-        f"of {interval.of:,} values of later folds"
-        if interval.of
-        else f"{interval.level:g} % interval: too few rows to check its coverage"
-        for interval in spec.coverage
-    ]
-
-
-def _curves(spec: ForecasterSpec, coming: Forecast, series: Series) -> list[Curve]:
-    """Return what is drawn: the last rows, the forecast, and its narrowest interval."""
+def _plot(spec: ForecasterSpec, coming: Forecast, series: Series) -> str:
+    """Return a plot of the last rows, the forecast, and its narrowest interval."""
+    from edgewright.trace.blocks.terminal import plot, plot_text
     from edgewright.trace.blocks.view_blocks import Curve
 
     before = min(len(series.values), max(3 * spec.horizon, 2 * max(spec.seasons, default=1), 24))
@@ -113,58 +104,14 @@ def _curves(spec: ForecasterSpec, coming: Forecast, series: Series) -> list[Curv
     curves = {"forecast": coming.middle}
     if spec.levels:
         curves |= {f"{spec.levels[0]:g} % {end}": part[0] for end, part in (("low", coming.low), ("high", coming.high))}
-    lines = {name: tuple(zip(ahead, values.tolist(), strict=True)) for name, values in curves.items()}
-    return [Curve(spec.column, tuple(past)), *(Curve(name, points) for name, points in lines.items())]
-
-
-def _plot(spec: ForecasterSpec, coming: Forecast, series: Series) -> str:
-    from edgewright.trace.blocks.terminal import plot, plot_text
-
+    lines = (Curve(name, tuple(zip(ahead, values.tolist(), strict=True))) for name, values in curves.items())
     encoding = (getattr(sys.stdout, "encoding", "") or "").lower()
     width = max(_NARROW, min(_WIDE, shutil.get_terminal_size().columns - 1))
     chart = plot(
-        _curves(spec, coming, series),
-        width=width,
-        height=_HEIGHT,
-        unicode="utf" in encoding,
+        [Curve(spec.column, tuple(past)), *lines], width=width, height=_HEIGHT, unicode="utf" in encoding,
         x_name="rows from the last one",
-    )
+    )  # fmt: skip
     return plot_text(chart)
-
-
-def write_page(path: Path, forecaster: ForecasterFile, series: Series) -> None:
-    """Write the chart and the tables as one HTML file.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    from markupsafe import Markup
-
-    from edgewright.core.files import write_atomic
-    from edgewright.trace.blocks.charts import draw, legend, sampled
-    from edgewright.trace.blocks.view_blocks import Chart, Curve
-    from edgewright.trace.html import sections_page
-
-    spec = forecaster.spec
-    past, *others = _curves(spec, forecaster.start().forecast(spec.horizon), series)
-    curves = [Curve(past.name, sampled(past.points)), *others]
-    label = f"{spec.column} and its forecast, {spec.horizon} rows ahead"
-    chart = draw(Chart(spec.column, "rows from the last one", tuple(curves), label, mark_x=0.0))
-    cell = Markup("<tr><td>{}</td><td>{}</td><td>{}</td></tr>")
-    rows = Markup("").join(
-        cell.format(
-            f"{candidate.name} (chosen)" if candidate.name == spec.name else candidate.name,
-            candidate.why or f"{candidate.mase:.3f} ({candidate.low:.3f} to {candidate.high:.3f})",
-            f"{candidate.smape:.2f}",
-        )
-        for candidate in spec.candidates
-    )
-    head = Markup("<tr><th>candidate</th><th>MASE (95 % interval)</th><th>sMAPE</th></tr>")
-    table = Markup("<table>{}{}</table>").format(head, rows)
-    sentences = Markup("").join(Markup("<p>{}</p>").format(sentence) for sentence in coverage(spec))
-    names = Markup('<p class="legend">{}</p>').format(legend(curves))
-    shown = [("forecast", "Forecast", names + chart), ("backtest", "Rolling backtest", table + sentences)]
-    write_atomic(path, sections_page(f"{spec.column}: forecast", f"{spec.name}: {spec.reason}.", shown).encode())
 
 
 @declare(epilog="Example: edgewright forecast load.csv --column kW --horizon 48 --out load.forecaster")
@@ -179,13 +126,11 @@ def fit(
     resample: float | None = option(
         type=click.FloatRange(0, min_open=True), help="Average rows to steps of this many seconds."
     ),
-    chronos: Path | None = option(metavar="DIR", help="A Chronos model as a further reference."),
     pooled: Path | None = option(
         metavar="POOL|FORECASTER",
         help="Do not fit: use what `forecast pool` learnt on other series, or another forecaster's recursion.",
     ),
     out: Path | None = option(type=FILE, help="FILE.forecaster."),
-    page: Path | None = option(type=FILE, help="FILE.html with the chart and tables."),
     force: bool = option(help="Replace existing files."),
 ) -> Result:
     """Fit a forecaster on one column of DATA (CSV or Parquet) and measure its accuracy.
@@ -195,17 +140,13 @@ def fit(
     and later folds measure their coverage. Rows must come at even steps; missing rows are reported.
     """
     with loading():
-        from edgewright.language.forecasting.baselines import chronos as chronos_referee
-        from edgewright.language.forecasting.baselines import referees
         from edgewright.language.forecasting.pool import is_pool, read_pool
-        from edgewright.language.forecasting.selection import About, ForecastRequest, fit_forecaster
-        from edgewright.language.forecasting.series import filled, read_series
-        from edgewright.language.forecasting.zero_shot import adopt, adopt_pool
+        from edgewright.language.forecasting.selection import About, ForecastRequest, adopt, adopt_pool, fit_forecaster
+        from edgewright.language.forecasting.series import filled, read_series, referees
         from edgewright.monitor.forecaster import read_forecaster, write_forecaster
 
-    files = [path for path in (out, page) if path is not None]
-    for path in files:
-        refuse_existing(path, force)
+    if out is not None:
+        refuse_existing(out, force)
     series = read_series(data, resample=resample or 0.0, column=column, time=time, time_unit=time_unit)
     pool = read_pool(pooled) if pooled and is_pool(pooled) else None
     adopted = read_forecaster(pooled) if pooled and pool is None else None
@@ -222,12 +163,9 @@ def fit(
         forecaster = adopt(adopted.spec.model, whole.values, request, name=adopted.spec.name, about=about)
     else:
         others = referees(seasons[0] if seasons else 1)
-        others += [chronos_referee(chronos)] if chronos else []
         forecaster = fit_forecaster(whole.values, request, referees=others, about=about)
     size = 0 if out is None else write_forecaster(out, forecaster)
-    if page is not None:
-        write_page(page, forecaster, whole)
-    written = [f"{wrote(path)}, {path.stat().st_size:,} bytes" for path in files]
+    written = [] if out is None else [f"{wrote(out)}, {size:,} bytes"]
     record = summary(forecaster, [*whole.notes, why], out, size)
     return Result(record, [*fit_lines(forecaster, whole, why), *written])
 
@@ -242,7 +180,7 @@ def asked_seasons(text: str) -> tuple[int, ...]:
         return ()
     parts = text.split(",")
     if not all(part.strip().isdecimal() and 2 <= int(part) <= 100_000 for part in parts) or len(parts) > 2:
-        raise InputError("one or two numbers of rows, such as 24,168, or none", repr(text), "--season")
+        raise OptionFormatError("one or two numbers of rows, such as 24,168, or none", repr(text), "--season")
     return tuple(sorted({int(part) for part in parts}))
 
 
@@ -359,7 +297,7 @@ def _series(
     from edgewright.language.forecasting.series import filled, read_series
 
     if not folder.is_dir():
-        raise InputError("a folder of series", "a file" if folder.exists() else "no such folder", str(folder))
+        raise SeriesError("a folder of series", "a file" if folder.exists() else "no such folder", str(folder))
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and path.is_file())
     kept, notes, steps = [], [], dict[float, str]()
     for path in files:
@@ -373,57 +311,11 @@ def _series(
             steps.setdefault(series.step, path.name)
         kept.append(whole.values)
     if not kept:
-        raise InputError("a folder of series (.csv, .parquet)", notes[0] if notes else "none in it", str(folder))
+        raise SeriesError("a folder of series (.csv, .parquet)", notes[0] if notes else "none in it", str(folder))
     if len(steps) > 1:
         text = " and ".join(f"{step:g} s ({name})" for step, name in list(steps.items())[:2])
-        raise InputError("series at the same steps", text, str(folder), "Pool only series with the same step")
+        raise SeriesError("series at the same steps", text, str(folder), "Pool only series with the same step")
     return kept, notes
-
-
-@declare(example="sales.csv --column sold --lead 48 --service 95")
-def reorder(
-    *,
-    data: str = argument(metavar="DATA"),
-    lead: int = option(type=click.IntRange(1, 10_000), required=True, help="Lead time: rows from order to delivery."),
-    service: float = option(
-        type=click.FloatRange(0, 100, min_open=True, max_open=True), default=95.0,
-        help="Share of lead times in which nothing is to be sold out, in per cent.",
-    ),
-    column: str = option(metavar="NAME", help="Column with the demand of each row, if there are several."),
-    time: str = option(metavar="NAME", help="Column with the times; detected by default."),
-    season: str = option(metavar="N[,N]", help="Rows after which the series repeats. [default: detected]"),
-    judge: int | None = option(type=click.IntRange(1), help="Last rows that judge. [default: a quarter]"),
-) -> Result:  # fmt: skip
-    """Print the re-order point of a demand in DATA, and the service level that such points had on its last rows.
-
-    The point is the expected demand over the lead time and a margin, which is a quantile of past errors and follows the
-    service level: each lead time that is sold out moves it up.
-    """
-    with loading():
-        from edgewright.language.forecasting.calendar_seasons import choose_seasons
-        from edgewright.language.forecasting.reorder import reorder_point, served
-        from edgewright.language.forecasting.selection import ForecastRequest
-        from edgewright.language.forecasting.series import filled, read_series
-
-    series = read_series(data, column=column, time=time)
-    first, _ = filled(series, 1)
-    seasons = asked_seasons(season) if season else choose_seasons(first.values, lead, series.step).rows
-    whole, _ = filled(series, seasons[-1] if seasons else 1)
-    values, request, share = whole.values, ForecastRequest(lead, seasons), service / 100
-    judge = judge or len(values) // 4
-    service_seen, now = served(values, len(values) - judge, request, share), reorder_point(values, request, share)
-    record = {
-        "column": series.column, "lead": lead, "service": service, "expected": now.expected, "point": now.point,
-        "judged": len(service_seen.origins), "served": 100 * float(service_seen.served.mean()),
-    }  # fmt: skip
-    return Result(
-        record,
-        [
-            f"{series.column}: {now.expected:.4g} expected in {lead} rows; order again at {now.point:.4g}",
-            f"on the last {judge:,} rows such points were enough in {record['served']:.1f} % of "
-            f"{len(service_seen.origins):,} lead times that overlap ({service:g} % asked)",
-        ],
-    )
 
 
 class _Forecast(FolderOfCommands):
@@ -431,7 +323,7 @@ class _Forecast(FolderOfCommands):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `fit` in front of what is no command."""
-        if args and args[0] not in ("--help", "-h", *self.list_commands(ctx), "score"):
+        if args and args[0] not in ("--help", "-h", *self.list_commands(ctx), "reorder", "score"):
             args = ["fit", *args]
         return super().parse_args(ctx, args)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,19 +24,27 @@ from edgewright.cli.command import (
     wants_json,
 )
 from edgewright.cli.interrupt import loading
+from edgewright.cli.options import RowOptions
 from edgewright.cli.text import wrote
+from edgewright.core.errors import (
+    DONE,
+    CheckFailedError,
+    ExistingFileError,
+    InputError,
+    LabelProjectError,
+    MissingFileError,
+    OptionMissingError,
+)
 from edgewright.core.formatting import plural
 from edgewright.core.request_origin import account
-from edgewright.schema.errors import DONE, CheckFailedError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edgewright.language.distillation.contract import BroughtRow, Distilled, StudentRow
+    from edgewright.core.records.data import LabelAudit
     from edgewright.language.labelling.project import Project
     from edgewright.language.labelling.suggestion_round import Round
-    from edgewright.nlp.utterance.head import Encodes
-    from edgewright.schema.labelling import LabelAudit
+    from edgewright.nlp.utterance.student import Encodes
 
 EXAMPLE = "suggest calls.csv --out calls.labelling --encoder all-MiniLM-L6-v2"
 
@@ -77,6 +86,7 @@ def plain(text: str, maximum: int = 400) -> str:
 
 @declare(example="calls.csv --out calls.labelling --class 'refund=money back' --encoder DIR", spreads=True)
 def suggest(
+    *,
     data: str = argument(),
     out: Path | None = option(metavar="PROJECT", help="New label project, if DATA is not one."),
     classes: tuple[str, ...] = option(
@@ -98,11 +108,7 @@ def suggest(
     target: str = option(help="Column with existing labels."),
     window: int | None = option(type=click.IntRange(2), help="Rows in a window of recordings."),
     rows: bool = option(help="Treat each row of the recordings as an item."),
-    kind: str = option(help="Kind of source or public set of the recordings; detected from the path by default."),
-    group: str = option(help="Column with the person or machine of a row."),
-    session: str = option(help="Column with the session of a row."),
-    time: str = option(help="Column with the time of a row."),
-    ignore: tuple[str, ...] = option(metavar="COLUMN", help="Column that is not a measurement; may be repeated."),
+    read: RowOptions,
     rate: float | None = option(type=click.FloatRange(0.0, min_open=True), help="Samples a second."),
     seed: int = option(type=click.IntRange(0), default=0, help="Random seed."),
     then: str | None = option(
@@ -149,8 +155,7 @@ def suggest(
     if then and path.exists() and out is None and _audit_of(path).state in ("open", "done"):
         return _trained(path, encoder, judge, into, limit, seed)
     if out is not None:
-        table: dict[str, object] = {"kind": kind, "group": group, "session": session, "time": time, "rate": rate,
-                                    "ignore": list(ignore)}  # fmt: skip
+        table = {**asdict(read), "ignore": list(read.ignore), "rate": rate}
         _create(out, source, data, named, text=text, target=target, window=window or 0, rows=rows, table=table)
         path = out
     try:
@@ -184,7 +189,7 @@ def _create(out: Path, source: Path, data: str, classes: dict[str, str], **colum
     from edgewright.language.labelling.items import make, read_items
 
     if out.exists():
-        raise InputError("a new file", "an existing one", str(out), f"Continue it with: label suggest {out}")
+        raise ExistingFileError("a new file", "an existing one", str(out), f"Continue it with: label suggest {out}")
     items = read_items(source, **columns)
     if items.understood:
         click.echo(items.understood, err=True)
@@ -195,9 +200,9 @@ def _check_students(then: str | None, judge: Path | None, into: Path | None, lab
     """Refuse options of students where none are trained, and judges that are not there."""
     for name, given in (("--judge", judge), ("--into", into), ("--label-errors", label_errors)):
         if given is not None and not then:
-            raise InputError(f"{name} with --then train", f"{name} alone", "label suggest", "Add --then train")
+            raise OptionMissingError(f"{name} with --then train", f"{name} alone", "label suggest", "Add --then train")
     if judge is not None and not judge.exists():
-        raise InputError("a file or a folder", "no such file", f"--judge {judge}", "Check the path")
+        raise MissingFileError("a file or a folder", "no such file", f"--judge {judge}", "Check the path")
 
 
 def _continued(out: Path, data: str) -> Path:
@@ -208,7 +213,7 @@ def _continued(out: Path, data: str) -> Path:
     with Project(out) as project:
         source = str(project.meta("source"))
     if source != absolute(data):
-        raise InputError(f"a project of {data}", f"one of {source}", str(out), "Choose another --out")
+        raise LabelProjectError(f"a project of {data}", f"one of {source}", str(out), "Choose another --out")
     return out
 
 
@@ -241,8 +246,7 @@ def _trained(
 ) -> Result:
     """Train students on the labels of a project whose audit is finished."""
     with loading():
-        from edgewright.language.distillation.kinds import students_of
-        from edgewright.language.distillation.workflow import distil
+        from edgewright.language.distillation.workflow import distil, students_of
         from edgewright.language.labelling.project import Project
 
     folder = into or path.with_name(f"{path.name}.students")
@@ -252,31 +256,7 @@ def _trained(
         distilled = distil(
             project, students, folder, judges=judge, encoder=brought, limit=limit, seed=seed, say=print_ahead
         )
-    return Result(distilled, [*_distilled_lines(distilled)])
-
-
-def _distilled_lines(distilled: Distilled) -> Iterator[str]:
-    audit = distilled.audit
-    yield ", ".join(f"{count:,} labels by {source}" for source, count in distilled.labels.items())
-    if audit.state == "done":
-        yield (
-            f"audit: {audit.answered - audit.errors:,} of {audit.answered:,} labels of the machine are right, "
-            f"{100 * (1 - audit.errors / max(1, audit.answered)):.1f} % ({100 * (1 - audit.high):.1f} to "
-            f"{100 * (1 - audit.low):.1f} %); the wrong ones are corrected"
-        )
-    yield f"right answers to {distilled.judges:,} of {distilled.judged_by}:"
-    yield f"  {'':<32}{'bytes':>12}  right (95 %)"
-    brought = [distilled.brought] if distilled.brought else []
-    rows: list[BroughtRow | StudentRow] = [*brought, *distilled.students]
-    for row in rows:
-        share = row.accuracy
-        ships = "  ships" if row.name == distilled.ships else ""
-        yield (
-            f"  {plain(row.name, 31):<32}{row.bytes:>12,}  {100 * share.value:.1f} % ({100 * share.low:.1f} to "
-            f"{100 * share.high:.1f}){ships}"
-        )
-    yield f"wrote {click.format_filename(distilled.model)}; C99 in {click.format_filename(distilled.code)}"
-    yield f"proven to answer alike: {', '.join(distilled.forms)}"
+    return Result(distilled)
 
 
 def _named(option: str) -> tuple[str, str]:
@@ -412,7 +392,9 @@ class _Session:
                     label = meant(line.rstrip("\n"), list(self.project.classes()), seen.suggested)
             except InputError as error:
                 if not self.typed:
-                    raise InputError(error.expected, error.got, f"line {self.lines}", error.do) from None
+                    raise InputError(
+                        error.expected, error.got, f"line {self.lines}", error.do, code=error.code
+                    ) from None
                 self.say(str(error))
                 continue
             how = how_of(self.project, number, label, audit=self.audit)
@@ -441,9 +423,9 @@ class _Session:
 @declare(example="calls.labelling")
 def status(project: Path = PROJECT) -> Result:
     """Count labels by source, list equal texts with different labels, and report Cohen's kappa of reviewers."""
-    from edgewright.language.labelling.agreement import contradictions, decided, kappas
-    from edgewright.language.labelling.export import labels_of
+    from edgewright.language.labelling.audit import contradictions, decided, kappas
     from edgewright.language.labelling.project import Project
+    from edgewright.language.labelling.review import labels_of
 
     with Project(project) as opened:
         review, items = opened.reviews(), opened.items()
@@ -492,9 +474,9 @@ def errors(
     with loading():
         import numpy as np
 
-        from edgewright.language.labelling.export import labels_of
-        from edgewright.language.labelling.label_errors import CANNOT, likely_errors
+        from edgewright.language.labelling.audit import CANNOT, likely_errors
         from edgewright.language.labelling.project import Project
+        from edgewright.language.labelling.review import labels_of
         from edgewright.language.labelling.vectors import vectors_of
 
     with Project(project) as opened:
@@ -628,8 +610,8 @@ def export(
     """
     with loading():
         from edgewright.data.audited_labels import LIMIT, record_path
-        from edgewright.language.labelling.export import export
         from edgewright.language.labelling.project import Project
+        from edgewright.language.labelling.review import export
 
     with Project(project) as opened:
         exported = export(opened, out, force=force, human_only=human)

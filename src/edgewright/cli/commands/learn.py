@@ -12,12 +12,12 @@ import msgspec
 
 from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
-from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.core.errors import OptionError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from edgewright.schema.lesson import Block
+    from edgewright.trace.blocks.records import Block
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ def _refuse_options(mode: str, options: LearnOptions) -> None:
     }
     for name, (wanted, is_given) in given.items():
         if is_given and mode != wanted:
-            raise InputError(f"{name} with --mode {wanted}", f"--mode {mode}", "edgewright learn")
+            raise OptionError(f"{name} with --mode {wanted}", f"--mode {mode}", "edgewright learn")
 
 
 def _lesson(name: str, title: str, blocks: Sequence[Block]) -> Iterator[Any]:
@@ -98,7 +98,7 @@ def _lesson(name: str, title: str, blocks: Sequence[Block]) -> Iterator[Any]:
 def _quiz(lesson: dict[str, Any], blocks: Sequence[Block]) -> Result:
     """Ask with keys on a terminal, or print the questions with their answers."""
     from edgewright.cli.lessons import ask
-    from edgewright.schema.lesson import Question
+    from edgewright.trace.blocks.records import Question
     from edgewright.trace.page import Terminal
 
     questions = [block for block in blocks if isinstance(block, Question)]

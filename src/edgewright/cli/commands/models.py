@@ -10,13 +10,13 @@ import msgspec
 from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
 from edgewright.cli.text import plain, table
+from edgewright.core.errors import CheckFailedError
 from edgewright.core.formatting import bytes_text
-from edgewright.schema.errors import CheckFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edgewright.schema.own_models import OwnModel
+    from edgewright.core.own_models import OwnModel
 
 EXAMPLE = "add ~/all-MiniLM-L6-v2"
 _USES = {

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from edgewright.cli.command import BadRows, Result, Stream, argument, declare, json_line, option
+from edgewright.core.errors import DONE, OptionsConflictError
 from edgewright.core.formatting import percent
-from edgewright.schema.errors import DONE, InputError
 
 
 def _sentence(answer: dict[str, Any]) -> str:
@@ -65,7 +65,7 @@ def command(
     options = {"-": standard_input, "--csv": csv_path, "--pictures": pictures, "--values": values}
     given = [name for name, value in options.items() if value]
     if len(given) != 1:
-        raise InputError(
+        raise OptionsConflictError(
             "one of --csv FILE, --pictures PATH, --values 1,2,... or -", " and ".join(given) or "none",
             "edgewright predict",
         )  # fmt: skip

@@ -6,7 +6,7 @@ import click
 
 from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
-from edgewright.schema.errors import CheckFailedError
+from edgewright.core.errors import CheckFailedError
 
 
 @declare(example="runs/activity --json")

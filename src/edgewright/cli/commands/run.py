@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,11 @@ from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import VERBOSE, command_line
 from edgewright.cli.own_data import OwnDataOptions, echo_choices, make_proposal, racing_on
-from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.core.errors import EdgewrightError, InputError, OptionsConflictError
 
 if TYPE_CHECKING:
-    from edgewright.race.finished_fits import Keeper
-    from edgewright.schema.config import PipelineConfig
+    from edgewright.core.records.config import PipelineConfig
+    from edgewright.race.fold_fits import Keeper
     from edgewright.workflows.own_data.proposal import Proposal
 
 _LEADERS = "leaders.json"
@@ -34,6 +34,12 @@ def command(
     out: Path = option(default=Path("runs"), help="Folder for runs."),
     force: bool = option(help="Replace the run folder instead of using the next free number."),
     resume: bool = option(help="Go on with the run of this name that was stopped while models raced or one trained."),
+    explain: str = option(
+        type=click.Choice(["ladder"]),
+        default=None,
+        metavar="ladder",
+        help="Compare the models from simple to complex with the chosen one, and print what complexity gains.",
+    ),
     verbose: bool = option(help=VERBOSE),
 ) -> Result:
     """Run PIPELINE (activity, latency, scalability, another shipped name, a TOML file, or a file of your own).
@@ -49,12 +55,13 @@ def command(
         from edgewright.cli.listeners import run_and_show
         from edgewright.cluster.mapping import is_spread
         from edgewright.pipeline.config import is_own_data, read_config, with_changes
-        from edgewright.pipeline.run_folder.journal import Journalling, journalled
-        from edgewright.pipeline.run_folder.listener import Listener
-        from edgewright.race.finished_fits import raced
+        from edgewright.pipeline.run_folder.journal import Journalling, Listener, journalled
+        from edgewright.race.explanation import ladder_blocks
+        from edgewright.race.fold_fits import raced
     if not is_own_data(pipeline):
-        if options.given:
-            raise InputError("a file of your own", repr(pipeline), ", ".join(options.given),
+        given = [*options.given, *(["--explain"] if explain else [])]
+        if given:
+            raise OptionsConflictError("a file of your own", repr(pipeline), ", ".join(given),
                              "These options are for data; change a pipeline with --set")  # fmt: skip
         if options.need is not None:
             changes = (*changes, f"need={options.need}")
@@ -62,8 +69,10 @@ def command(
             refuse_one_training(with_changes(read_config(pipeline), changes))
         return run_and_show(pipeline, data=data, changes=changes, out=out, force=force, resume=resume, verbose=verbose)
     if data is not None:
-        raise InputError("one file of data", f"{pipeline!r} and --data {data!r}", "edgewright run", "Leave out --data")
-    request = options.request(pipeline)
+        raise OptionsConflictError(
+            "one file of data", f"{pipeline!r} and --data {data!r}", "edgewright run", "Leave out --data"
+        )
+    request = replace(options.request(pipeline), explain=bool(explain))
     journal = Journalling(out, None, command_line())
     going_on = resume and raced(out, request.pipeline)
     with racing_on(request, out, going_on) as kept, journalled(journal, Listener()):
@@ -71,11 +80,12 @@ def command(
         proposal = make_proposal(request, packages.make, journal)
         echo_choices(proposal, whole=verbose)
         config = with_changes(proposal.config, changes)
-        return run_and_show(
+        result = run_and_show(
             pipeline, config=config, command=command_line(verbose=False), data=None, dataset=proposal.read_by(config),
             changes=(), out=out, force=force, race=proposal.race, replaces=packages.folder(config),
             resume=packages.trained(config), verbose=verbose, journal=journal,
         )  # fmt: skip
+    return replace(result, text=ladder_blocks(proposal.race)) if explain and proposal.race is not None else result
 
 
 class _Leaders(msgspec.Struct, frozen=True):
@@ -107,8 +117,8 @@ class _Packages:
         Args:
             config: of a pipeline that races.
         """
-        from edgewright.pipeline.run_folder.provenance import data_path
-        from edgewright.trace.record import read_trace
+        from edgewright.pipeline.run_folder.store import data_path
+        from edgewright.trace.page_model import read_trace
 
         folder = self.out / self._leaders.folder
         try:
@@ -128,7 +138,7 @@ class _Packages:
     def trained(self, config: PipelineConfig) -> bool:
         """Return whether a run of the pipeline was stopped and is to go on."""
         from edgewright.pipeline.config import config_hash
-        from edgewright.pipeline.run_folder.kept_trainings import goes_on
+        from edgewright.pipeline.run_folder.store import goes_on
 
         return self.resume and not self.kept.anew and goes_on(self.out, config.name, config_hash(config))
 

@@ -10,12 +10,12 @@ import click
 
 from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.options import refuse_existing
+from edgewright.core.errors import ExistingFileError, FileEndingError, InputError
 from edgewright.core.formatting import plural
-from edgewright.data.small_tables import SAMPLES, SPEECH
-from edgewright.schema.errors import InputError
+from edgewright.data.tabular import SAMPLES, SPEECH
 
 if TYPE_CHECKING:
-    from edgewright.schema.data import TextSet
+    from edgewright.core.records.data import TextSet
 
 SPEECH_SAMPLE, UTTERANCES, _SENTENCES = "speech", "utterances", 150
 
@@ -35,7 +35,7 @@ def command(
     `motion` has wearables of 20 people, `machine` pumps with an alarm, `room` offices with and without people,
     `speech` a folder of WAV files with four synthetic words of 20 voices, `utterances` sentences to lights and heating
     with their intent.
-    The data are simulated; `edgewright data list` names public sets that sensors measured.
+    The data are simulated; examples (`edgewright examples`) read public data sets that sensors measured.
     """
     from edgewright.data.load import load_data
     from edgewright.data.simulated import marked
@@ -48,7 +48,7 @@ def command(
     path = out or Path(f"{kind}.csv")
     check_table_file(path)
     if kind == UTTERANCES and path.suffix != ".csv":
-        raise InputError("a name that ends in .csv", path.name, "--out", "Sentences are read from CSV files")
+        raise FileEndingError("a name that ends in .csv", path.name, "--out", "Sentences are read from CSV files")
     refuse_existing(path, force)
     if kind == UTTERANCES:
         sentences = _utterances(seed)
@@ -90,17 +90,17 @@ def _write_speech(folder: Path, seed: int, force: bool) -> int:
         existing = set(folder.iterdir())
     if existing and not (force and existing <= files.keys()):
         do = "Choose another --out, or replace an earlier sample with --force"
-        raise InputError("an empty folder", f"{plural(len(existing), 'file')} in it", str(folder), do)
+        raise ExistingFileError("an empty folder", f"{plural(len(existing), 'file')} in it", str(folder), do)
     write_together(files)
     return len(files)
 
 
 def _utterances(seed: int) -> TextSet:
     """Return sentences of the sample grammar in columns text and intent."""
-    from edgewright.language.synthesis.grammar import read_grammar, sentences
-    from edgewright.schema.data import TextSet
+    from edgewright.core.records.data import TextSet
+    from edgewright.language.synthesis import read_grammar, sentences
 
-    with resources.as_file(resources.files("edgewright.language.synthesis").joinpath("sample.toml")) as file:
+    with resources.as_file(resources.files("edgewright.language").joinpath("sample-grammar.toml")) as file:
         utterances, _ = sentences(read_grammar(file), _SENTENCES, seed, file.name)
     return TextSet(
         name=UTTERANCES, columns=("text", "intent"), rows=tuple((item.text, item.intent) for item in utterances)

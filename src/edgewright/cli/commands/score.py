@@ -11,13 +11,13 @@ import msgspec
 from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import settings_of
-from edgewright.schema.errors import CHECK_SAID_NO, DONE, InputError
+from edgewright.core.errors import CHECK_SAID_NO, DONE, OptionFormatError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edgewright.cli.scoring import Scored
-    from edgewright.schema.score import Score
+    from edgewright.workflows.scoring.workflow import Score
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +25,9 @@ class ScoreOptions:
     """Options of the command."""
 
     model: Path = argument(metavar="RUN|PACKAGE|FILE")
-    data: str = option(metavar="DATA", help="File or folder with labels, or the name of a public set.")
-    kind: str = option(metavar="NAME", help="Kind of source or public set of DATA; detected from the path by default.")
-    part: str = option(metavar="PART", help="Part of a public set; without --data, of the run's own split.")
+    data: str = option(metavar="DATA", help="File or folder with labels.")
+    kind: str = option(metavar="NAME", help="Kind of source of DATA; detected from the path by default.")
+    part: str = option(metavar="PART", help="Official part of a public set; without --data, of the run's own split.")
     target: str = option(metavar="COLUMN", help="Column with the labels; that of the training data by default.")
     group: str = option(metavar="COLUMN", help="Column with the person or machine, for the intervals.")
     session: str = option(metavar="COLUMN", help="Column with the session of a row.")
@@ -49,7 +49,7 @@ class ScoreOptions:
     )
 
 
-@declare(example="runs/hapt --data hapt --part test --need 'accuracy>=0.95'", spreads=True)
+@declare(example="runs/activity --data rows.csv --need 'accuracy>=0.95'", spreads=True)
 def command(options: ScoreOptions) -> Result:
     """Score a package, detector, forecaster, language model or document index on labelled DATA.
 
@@ -85,7 +85,7 @@ def _names(maps: tuple[str, ...]) -> dict[str, str]:
     for text in maps:
         name, mark, other = text.rpartition("=")
         if not mark or not name:
-            raise InputError("OURS=THEIRS", repr(text), "--map")
+            raise OptionFormatError("OURS=THEIRS", repr(text), "--map")
         names[name] = other
     return names
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from edgewright.cli.command import Result, argument, declare, option, wants_json
-from edgewright.schema.errors import InputError, MissingExtraError
+from edgewright.core.errors import ExistingFileError, InputError, MissingExtraError, RunNotFoundError
 
 if TYPE_CHECKING:
-    from edgewright.schema.trace import Trace
+    from edgewright.core.records.trace import Trace
 
 _DO = "Give a run folder, its trace.json or trace.html, or a journal"
 
@@ -32,8 +32,8 @@ def command(
     regenerated from the trace if it is missing or was written by another version. Without a browser its address is
     printed.
     """
-    from edgewright.monitor.drift.stream_monitor import unnoticed_text
-    from edgewright.schema.trace import PAGE_VERSION
+    from edgewright.core.records.trace import PAGE_VERSION
+    from edgewright.trace.sentences.facts import unnoticed_text
 
     path, trace = _page_of(run, out)
     missed = () if trace is None else trace.unnoticed
@@ -59,14 +59,14 @@ def _page_of(run: Path, out: Path | None) -> tuple[Path, Trace | None]:
         OutputError: the page cannot be written.
     """
     from edgewright.core.files import write_atomic
-    from edgewright.schema.trace import PAGE_VERSION
-    from edgewright.trace.record import PAGE_FILE, page_version, render_page
+    from edgewright.core.records.trace import PAGE_VERSION
+    from edgewright.trace.page_model import PAGE_FILE, page_version, render_page
 
     record, page = _source(run)
     if out is not None and out.is_dir():
         out = out / PAGE_FILE
     if out is not None and record is not None and out.resolve() == record.resolve():
-        raise InputError("a page file other than its record", str(out), "--out")
+        raise ExistingFileError("a page file other than its record", str(out), "--out")
     if record is None:
         if out is not None:
             write_atomic(out, page.read_bytes())
@@ -92,28 +92,28 @@ def _source(run: Path) -> tuple[Path | None, Path]:
     Raises:
         InputError: there is neither.
     """
-    from edgewright.trace.record import PAGE_FILE, page_version
+    from edgewright.trace.page_model import PAGE_FILE, page_version
 
     if run.is_dir():
         record = run / "trace.json"
         if not record.exists():
             if page_version(run / PAGE_FILE):
                 return None, run / PAGE_FILE
-            raise InputError("a run folder with a trace.json", "a folder without one", str(run), _DO)
+            raise RunNotFoundError("a run folder with a trace.json", "a folder without one", str(run), _DO)
         return record, run / PAGE_FILE
     if not run.exists():
-        raise InputError("a run", "no such file or folder", str(run), _DO)
+        raise RunNotFoundError("a run", "no such file or folder", str(run), _DO)
     if run.suffix == ".html":
         record = run.with_name("trace.json")
         if record.exists() and run.name == PAGE_FILE:
             return record, run
         if not page_version(run):
-            raise InputError("a page of Edgewright", "another HTML file", str(run), _DO)
+            raise RunNotFoundError("a page of Edgewright", "another HTML file", str(run), _DO)
         return None, run
     if run.suffix == ".jsonl":
         return run, _elsewhere(run)
     if run.suffix != ".json":
-        raise InputError("a run", f"a file that ends in {run.suffix or 'nothing'!r}", str(run), _DO)
+        raise RunNotFoundError("a run", f"a file that ends in {run.suffix or 'nothing'!r}", str(run), _DO)
     return run, run.with_name(PAGE_FILE) if run.name == "trace.json" else run.with_suffix(".html")
 
 
@@ -122,7 +122,7 @@ def _read(record: Path) -> Trace:
         from edgewright.trace.journal import read_journal
 
         return read_journal(record)
-    from edgewright.trace.record import read_trace
+    from edgewright.trace.page_model import read_trace
 
     return read_trace(record)
 

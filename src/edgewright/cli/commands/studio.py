@@ -10,7 +10,13 @@ import click
 
 from edgewright.cli.command import argument, declare, option
 from edgewright.cli.interrupt import loading
-from edgewright.schema.errors import INTERRUPTED, InputError, MissingExtraError
+from edgewright.core.errors import (
+    INTERRUPTED,
+    FleetMissingError,
+    FolderMissingError,
+    MissingExtraError,
+    OptionMissingError,
+)
 
 if TYPE_CHECKING:
     from edgewright.studio.phone.server import PhonePages
@@ -47,15 +53,19 @@ def command(
         from edgewright.studio.server import serve
 
     if folder.exists() and not folder.is_dir():
-        raise InputError("a folder of runs", "a file", click.format_filename(folder))
+        raise FolderMissingError("a folder of runs", "a file", click.format_filename(folder))
     if (folder / "trace.json").exists():
         parent = click.format_filename(folder.parent)
-        raise InputError("a folder of runs", "a run", click.format_filename(folder), f"Give {parent}")
+        raise FolderMissingError("a folder of runs", "a run", click.format_filename(folder), f"Give {parent}")
     if fleet is not None and not (fleet / "fleet.toml").is_file():
         location = click.format_filename(fleet)
-        raise InputError("the folder of a fleet", "none", location, f"Make one: edgewright fleet init {location}")
+        raise FleetMissingError(
+            "the folder of a fleet", "none", location, f"Make one: edgewright fleet init {location}"
+        )
     if not phone and (phone_address or phone_port != _PHONE_PORT):
-        raise InputError("--phone with --phone-address and --phone-port", "neither", "the command", "Add --phone")
+        raise OptionMissingError(
+            "--phone with --phone-address and --phone-port", "neither", "the command", "Add --phone"
+        )
     listening = _listening(host, users, certificate, key)
     chosen = free_port(host, port)
     pages = _phone_pages(phone_address, phone_port) if phone else None
@@ -83,7 +93,7 @@ def _listening(host: str, users: Path | None, certificate: Path | None, key: Pat
     Raises:
         InputError: a shared studio without TLS or users, or an invalid file.
     """
-    from edgewright.fleet.server.http_listener import server_context
+    from edgewright.core.request_origin import server_context
     from edgewright.studio.access import shared_access
     from edgewright.studio.local_server import ADDRESS
     from edgewright.studio.server import Listening
@@ -94,7 +104,7 @@ def _listening(host: str, users: Path | None, certificate: Path | None, key: Pat
         if host == ADDRESS and len(missing) == len(given):
             return Listening()
         text = f"{', '.join(given)} for a studio that others can reach"
-        raise InputError(text, f"no {', '.join(missing)}", "the command", "See edgewright studio-user --help")
+        raise OptionMissingError(text, f"no {', '.join(missing)}", "the command", "See edgewright studio-user --help")
     return Listening(host, server_context(certificate, key), shared_access(users))
 
 
@@ -111,8 +121,7 @@ def _phone_pages(address: str, port: int) -> PhonePages:
         if find_spec(name) is None:
             raise MissingExtraError("phone", name)
     from edgewright.core.request_origin import free_port
-    from edgewright.studio.phone.access import Access
-    from edgewright.studio.phone.certificate import local_addresses, own_certificate, phone_address
+    from edgewright.studio.phone.certificate import Access, local_addresses, own_certificate, phone_address
     from edgewright.studio.phone.server import PhonePages
 
     chosen = phone_address(address)
@@ -127,7 +136,7 @@ def _show_code(pages: PhonePages) -> None:
 
     import segno
 
-    from edgewright.studio.phone.access import LIFETIME_S
+    from edgewright.studio.phone.certificate import LIFETIME_S
 
     sheet = io.StringIO()
     segno.make(pages.url, micro=False).terminal(sheet, compact=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.interrupt import loading
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import OptionsConflictError
 
 _MAXIMUM = 10
 
@@ -26,13 +26,15 @@ def command(
     ranges are named.
     """
     if (row is None) == (csv is None):
-        raise InputError("one of --row N and --csv FILE", "both" if row is not None else "none", "edgewright trace")
+        raise OptionsConflictError(
+            "one of --row N and --csv FILE", "both" if row is not None else "none", "edgewright trace"
+        )
     if csv is not None and data is not None:
-        raise InputError("--data with --row", "--csv", "edgewright trace")
+        raise OptionsConflictError("--data with --row", "--csv", "edgewright trace")
 
     with loading():
         from edgewright.pipeline.explanation.explained_prediction import explain_csv, explain_row
-        from edgewright.trace.sections.prediction import explained_blocks
+        from edgewright.trace.sections.results import explained_blocks
         from edgewright.workflows.comparison import read_run
 
     folder, _ = read_run(run)

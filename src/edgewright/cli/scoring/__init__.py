@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgewright.core.catalogue import find, listing
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import MissingFileError, ModelError, OptionError
 
 if TYPE_CHECKING:
     from edgewright.cli.command import Text
-    from edgewright.schema.score import Score
     from edgewright.workflows.scoring.rows import ScoreRequest
+    from edgewright.workflows.scoring.workflow import Score
 
 # Options by the names of what they say in `ScoreRequest`.
 OPTIONS = {
@@ -52,7 +52,7 @@ def kind_of(path: Path) -> tuple[str, Scored]:
         InputError: nothing there, or nothing that can be scored.
     """
     if not path.exists():
-        raise InputError("a model to score", "no such file", str(path), "Check the path")
+        raise MissingFileError("a model to score", "no such file", str(path), "Check the path")
     known = {name: find(__name__, name, "SCORED", "kind of model") for name in listing(__name__, "SCORED")}
     marks = set(_marks(path))
     for name, scored in known.items():
@@ -60,7 +60,7 @@ def kind_of(path: Path) -> tuple[str, Scored]:
             return name, scored
     whats = ", ".join(scored.kind for scored in known.values())
     got = f"a {path.suffix or 'file'} of another kind" if path.is_file() else "a folder without a package"
-    raise InputError(f"one of: {whats}", got, str(path), "A model alone has no labels; package it first")
+    raise ModelError(f"one of: {whats}", got, str(path), "A model alone has no labels; package it first")
 
 
 def refuse_options(scored: Scored, request: ScoreRequest) -> None:
@@ -72,7 +72,7 @@ def refuse_options(scored: Scored, request: ScoreRequest) -> None:
     for key, option in OPTIONS.items():
         if getattr(request, key) and key not in scored.takes:
             known = ", ".join(name for setting, name in OPTIONS.items() if setting in scored.takes)
-            raise InputError(f"options of {scored.kind} (--data, {known})", option, "edgewright score", "Omit it")
+            raise OptionError(f"options of {scored.kind} (--data, {known})", option, "edgewright score", "Omit it")
 
 
 def _marks(path: Path) -> Iterator[str]:
@@ -92,12 +92,3 @@ def _marks(path: Path) -> Iterator[str]:
                 yield from archive.namelist()
         except zipfile.BadZipFile:
             return
-
-
-def folder_of_set(request: ScoreRequest) -> Path:
-    """Return the path that was named, or where the public set lies that was named instead."""
-    from edgewright.data.public import folder_of, public_set
-    from edgewright.workflows.scoring.rows import set_of
-
-    name = set_of(request)
-    return folder_of(name, public_set(name)) if name and request.data == name else Path(request.data)

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgewright.cli.scoring import Scored
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import LabelsMissingError
 
 if TYPE_CHECKING:
-    from edgewright.schema.score import Score
-    from edgewright.schema.trace import Interval
+    from edgewright.core.records.trace import Interval
     from edgewright.workflows.scoring.rows import ScoreRequest
+    from edgewright.workflows.scoring.workflow import Score
 
 _MUCH = 0.5
 _METHODS = {
@@ -20,21 +20,18 @@ _METHODS = {
 
 
 def _score(path: Path, request: ScoreRequest) -> Score:
-    from edgewright.cli.scoring import folder_of_set
     from edgewright.monitor.detector_stream import read_detector
-    from edgewright.schema.score import Score
     from edgewright.workflows.detection.fit import judge
-    from edgewright.workflows.scoring.rows import set_of
+    from edgewright.workflows.scoring.workflow import Score
 
     if not request.data:
-        raise InputError("rows with labels", "none", "--data", "Pass a file, folder or public set: --data DATA")
-    named = set_of(request)
+        raise LabelsMissingError("rows with labels", "none", "--data", "Pass a file or folder: --data DATA")
     score = judge(
         read_detector(path),
-        str(folder_of_set(request)),
+        request.data,
         target=request.target,
         normal=request.normal,
-        kind=named or request.kind,
+        kind=request.kind,
     )
     figures = {name: _interval(score[name], method) for name, method in _METHODS.items()}
     for name in ("row_f1", "row_false"):
@@ -54,7 +51,7 @@ def _score(path: Path, request: ScoreRequest) -> Score:
 
 
 def _interval(record: dict[str, Any], method: str) -> Interval:
-    from edgewright.schema.trace import Interval
+    from edgewright.core.records.trace import Interval
 
     return Interval(value=record["value"], low=record["low"], high=record["high"], method=method)
 

@@ -6,23 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgewright.cli.scoring import Scored
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import LabelsMissingError
 
 if TYPE_CHECKING:
-    from edgewright.schema.score import Score
     from edgewright.workflows.scoring.rows import ScoreRequest
+    from edgewright.workflows.scoring.workflow import Score
 
 
 def _score(path: Path, request: ScoreRequest) -> Score:
     from edgewright.cli.command import own_model
-    from edgewright.cli.scoring import folder_of_set
-    from edgewright.language.documents.scoring import read_questions, score_index
+    from edgewright.language.documents.phrasing import read_questions, score_index
     from edgewright.language.embedding import load
     from edgewright.nlp.documents.search import DocumentIndex
 
     if not request.data:
-        raise InputError("questions with answers", "none", "--data", "Pass a CSV or JSON file with --data FILE")
-    questions = read_questions(folder_of_set(request))
+        raise LabelsMissingError("questions with answers", "none", "--data", "Pass a CSV or JSON file with --data FILE")
+    questions = read_questions(Path(request.data))
     with DocumentIndex(path) as index:
         given = Path(request.encoder) if request.encoder else None
         encoder = own_model("text", given, name=index.contents.encoder)

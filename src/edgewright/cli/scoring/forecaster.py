@@ -8,29 +8,29 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgewright.cli.scoring import Scored
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import ColumnMissingError, LabelsMissingError
 
 if TYPE_CHECKING:
-    from edgewright.schema.score import Score
     from edgewright.workflows.scoring.rows import ScoreRequest
+    from edgewright.workflows.scoring.workflow import Score
 
 
 def _score(file_path: Path, request: ScoreRequest) -> Score:
     import numpy as np
 
     from edgewright.cli.forecast_rows import coming_rows
+    from edgewright.core.records.trace import Interval
     from edgewright.data.files import read_columns
     from edgewright.data.matching import check_names, find_name, find_names
     from edgewright.language.forecasting.backtest import score_forecaster
     from edgewright.monitor.forecaster import read_forecaster
-    from edgewright.schema.score import Score
-    from edgewright.schema.trace import Interval
+    from edgewright.workflows.scoring.workflow import Score
 
     forecaster = read_forecaster(file_path)
     spec, path = forecaster.spec, Path(request.data)
     if not path.is_file():
         got = "none" if not request.data else "no file"
-        raise InputError(
+        raise LabelsMissingError(
             "a CSV file with the rows that came", got, request.data or "--data", "Pass it with --data FILE.csv"
         )
     header = read_columns(path, path.name)
@@ -38,7 +38,7 @@ def _score(file_path: Path, request: ScoreRequest) -> Score:
     column = request.target or find_names([spec.column], header, request.names, path.name)[0]
     time = (request.time or find_name(spec.time, header, request.names) or spec.time) if spec.time else ""
     if column not in header:
-        raise InputError(f"a column {column!r}", ", ".join(header), path.name, "Set it with --target COLUMN")
+        raise ColumnMissingError(f"a column {column!r}", ", ".join(header), path.name, "Set it with --target COLUMN")
     renamed = msgspec.structs.replace(spec, column=column, time=time)
     values = np.array([value for value, _ in coming_rows(renamed, path, path.name)])
     score = score_forecaster(forecaster, values, path.name)

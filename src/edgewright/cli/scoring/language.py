@@ -8,27 +8,25 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgewright.cli.scoring import Scored
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import LabelsMissingError
 
 if TYPE_CHECKING:
     from edgewright.cli.command import Text
-    from edgewright.schema.score import Score
     from edgewright.workflows.scoring.rows import ScoreRequest
+    from edgewright.workflows.scoring.workflow import Score
 
 
 def _score(path: Path, request: ScoreRequest) -> Score:
 
     from edgewright.cli.command import own_model
-    from edgewright.cli.scoring import folder_of_set
     from edgewright.language.embedding import load
-    from edgewright.language.scoring import score_language
-    from edgewright.language.utterances.read import read_judged
-    from edgewright.nlp.utterance.model_file import read_language
-    from edgewright.nlp.utterance.parse import Understanding
+    from edgewright.language.training import score_language
+    from edgewright.language.utterances import read_judged
+    from edgewright.nlp.utterance.parse import Understanding, read_language
 
     if not request.data:
-        raise InputError("labelled utterances", "none", "--data", "Pass a file, folder or public set: --data DATA")
-    utterances, part = read_judged(folder_of_set(request), request.part)
+        raise LabelsMissingError("labelled utterances", "none", "--data", "Pass a file or folder: --data DATA")
+    utterances, part = read_judged(Path(request.data), request.part)
     spec, arrays = read_language(path)
     given = Path(request.encoder) if request.encoder else None
     encoder = own_model("text", given, name=spec.head.encoder if spec.head else "")

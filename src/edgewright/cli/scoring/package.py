@@ -9,8 +9,8 @@ from edgewright.cli.scoring import OPTIONS, Scored
 
 if TYPE_CHECKING:
     from edgewright.cli.command import Text
-    from edgewright.schema.score import Score
     from edgewright.workflows.scoring.rows import ScoreRequest
+    from edgewright.workflows.scoring.workflow import Score
 
 
 def _score(path: Path, request: ScoreRequest) -> Score:
@@ -23,9 +23,7 @@ def _view(score: Score) -> Text:
     """Return the evaluation as a run prints it, then the forms where there is more than one."""
     from edgewright.core.formatting import fraction, number
     from edgewright.trace.blocks.view_blocks import Table, line, row
-    from edgewright.trace.sections.anomalies import anomalies_blocks
-    from edgewright.trace.sections.evaluation import evaluation_blocks
-    from edgewright.trace.sections.objects import objects_blocks
+    from edgewright.trace.sections.results import anomalies_blocks, evaluation_blocks, objects_blocks
     from edgewright.workflows.scoring.workflow import AVERAGE_PRECISION
 
     evaluation = score.evaluation

@@ -11,20 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.adaptation.affine import AffineFactory, AffineLearner, AffineState, axes_of, read_affine
-from edgewright.core.adaptation.factory import Factory, Numbers, State, read_factory
-from edgewright.core.adaptation.learner import Learner
+from edgewright.core.adaptation.learner import Factory, Learner, Numbers, State, read_factory
+from edgewright.core.errors import AdaptationUnavailableError, LabelUnknownError, UnknownNameError
+from edgewright.core.input.recordings import parts
 from edgewright.core.input.samples import to_samples
-from edgewright.core.input.windows import parts
-from edgewright.core.integer.fusion import compile_fused
 from edgewright.core.integer.network import Int8, NetworkFunction
+from edgewright.core.integer.qdq import compile_fused
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import Package
 from edgewright.core.prediction.executor import Run
 from edgewright.core.predictor import Answers, Predictor
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerNetwork, IntegerOperator
+from edgewright.core.records.data import Floats
+from edgewright.core.records.network import Graph, IntegerNetwork, IntegerOperator
 
 FORM = "int8"
 # Most samples of a pass whose hidden values are kept.
@@ -39,10 +37,10 @@ def last_layer(network: IntegerNetwork) -> IntegerOperator:
     """
     last = network.operators[-1]
     if last.kind != "dense" or last.activation or len(network.values[last.inputs[0]].shape) != 1:
-        raise InputError("a network that ends with a dense layer", last.kind, f"network {network.name}")
+        raise AdaptationUnavailableError("a network that ends with a dense layer", last.kind, f"network {network.name}")
     classes = network.values[last.output].shape[0]
     if classes < 3:
-        raise InputError(
+        raise AdaptationUnavailableError(
             "three or more classes", "two, which one sigmoid tells apart", f"network {network.name}",
             "Leave out the table [adapt]",
         )  # fmt: skip
@@ -225,7 +223,7 @@ class AdaptedPredictor(Predictor):
         """
         samples = to_samples(X, self.manifest)
         if len(samples) != len(labels):
-            raise InputError(f"{len(samples)} labels", str(len(labels)), "labelled examples")
+            raise LabelUnknownError(f"{len(samples)} labels", str(len(labels)), "labelled examples")
         self.check_labels(labels)
         learned = 0
         for part in parts(samples.shape, CHUNK) if len(samples) else ():
@@ -292,12 +290,12 @@ def factory_of(package: Package) -> Factory:
     """
     spec = package.manifest.adapt
     if isinstance(spec, msgspec.UnsetType) and not isinstance(package.manifest.affine, msgspec.UnsetType):
-        raise InputError(
+        raise AdaptationUnavailableError(
             "a package whose last layer learns", "one that learns its axes", f"package {package.manifest.name}",
             "Use [adapt] layer = 'output' or 'prototypes'",
         )  # fmt: skip
     if isinstance(spec, msgspec.UnsetType):
-        raise InputError(
+        raise AdaptationUnavailableError(
             "a package that learns on its device", "one without [adapt]", f"package {package.manifest.name}",
             "Add a table [adapt] to the pipeline and run it again",
         )  # fmt: skip

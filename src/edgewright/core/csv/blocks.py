@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
-from edgewright.core.csv.formats import csv_pieces
 from edgewright.core.csv.text import Block, TextDecoder
-from edgewright.schema.errors import DataWarning, InputError
+from edgewright.core.errors import CsvBadRowsError, CsvError, CsvQuotesError, DataWarning, InputError, MissingFileError
 
 BLOCK_BYTES = 1 << 18  # a megabyte takes 22 MB more at work, on a board that has 512, and is no faster
 # A quoted cell may hold line breaks, so a block ends where quotes are balanced. A stray quote would make the whole
@@ -52,7 +51,7 @@ def blocks(
             line += block.data.count(b"\n")
             pending = pending[cut:]
         elif len(pending) > LONGEST_LINE:
-            error = InputError(
+            error = CsvQuotesError(
                 "a line end or a closing quote",
                 f"{len(pending)} bytes without",
                 f"{name} line {line}",
@@ -102,6 +101,8 @@ def _pieces(source: Path | TextIO, name: str) -> Iterator[bytes]:
     if not isinstance(source, Path):
         yield from _stream(source)
         return
+    from edgewright.core.csv.formats import csv_pieces  # noqa: PLC0415 - readers of other formats start slowly
+
     try:
         if (table := csv_pieces(source, name)) is not None:
             yield from table
@@ -110,11 +111,11 @@ def _pieces(source: Path | TextIO, name: str) -> Iterator[bytes]:
             while piece := file.read(BLOCK_BYTES):
                 yield piece
     except FileNotFoundError:
-        raise InputError("a CSV file", "no such file", name, "Check the path") from None
+        raise MissingFileError("a CSV file", "no such file", name, "Check the path") from None
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
-        raise InputError("a whole compressed file", str(error), name, "Fetch or write the file again") from None
+        raise CsvError("a whole compressed file", str(error), name, "Fetch or write the file again") from None
     except OSError as error:
-        raise InputError("a file that can be read", error.strerror or str(error), name) from None
+        raise CsvBadRowsError("a file that can be read", error.strerror or str(error), name) from None
 
 
 def _open(path: Path) -> BinaryIO:

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.csv.header import records, separate_lines
-from edgewright.core.csv.number_forms import PLAIN, NumberForm
-from edgewright.core.csv.text import Block
-from edgewright.core.units import MISSING_NUMBERS, is_number
-from edgewright.schema.errors import InputError
+from edgewright.core.csv.text import PLAIN, Block, NumberForm
+from edgewright.core.errors import CsvCellCountError, CsvNumberError, InputError
+from edgewright.core.formatting import MISSING_NUMBERS, is_number
 
 _NAN = float("nan")
 _LARGEST = float(np.finfo(np.float32).max)
@@ -227,7 +226,7 @@ def _exact(block: Block, plan: Plan, report: Callable[[InputError], None] | None
             fault = (
                 cells
                 if isinstance(cells, InputError)
-                else InputError(
+                else CsvCellCountError(
                     f"{width} cells",
                     str(len(cells)),
                     f"{plan.name} line {line}",
@@ -284,7 +283,7 @@ def _column(cells: Sequence[str], largest: float, form: NumberForm | None) -> tu
 def _error(cell: str, where: str, form: NumberForm | None) -> InputError:
     cell = cell.strip()
     if form is not None and form.plain(cell) is None and any(sign.isdigit() for sign in cell):
-        return InputError(
+        return CsvNumberError(
             f"a number written as in the first rows, or in the training ({form})",
             repr(cell),
             where,
@@ -294,5 +293,5 @@ def _error(cell: str, where: str, form: NumberForm | None) -> InputError:
         decimal = "," in cell and cell.replace(",", ".", 1).replace(".", "", 1).lstrip("+-").isdigit()
         do = "Write decimals with a point" if decimal else "Correct or empty the cell, or read the column as text"
         shown = cell if len(cell) <= 40 else cell[:37] + "..."
-        return InputError("a number", repr(shown), where, do)
-    return InputError("a finite number that float32 holds", repr(cell), where, "Correct or empty the cell")
+        return CsvNumberError("a number", repr(shown), where, do)
+    return CsvNumberError("a finite number that float32 holds", repr(cell), where, "Correct or empty the cell")

@@ -4,17 +4,78 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from statistics import median
 
-from edgewright.core.csv.number_forms import NumberForm
-from edgewright.core.csv.numbered_columns import are_even
-from edgewright.core.csv.text import Block
-from edgewright.core.formatting import some_of
-from edgewright.core.units import MISSING_NUMBERS, is_number, is_unit_line, refuse_other_unit, unit_in, unit_of
-from edgewright.schema.data import Column
-from edgewright.schema.errors import InputError
+import numpy as np
+
+from edgewright.core.csv.text import Block, NumberForm
+from edgewright.core.errors import (
+    CsvDelimiterError,
+    CsvError,
+    CsvHeaderError,
+    CsvNulByteError,
+    CsvQuotesError,
+    InputError,
+)
+from edgewright.core.formatting import (
+    MISSING_NUMBERS,
+    MISSING_TEXTS,
+    is_number,
+    is_unit_line,
+    refuse_other_unit,
+    some_of,
+    unit_in,
+    unit_of,
+)
+from edgewright.core.records.data import Column, Floats, Labels
+
+FEWEST_VALUES = 16
+"""Columns that may be values one after the other at least."""
+# No step between numbers is so many times as large as the usual one, or as small.
+_UNEVEN = 3.0
+_NUMBER = re.compile(r"(?:^-)?\d+(?:\.\d+)?")
+MARK = "#"
+"""Stands for the number in the name of a family: `t#`."""
+
+
+def are_even(numbers: Sequence[float]) -> bool:
+    """Return whether numbers all rise or all fall, at steps that hardly differ, as those of an axis do."""
+    steps = [after - before for before, after in pairwise(numbers)]
+    usual = median(steps) if steps else 0.0
+    few = len(numbers) < FEWEST_VALUES
+    return not few and usual != 0 and all(1 / _UNEVEN <= step / usual <= _UNEVEN for step in steps)
+
+
+def families(names: Iterable[str]) -> dict[str, dict[float, str]]:
+    """Return the columns of each family by their numbers in ascending order, the largest family first.
+
+    A column belongs to the largest family that its name fits: `ch1_t0` to `ch1_t99` and not to `ch1_t0`, `ch2_t0`.
+
+    Args:
+        names: of columns.
+
+    Returns:
+        Names by number, by the name of the family: `{"t#": {0.0: "t0", 1.0: "t1"}}`.
+    """
+    fits: dict[str, dict[float, str]] = {}
+    for name in names:
+        for match in _NUMBER.finditer(name):
+            family = f"{name[: match.start()]}{MARK}{name[match.end() :]}"
+            fits.setdefault(family, {}).setdefault(float(match[0]), name)
+    used: set[str] = set()
+    chosen: dict[str, dict[float, str]] = {}
+    for family, columns in sorted(fits.items(), key=lambda fit: -len(fit[1])):
+        own = {number: columns[number] for number in sorted(columns) if columns[number] not in used}
+        if own:
+            chosen[family] = own
+            used.update(own.values())
+    return dict(sorted(chosen.items(), key=lambda fit: -len(fit[1])))
+
 
 DELIMITERS = (",", ";", "\t", "|")
 _SPOKEN = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -119,7 +180,9 @@ def records(block: Block, delimiter: str, name: str) -> Iterator[tuple[int, list
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            raise InputError("well-formed quotes", str(error), f"{name} line {start}", "Correct the quotes") from None
+            raise CsvQuotesError(
+                "well-formed quotes", str(error), f"{name} line {start}", "Correct the quotes"
+            ) from None
         if cells is None:
             return
         if len(cells) > 1 or (cells and cells[0].strip()):
@@ -133,9 +196,11 @@ def separate_lines(block: Block, delimiter: str, name: str) -> Iterator[tuple[in
         try:
             cells = next(csv.reader([text], delimiter=delimiter, strict=True), [])
             if "\0" in text:
-                cells = InputError("text", "a NUL byte", f"{name} line {line}", "Write the line again, or remove it")
+                cells = CsvNulByteError(
+                    "text", "a NUL byte", f"{name} line {line}", "Write the line again, or remove it"
+                )
         except csv.Error as error:
-            cells = InputError("well-formed quotes", str(error), f"{name} line {line}", "Correct the quotes")
+            cells = CsvQuotesError("well-formed quotes", str(error), f"{name} line {line}", "Correct the quotes")
         if isinstance(cells, InputError) or len(cells) > 1 or (cells and cells[0].strip()):
             yield line, cells
 
@@ -169,14 +234,13 @@ def _are_names(cells: Sequence[str]) -> bool:
     return all(cell.strip() for cell in cells) and not any(map(is_number, cells))
 
 
-def read_header(block: Block, name: str, delimiter: str | None, columns: Sequence[str] | None) -> tuple[Header, Block]:
+def read_header(block: Block, name: str, delimiter: str | None = None) -> tuple[Header, Block]:
     """Read the header.
 
     Args:
-        block: the first block, with at least one row after the header where there is one.
+        block: the first block, with at least one row after the header.
         name: name of the source, for messages.
         delimiter: None finds it: the one that cuts the first lines into equally many cells.
-        columns: names, when the file has no header line.
 
     Returns:
         The header and the rest of the block.
@@ -185,19 +249,15 @@ def read_header(block: Block, name: str, delimiter: str | None, columns: Sequenc
         InputError: empty file, no delimiter that fits, names that are missing, numbers in their place.
     """
     if not block.data.strip():
-        raise InputError("a header line and rows", "an empty file", name)
+        raise CsvHeaderError("a header line and rows", "an empty file", name)
     if delimiter is not None and (
         len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\n\r0123456789.+-eE'
     ):
-        raise InputError("a delimiter of one character", repr(delimiter), name, "Take one of , ; | or tab")
-    if columns is not None:
-        delimiters = delimiter or _sniff(block, name, headless=True)
-        _check(tuple(columns), name, 1, ())
-        return Header(tuple(columns), delimiters, encoding=block.encoding), block
+        raise CsvDelimiterError("a delimiter of one character", repr(delimiter), name, "Take one of , ; | or tab")
     block, delimiters = _without_comments(block, name, delimiter)
     first = _first(block, delimiters, name, 3)
     if not first:
-        raise InputError("a header line and rows", "blank lines", name)
+        raise CsvHeaderError("a header line and rows", "blank lines", name)
     line, cells = first.pop(0)
     # A quoted name may hold line breaks; messages and tables want it on one line.
     names = tuple(" ".join(cell.split()) for cell in cells)
@@ -237,9 +297,9 @@ def _without_comments(block: Block, name: str, delimiter: str | None) -> tuple[B
     """
     end = _comments(block.data)
     if not block.data[end:].strip():
-        return block, delimiter or _sniff(block, name, headless=False)
+        return block, delimiter or _sniff(block, name)
     table = replace(block, data=block.data[end:], line=block.line + block.data.count(b"\n", 0, end))
-    delimiters = delimiter or _sniff(table, name, headless=False)
+    delimiters = delimiter or _sniff(table, name)
     start = block.data[:end].rstrip(b"\n").rfind(b"\n") + 1
     comment, rows = (
         _first(part, delimiters, name, 2) for part in (replace(block, data=block.data[start:end], line=1), table)
@@ -278,7 +338,7 @@ def _rest(block: Block, after: int | None) -> Block:
     return replace(block, data=block.data[at:], line=after)
 
 
-def _sniff(block: Block, name: str, headless: bool) -> str:
+def _sniff(block: Block, name: str) -> str:
     """Return the delimiter with which the first lines have equally many cells, at least two.
 
     Of several, such as a comma in a name and before decimals beside semicolons, the one that cuts rows into numbers.
@@ -291,9 +351,9 @@ def _sniff(block: Block, name: str, headless: bool) -> str:
         except InputError:
             continue
         if not lines:
-            raise InputError("a header line and rows", "blank lines", name)
+            raise CsvHeaderError("a header line and rows", "blank lines", name)
         width = largest[delimiter] = len(lines[0])
-        below = lines if headless else lines[1:] or lines
+        below = lines[1:] or lines
         rows = {len(cells) for cells in below}
         if width > 1 and rows in ({width}, {width + 1}):
             numbers = [is_number(cell) or _DECIMAL_COMMA.fits(cell.strip()) for cells in below for cell in cells]
@@ -303,7 +363,9 @@ def _sniff(block: Block, name: str, headless: bool) -> str:
         return "," if "," in best else best[0]
     if best:
         candidates = " and ".join(_SPOKEN[d] for d in best)
-        raise InputError("one delimiter", f"{candidates}, which both fit", f"{name} line 1", "Name the delimiter")
+        raise CsvDelimiterError(
+            "one delimiter", f"{candidates}, which both fit", f"{name} line 1", "Name the delimiter"
+        )
     # None fits: a single column, or rows of unequal length, which the row itself is blamed for.
     return max(largest, key=lambda d: largest[d]) if largest else ","
 
@@ -317,14 +379,18 @@ def _check(names: tuple[str, ...], name: str, line: int, below: Sequence[Sequenc
         and _are_other(numbers, [cell for row in below for column, cell in zip(names, row, strict=False) if column])
     )
     if not counted and any(names) and len(numbers) == len([column for column in names if column]):
-        raise InputError("a header line with column names", f"numbers ({names[-1]!r})", where, "Add a header line")
+        raise CsvHeaderError("a header line with column names", f"numbers ({names[-1]!r})", where, "Add a header line")
     parts = names[0].split()
     if len(names) == 1 and len(parts) > 1 and all(is_number(part) for part in parts):
-        raise InputError("a comma, semicolon, tab or bar between columns", f"spaces ({' '.join(parts[:3])} ...)", where,
-                         "Write commas, and a header line above")  # fmt: skip
+        raise CsvDelimiterError(
+            "a comma, semicolon, tab or bar between columns",
+            f"spaces ({' '.join(parts[:3])} ...)",
+            where,
+            "Write commas, and a header line above",
+        )
     for index, column in enumerate(names):
         if not column and (index or len(names) == 1):
-            raise InputError("a name for every column", f"none for column {index + 1}", where, "Name it")
+            raise CsvHeaderError("a name for every column", f"none for column {index + 1}", where, "Name it")
 
 
 def _are_other(numbers: Sequence[float], below: Sequence[str]) -> bool:
@@ -335,3 +401,103 @@ def _are_other(numbers: Sequence[float], below: Sequence[str]) -> bool:
         return True
     kinds = {all(number.is_integer() for number in some) for some in (numbers, values)}
     return len(kinds) == 2 or max(numbers) < min(values) or min(numbers) > max(values)
+
+
+EQUALS = "="
+
+
+def column_name(text: str, value: str) -> str:
+    """Return the name of the column that is 1 where the text column `text` holds `value`."""
+    return f"{text}{EQUALS}{value}"
+
+
+def made_columns(categories: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Return the columns that are made of text columns, in order, each with its text column.
+
+    Args:
+        categories: texts by text column.
+    """
+    return {column_name(text, value): text for text, values in categories.items() for value in values}
+
+
+def text_inputs(wanted: Iterable[str], header: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Find text columns of a table that wanted columns are made from.
+
+    Args:
+        wanted: columns, such as `Type=H`.
+        header: columns that the table has, such as `Type`.
+
+    Returns:
+        The values of each text column, in the order of the wanted columns; none for a table that has the columns
+        themselves.
+    """
+    wanted = list(wanted)
+    sources = {name.partition(EQUALS)[0] for name in wanted if EQUALS in name and name not in header}
+    by_column: dict[str, list[str]] = {}
+    for name in wanted:
+        text, mark, value = name.partition(EQUALS)
+        if mark and text in sources and text in header and text not in wanted:
+            by_column.setdefault(text, []).append(value)
+    return {text: tuple(values) for text, values in by_column.items()}
+
+
+def fields(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return what a person fills in: a number by its column, or one text of several by the text column.
+
+    Args:
+        names: columns of a model; two or more that share a text are one field.
+
+    Returns:
+        The values of each field by its name, in the order of the columns; none for a number.
+    """
+    names = list(names)
+    texts = [name.partition(EQUALS)[0] for name in names if EQUALS in name]
+    shared = {text for text in texts if texts.count(text) > 1 and text not in names}
+    values: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        text, _, value = name.partition(EQUALS)
+        if text in shared:
+            values[text] = (*values.get(text, ()), value)
+        else:
+            values[name] = ()
+    return values
+
+
+def one_hot(
+    cells: Labels,
+    values: Sequence[str],
+    where: Callable[[int], str],
+    report: Callable[[InputError], None] | None = None,
+) -> Floats:
+    """Return a column of text as numbers.
+
+    Args:
+        cells: shape (rows,).
+        values: texts that are known.
+        where: a row stands, for messages.
+        report: takes an error about every text that is not known, which then counts as missing; without it such a text
+            is an error.
+
+    Returns:
+        Shape (rows, values), float32: 1 for the text of the row, else 0; NaN in a row without text.
+
+    Raises:
+        InputError: without `report`, for the first text that is not among the values.
+    """
+    texts, places = np.unique(np.char.strip(cells), return_inverse=True)
+    coded = np.full((len(texts), len(values)), np.nan, np.float32)
+    unknown = np.zeros(len(texts), np.bool_)
+    for row, text in enumerate(texts.tolist()):
+        if text in values:
+            coded[row] = np.asarray(values) == text
+        else:
+            unknown[row] = text.lower() not in MISSING_TEXTS
+    for row in np.flatnonzero(unknown[places]).tolist():
+        known = ", ".join(repr(value) for value in values)
+        shown = repr(str(texts[places[row]])[:40])
+        do = "Correct or empty the cell: a model knows nothing of a text that it was not trained on"
+        error = CsvError(f"one of {known}", shown, where(row), do)
+        if report is None:
+            raise error
+        report(error)
+    return np.asarray(coded[places])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -12,17 +12,24 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.texts import joined, parts_of
-from edgewright.core.csv.bad_lines import BadLines
+from edgewright.core.clocks.reader import joined, parts_of
 from edgewright.core.csv.blocks import blocks
-from edgewright.core.csv.categories import column_name, made_columns, one_hot, text_inputs
 from edgewright.core.csv.cells import Cells, Plan, narrow, parse
-from edgewright.core.csv.header import Header, below_banner, first_cells, opening_of, read_header
-from edgewright.core.csv.number_forms import PLAIN, NumberForm, number_forms, only_form
-from edgewright.core.csv.text import Block
-from edgewright.core.units import refuse_other_unit
-from edgewright.schema.data import Column, Numerals
-from edgewright.schema.errors import DataWarning, InputError
+from edgewright.core.csv.header import (
+    Header,
+    below_banner,
+    column_name,
+    first_cells,
+    made_columns,
+    one_hot,
+    opening_of,
+    read_header,
+    text_inputs,
+)
+from edgewright.core.csv.text import PLAIN, Block, NumberForm, number_forms, only_form
+from edgewright.core.errors import CsvBadRowsError, CsvHeaderError, DataWarning, InputError
+from edgewright.core.formatting import percent, plural, refuse_other_unit
+from edgewright.core.records.data import Column, Numerals
 
 
 @dataclass(frozen=True)
@@ -96,21 +103,23 @@ def open_csv(
     source: Path | TextIO,
     name: str,
     delimiter: str | None = None,
-    columns: Sequence[str] | None = None,
     report: Callable[[str], None] | None = None,
     bad: BadLines | None = None,
 ) -> OpenedCsv:
-    """Read the header of a file or stream; arguments and errors as for `iter_csv`."""
+    """Read the header of a file or stream; None finds the delimiter among comma, semicolon, tab and bar.
+
+    Other arguments and errors are as for `iter_csv`.
+    """
     receive = _receiver(report, bad)
     stream = blocks(source, name, receive, by_line=receive is not None)
     opening = opening_of(stream)
-    if receive is not None and columns is None:
+    if receive is not None:
         opening, above = below_banner(opening, name, delimiter)
         for line in above:
-            receive(InputError("a header with names", "a line above it", f"{name} line {line}", "Remove the line"))
+            receive(CsvHeaderError("a header with names", "a line above it", f"{name} line {line}", "Remove the line"))
         if bad is not None:
             bad.above = len(above)
-    header, rest = read_header(opening, name, delimiter, columns)
+    header, rest = read_header(opening, name, delimiter)
     return OpenedCsv(header, rest, stream)
 
 
@@ -130,8 +139,6 @@ def read_csv(
     float64_columns: Collection[str] = (),
     ignored_columns: Collection[str] = (),
     only_columns: Collection[str] | None = None,
-    delimiter: str | None = None,
-    columns: Sequence[str] | None = None,
     trained: Sequence[Column] = (),
 ) -> Rows:
     """Read all rows of a CSV file.
@@ -139,7 +146,7 @@ def read_csv(
     Columns asked for that the file does not have are passed over: the caller knows which of them it needs.
 
     Args:
-        source: a file (also .gz and .xz), an open stream, or one whose header was read with its delimiter and columns.
+        source: a file (also .gz and .xz), an open stream, or one whose header was read.
         name: name of the source, for messages: 'rows.csv'.
         text_columns: read as text, as it stands.
         time_columns: read as text, but for numbers, which become as a program writes them. `Date + Time` stands for
@@ -148,8 +155,6 @@ def read_csv(
         ignored_columns: not read at all, whatever they hold.
         only_columns: all others are not read either. A column `Type=H` that the file does not have is made from its
             text column `Type`: 1 where the text is H, else 0, NaN where the cell is empty.
-        delimiter: None finds it among comma, semicolon, tab and bar.
-        columns: names of the columns, for a file without a header line.
         trained: columns of a model, whose numbers are written as in its training; another unit is refused.
 
     Returns:
@@ -167,8 +172,6 @@ def read_csv(
             float64_columns=float64_columns,
             ignored_columns=ignored_columns,
             only_columns=only_columns,
-            delimiter=delimiter,
-            columns=columns,
             trained=trained,
         )
     )
@@ -195,8 +198,6 @@ def iter_csv(
     float64_columns: Collection[str] = (),
     ignored_columns: Collection[str] = (),
     only_columns: Collection[str] | None = None,
-    delimiter: str | None = None,
-    columns: Sequence[str] | None = None,
     trained: Sequence[Column] = (),
     report: Callable[[str], None] | None = None,
     bad: BadLines | None = None,
@@ -210,7 +211,7 @@ def iter_csv(
     Yields:
         One or more rows at a time, never none.
     """
-    opened = source if isinstance(source, OpenedCsv) else open_csv(source, name, delimiter, columns, report, bad)
+    opened = source if isinstance(source, OpenedCsv) else open_csv(source, name, report=report, bad=bad)
     header, rest = opened.header, opened.rest
     ignored = set(ignored_columns)
     categories = {} if only_columns is None else text_inputs(only_columns, header.names)
@@ -239,7 +240,7 @@ def iter_csv(
                 bad.count = max(bad.count, len(bad.faults) - bad.above)
             yield _clocked(rows, clocks, halves - {*text_columns, *time_columns}) if clocks else rows
     if not seen:
-        raise InputError("at least one row", "only a header line", name, "Add rows below the header")
+        raise CsvHeaderError("at least one row", "only a header line", name, "Add rows below the header")
 
 
 def iter_file(
@@ -399,3 +400,85 @@ def _rows(cells: Cells, plan: Plan, header: Header) -> Rows:
         header=header,
         name=plan.name,
     )
+
+
+MAX_SHARE = 0.05
+"""A file with a larger share of lines that cannot be read is refused: it is more likely misunderstood than damaged."""
+# Faults that a message describes, faults whose lines it names, and faults that are stored.
+_DESCRIBED, _NAMED, _STORED = 8, 40, 1000
+
+
+@dataclass
+class BadLines:
+    """Lines of one file that cannot be read.
+
+    Attributes:
+        name: name of the file, for messages.
+        rows: lines below the header.
+        count: of them those that cannot be read.
+        above: lines above the header that are no comment.
+        faults: what is wrong with the first lines, by their place in the file.
+    """
+
+    name: str
+    rows: int = 0
+    count: int = 0
+    above: int = 0
+    faults: dict[str, InputError] = field(default_factory=dict)
+
+    def add(self, fault: InputError) -> None:
+        """Take what is wrong with a line; further faults of the same line are left out."""
+        line = fault.where.removeprefix(f"{self.name} ").partition(",")[0]
+        if len(self.faults) < _STORED:
+            self.faults.setdefault(line, fault)
+
+    @property
+    def share(self) -> float:
+        """Share of the rows that cannot be read."""
+        return self.count / max(1, self.rows)
+
+    def __str__(self) -> str:
+        # Within a block, lines of another length are found before cells that are no numbers.
+        faults = [self.faults[line] for line in sorted(self.faults, key=lambda line: (len(line), line))]
+        places = [fault.where.removeprefix(f"{self.name} ") for fault in faults]
+        described = zip(places[:_DESCRIBED], faults, strict=False)
+        parts = [f"{line}: {fault.got} instead of {fault.expected}" for line, fault in described]
+        parts += [line.partition(",")[0] for line in places[_DESCRIBED:_NAMED]]
+        more = self.count + self.above - len(parts)
+        return "; ".join(parts) + (f"; and {plural(more, 'more line')}" if more > 0 else "")
+
+    @property
+    def summary(self) -> str:
+        """How many lines are left out, and which."""
+        above = f", and {plural(self.above, 'line')} above the header" if self.above else ""
+        return f"{self.count:,} of {plural(self.rows, 'row')} ({percent(self.share, 2)}){above} cannot be read: {self}"
+
+    def error(self, first: InputError, leave_out: str, max_share: float = MAX_SHARE) -> InputError:
+        """Return an error that lists all lines that cannot be read.
+
+        Args:
+            first: error that reading the file raised.
+            leave_out: how to read the file without these lines.
+            max_share: share of bad rows above which the first error is returned.
+        """
+        if not self.faults or self.share > max_share:
+            return first
+        if len(self.faults) == 1:
+            return InputError(
+                first.expected,
+                first.got,
+                first.where,
+                f"{first.do}, or {leave_out}".removeprefix(", or "),
+                code=first.code,
+            )
+        return CsvBadRowsError("rows that can be read", self.summary, self.name, f"Correct them, or {leave_out}")
+
+    def refuse_many(self) -> None:
+        """Refuse a file with too many bad lines.
+
+        Raises:
+            InputError: the share is above `MAX_SHARE`.
+        """
+        if self.share > MAX_SHARE:
+            raise CsvBadRowsError(f"at most {percent(MAX_SHARE)} of rows that cannot be read", self.summary, self.name,
+                             "Correct the file, or check its delimiter and header")  # fmt: skip

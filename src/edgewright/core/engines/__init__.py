@@ -1,10 +1,11 @@
-"""What runs a model. The file name is the engine's name; the fastest for the model on this machine answers."""
+"""Engines that run a model: a file each, and `providers` for those of ONNX Runtime. The fastest one is chosen."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core import catalogue, files
+from edgewright.core.errors import EdgewrightError, EngineError, MissingExtraError, UnknownNameError
 from edgewright.core.onnx.reader import read_onnx
-from edgewright.core.prediction.native_modules import machine_tag, model_key
-from edgewright.schema.errors import EdgewrightError, InputError, MissingExtraError
+from edgewright.core.prediction.objects import machine_tag, model_key
 
 # Calls are repeated for this long, and the shortest counts: whatever else runs here only makes one longer.
 _SECONDS, _MIN_CALLS, _MAX_CALLS = 0.002, 3, 200
@@ -135,10 +136,10 @@ def _no_version(key: str) -> str:
 
 @dataclass(frozen=True)
 class Engine:
-    """The one object `ENGINE` of an engine's file.
+    """An engine: the object `ENGINE` of its file.
 
     Attributes:
-        name: as the file.
+        name: as in `--engine`.
         available: whether it can run here.
         load: the bytes of a model -> a function of the input (n, *shape), float32, that gives the outputs by name. It
             raises `InputError` for a model it cannot run and for an input that does not fit.
@@ -146,7 +147,7 @@ class Engine:
         call: seconds that one answer takes at least; engines are listed in this order.
         extra: the extra of the distribution that installs it, empty when the base install has it.
         suits: whether it can run a model of these bytes here; looks at the kind of file, or for what was built of it.
-        version: of what is installed, or of what was built of the model of a key (`native_modules.model_key`);
+        version: of what is installed, or of what was built of the model of a key (`prediction.objects.model_key`);
             times that were measured hold for this version.
         needs: hardware or a build that no extra installs; empty where the extra is enough.
         note: what a user should know of how it runs a model of these bytes; empty for nothing.
@@ -166,8 +167,9 @@ class Engine:
 
 def known() -> tuple[Engine, ...]:
     """All engines, that of the shortest call first, installed or not."""
-    engines = [get(name) for name in catalogue.listing(__name__, "ENGINE")]
-    return tuple(sorted(engines, key=lambda engine: engine.call))
+    engines = [catalogue.offered(__name__, name, "ENGINE") for name in catalogue.listing(__name__, "ENGINE")]
+    providers = import_module(f"{__name__}.providers").ENGINES
+    return tuple(sorted((*engines, *providers), key=lambda engine: engine.call))
 
 
 def get(name: str) -> Engine:
@@ -176,7 +178,11 @@ def get(name: str) -> Engine:
     Raises:
         UnknownNameError: listing the known ones.
     """
-    engine: Engine = catalogue.find(__name__, name, "ENGINE", "engine")
+    engine: Engine | None = catalogue.offered(__name__, name, "ENGINE")
+    if engine is None:  # an execution provider, or unknown
+        engine = next((other for other in known() if other.name == name), None)
+    if engine is None:
+        raise UnknownNameError("engine", name, sorted(other.name for other in known()))
     return engine
 
 
@@ -204,6 +210,6 @@ def choose(preferred: str | None = None, model: bytes | None = None, rows: float
     engine = get(preferred)
     if not engine.available():
         if engine.needs:
-            raise InputError(engine.needs, "none here", f"engine {engine.name!r}", "Use another engine")
+            raise EngineError(engine.needs, "none here", f"engine {engine.name!r}", "Use another engine")
         raise MissingExtraError(engine.extra, f"the engine {engine.name!r}")
     return engine

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.engines import Answer, Engine
+from edgewright.core.errors import EngineError, SampleShapeError
 from edgewright.core.onnx.reader import read_onnx
-from edgewright.core.prediction.native_modules import delivered_module, find_module, load_module, model_key, module_of
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Value
+from edgewright.core.prediction.objects import delivered_module, find_module, load_module, model_key, module_of
+from edgewright.core.records.network import Value
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +50,7 @@ def _load(model: bytes) -> Answer:
     path = find_module(model) or delivered_module(model_key(model))
     if path is None:
         read_onnx(model)
-        raise InputError(
+        raise EngineError(
             "a model with a compiled extension",
             "none for this one",
             "engine 'extension'",
@@ -68,7 +68,7 @@ def describe(module: ModuleType) -> Description:
     try:
         return msgspec.json.decode(str(module.DESCRIPTION), type=Description)
     except (AttributeError, msgspec.DecodeError) as error:
-        raise InputError("a module that Edgewright compiled", str(error), str(module.__file__)) from None
+        raise EngineError("a module that Edgewright compiled", str(error), str(module.__file__)) from None
 
 
 def answer_of(module: ModuleType) -> Answer:
@@ -85,7 +85,7 @@ def answer_of(module: ModuleType) -> Answer:
 
     def answer(x: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         if x.ndim != rank or x.shape[1:] != shape:
-            raise InputError(f"input of shape (n, {', '.join(map(str, shape))})", f"shape {x.shape}")
+            raise SampleShapeError(f"input of shape (n, {', '.join(map(str, shape))})", f"shape {x.shape}")
         if x.dtype is not single or not x.flags.c_contiguous:
             x = np.ascontiguousarray(x, single)
         n = len(x)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.engines import Answer, Engine
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import EngineFailedError, SampleShapeError
 
 _STDERR = 2
 _NOTE = b"INFO:"
@@ -83,21 +83,23 @@ def _suits(model: bytes) -> bool:
 
 def _load(model: bytes) -> Answer:
     if not _suits(model):
-        raise InputError("a .tflite model", "bytes of another kind", "engine 'litert'", "Run ONNX with another engine")
+        raise EngineFailedError(
+            "a .tflite model", "bytes of another kind", "engine 'litert'", "Run ONNX with another engine"
+        )
     interpreter = open_model(model)
     sources, targets = interpreter.get_input_details(), interpreter.get_output_details()
     if len(sources) != 1:
-        raise InputError("a model with one input", f"{len(sources)}", "engine 'litert'")
+        raise EngineFailedError("a model with one input", f"{len(sources)}", "engine 'litert'")
     (source,) = sources
     shape = tuple(int(length) for length in source["shape"])
     if not shape or shape[0] != 1 or min(shape) < 1:
-        raise InputError("a model for one sample a run", f"input shape {shape}", "engine 'litert'")
+        raise SampleShapeError("a model for one sample a run", f"input shape {shape}", "engine 'litert'")
     location, places = source["index"], [(str(t["name"]), t["index"], t) for t in targets]
     forget = forgetting(interpreter)
 
     def answer(x: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         if x.shape[1:] != shape[1:]:
-            raise InputError(f"input of shape (n, {', '.join(map(str, shape[1:]))})", f"shape {x.shape}")
+            raise SampleShapeError(f"input of shape (n, {', '.join(map(str, shape[1:]))})", f"shape {x.shape}")
         outputs: dict[str, list[NDArray[Any]]] = {name: [] for name, _, _ in places}
         for row in _quantised(np.asarray(x), source):
             interpreter.set_tensor(location, row[None])
@@ -129,7 +131,7 @@ def open_model(model: bytes, **settings: Any) -> Any:  # noqa: ANN401 - LiteRT i
             interpreter = library.Interpreter(model_content=model, num_threads=1, **settings)
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise InputError("a model that LiteRT can run", _short(error)) from None
+            raise EngineFailedError("a model that LiteRT can run", _short(error)) from None
     _reported.extend(notes or ())
     return interpreter
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.core.engines import Answer, Engine
+from edgewright.core.errors import InputError
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.executor import Run, compile_graph
-from edgewright.schema.errors import InputError
 
 
 def _compiled(model: bytes) -> tuple[Run, str]:
@@ -19,9 +19,9 @@ def _compiled(model: bytes) -> tuple[Run, str]:
     if not any(node.op == "QuantizeLinear" and node.inputs[0] == graph.boundary for node in graph.nodes):
         return compile_graph(graph), ""
     # A device with a float model starts without the kernels of integers.
-    fusion = importlib.import_module("edgewright.core.integer.fusion")
+    integers = importlib.import_module("edgewright.core.integer.qdq")
     try:
-        return fusion.compile_fused(graph), "its int8 network as integers, bit by bit as generated C"
+        return integers.compile_fused(graph), "its int8 network as integers, bit by bit as generated C"
     except InputError as error:
         reason = str(error)
     return compile_graph(graph), f"its int8 network in float32, which may give another label than C: {reason}"

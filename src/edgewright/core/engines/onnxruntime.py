@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.engines import Answer, Engine
-from edgewright.core.prediction.processor import cpu_features
-from edgewright.schema.errors import InputError, MissingExtraError
+from edgewright.core.errors import EngineFailedError, InputError, MissingExtraError, SampleShapeError
+from edgewright.core.prediction.objects import cpu_features
 
 _LIBRARY = "onnxruntime"
 CPU = "CPUExecutionProvider"
@@ -121,7 +121,7 @@ def answers(session: Any) -> Answer:  # noqa: ANN401 - of ONNX Runtime
         try:
             values = run(outputs, {name: x})
         except failures as error:
-            raise InputError("an input that the model takes", f"shape {x.shape}: {_short(error)}") from None
+            raise SampleShapeError("an input that the model takes", f"shape {x.shape}: {_short(error)}") from None
         return dict(zip(outputs, values, strict=True))
 
     return answer
@@ -143,7 +143,7 @@ def _opened(model: bytes | Path, options: Any, where: str = "", *, providers: Se
     try:
         return library.InferenceSession(str(model) if isinstance(model, Path) else model, options, list(providers))
     except _failures() as error:
-        raise InputError("a model that ONNX Runtime can run", _short(error), where) from None
+        raise EngineFailedError("a model that ONNX Runtime can run", _short(error), where) from None
 
 
 def _options(threads: int, entry: tuple[str, str] | None = None, *, quiet: bool = False) -> Any:  # noqa: ANN401

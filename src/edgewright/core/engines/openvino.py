@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.engines import Answer, Engine
 from edgewright.core.engines.onnxruntime import saturates
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import EngineFailedError, SampleShapeError
 
 _LIBRARY, _TELEMETRY = "openvino", "openvino_telemetry"
 # Exact float32, also where the processor multiplies bfloat16; one answer at a time.
@@ -74,18 +74,18 @@ def _load(model: bytes) -> Answer:
         settings = _SETTINGS | (_FLOATS if saturates() or _misreads_bytes(read) else {})
         request = core.compile_model(read, "CPU", settings).create_infer_request()
     except RuntimeError as error:
-        raise InputError("a model that OpenVINO can run", _short(error)) from None
+        raise EngineFailedError("a model that OpenVINO can run", _short(error)) from None
     names = [next(iter(sorted(output.names)), "") for output in request.model_outputs[:outputs]]
     row = tuple(length.get_length() for length in shape[1:] if length.is_static)
 
     def answer(x: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         # OpenVINO casts what it is given and broadcasts a missing axis.
         if x.ndim != len(shape) or (len(row) == len(shape) - 1 and x.shape[1:] != row):
-            raise InputError(f"input of shape (n, {', '.join(map(str, row))})", f"shape {x.shape}")
+            raise SampleShapeError(f"input of shape (n, {', '.join(map(str, row))})", f"shape {x.shape}")
         try:
             values = request.infer([np.ascontiguousarray(x)], share_inputs=True)
         except RuntimeError as error:
-            raise InputError("an input that the model takes", f"shape {x.shape}: {_short(error)}") from None
+            raise SampleShapeError("an input that the model takes", f"shape {x.shape}: {_short(error)}") from None
         return {name: np.array(value) for name, value in zip(names, values.values(), strict=False)}
 
     return answer

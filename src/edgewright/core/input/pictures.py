@@ -12,10 +12,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.late_module import LateModule
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
-from edgewright.schema.package import Manifest
+from edgewright.core.catalogue import LateModule
+from edgewright.core.errors import InputError, PictureError, SampleShapeError
+from edgewright.core.records.data import Floats
+from edgewright.core.records.package import Manifest
 
 if TYPE_CHECKING:
     import PIL
@@ -53,18 +53,18 @@ def opened(content: bytes, name: str, use: Callable[[Image.Image], T], kind: str
             image = Image.open(io.BytesIO(content))
         with image as picture:
             if picture.width * picture.height > PIXELS:
-                raise InputError(limit, f"{picture.width} x {picture.height}", name, _DO)
+                raise PictureError(limit, f"{picture.width} x {picture.height}", name, _DO)
             return use(picture)
     except InputError:
         raise
     except Image.DecompressionBombError as error:
         size = re.search(r"\d+", str(error))
-        raise InputError(limit, f"{int(size[0]):,}" if size else "more", name, _DO) from None
+        raise PictureError(limit, f"{int(size[0]):,}" if size else "more", name, _DO) from None
     except (OSError, ValueError, SyntaxError, EOFError, ArithmeticError, MemoryError) as error:
         why = " ".join(str(error).split())[:120] or type(error).__name__
         if isinstance(error, PIL.UnidentifiedImageError):
             why = "a damaged file or another format"
-        raise InputError(f"a {kind} that can be read", why, name, _DO) from None
+        raise PictureError(f"a {kind} that can be read", why, name, _DO) from None
 
 
 def pixels(content: bytes, name: str, size: tuple[int, int], *, colour: bool, fit: Fit = "crop") -> NDArray[np.uint8]:
@@ -167,7 +167,9 @@ def fitting(pictures: Floats, manifest: Manifest) -> Floats:
         InputError: no pictures.
     """
     if pictures.ndim != 4:
-        raise InputError("pictures", f"rows of {pictures.shape[1]} values", manifest.name, "Use --source camera:PATH")
+        raise SampleShapeError(
+            "pictures", f"rows of {pictures.shape[1]} values", manifest.name, "Use --source camera:PATH"
+        )
     height, width = manifest.shape[1:]
     resized_pictures = [resized(picture.astype(np.uint8), (height, width), fit_of(manifest)) for picture in pictures]
     return np.stack(resized_pictures).astype(np.float32)

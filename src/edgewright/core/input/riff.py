@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import RateDiffersError, WavError
+from edgewright.core.records.data import Floats
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _LONGEST_FORM = 64  # bytes of 'fmt ' that any coding read here needs
@@ -53,14 +53,14 @@ def read_wav(data: bytes, where: str) -> Sound:
     form, size = open_wav(file, where)
     body = data[file.tell() :] if size is None else data[file.tell() : file.tell() + size]
     if size is not None and len(body) < size:
-        raise InputError(f"{size} bytes of sound", f"{len(body)} bytes", where, "The file is truncated: copy it again")
+        raise WavError(f"{size} bytes of sound", f"{len(body)} bytes", where, "The file is truncated: copy it again")
     frames = len(body) // form.frame
     if not frames:
-        raise InputError("sound", "no samples", where)
+        raise WavError("sound", "no samples", where)
     values = form.decode(body[: frames * form.frame])
     if not np.isfinite(values).all():
         bad = int(np.argwhere(~np.isfinite(values))[0][0])
-        raise InputError("finite samples", "a value that is not finite", f"{where} sample {bad}")
+        raise WavError("finite samples", "a value that is not finite", f"{where} sample {bad}")
     return Sound(rate=form.rate, values=values, bits=form.bits)
 
 
@@ -130,14 +130,14 @@ def open_wav(file: BinaryIO, where: str) -> tuple[Form, int | None]:
     """
     head = file.read(12)
     if len(head) < 12 or head[:4] not in (b"RIFF", *_LONG_FORMS) or head[8:12] != b"WAVE":
-        raise InputError("a WAV file (RIFF ... WAVE)", f"{head!r}" if head else "an empty file", where)
+        raise WavError("a WAV file (RIFF ... WAVE)", f"{head!r}" if head else "an empty file", where)
     form: bytes | None = None
     long_size: int | None = None
     while len(chunk := file.read(8)) == 8:
         name, size = struct.unpack("<4sI", chunk)
         if name == b"data":
             if form is None:
-                raise InputError("a chunk 'fmt ' before the sound", "the chunk 'data'", where)
+                raise WavError("a chunk 'fmt ' before the sound", "the chunk 'data'", where)
             return _form(form, where), long_size if size == _UNKNOWN_SIZE else size
         if name == b"fmt ":
             form = file.read(min(size, _LONGEST_FORM))
@@ -147,23 +147,23 @@ def open_wav(file: BinaryIO, where: str) -> tuple[Form, int | None]:
             file.seek(size - 16 + size % 2, 1)
         else:
             file.seek(size + size % 2, 1)
-    raise InputError("a chunk 'data' with sound", "the end of the file", where, "The file is truncated: copy it again")
+    raise WavError("a chunk 'data' with sound", "the end of the file", where, "The file is truncated: copy it again")
 
 
 def _form(form: bytes, where: str) -> Form:
     """Return the chunk 'fmt '."""
     if len(form) < 16:
-        raise InputError("a format of at least 16 bytes", f"{len(form)} bytes", where)
+        raise WavError("a format of at least 16 bytes", f"{len(form)} bytes", where)
     coding, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", form)
     if coding == _EXTENSIBLE and len(form) >= 26:
         coding = struct.unpack_from("<H", form, 24)[0]
     if coding not in (_PCM, _FLOAT) or bits not in ((8, 16, 24, 32) if coding == _PCM else (32, 64)):
-        raise InputError(
+        raise WavError(
             "PCM of 8, 16, 24 or 32 bit, or float of 32 or 64 bit", f"coding {coding} of {bits} bit", where,
             "Convert it, for example: ffmpeg -i IN.wav -c:a pcm_s16le OUT.wav",
         )  # fmt: skip
     if not channels or not rate:
-        raise InputError("at least one channel and a sampling rate", f"{channels} channels at {rate} Hz", where)
+        raise RateDiffersError("at least one channel and a sampling rate", f"{channels} channels at {rate} Hz", where)
     return Form(coding=coding, channels=channels, rate=rate, bits=bits)
 
 

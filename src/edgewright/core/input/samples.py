@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -9,13 +11,13 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.texts import parts_of, text_of
-from edgewright.core.csv.categories import column_name, one_hot, text_inputs
+from edgewright.core.clocks.reader import parts_of, text_of
+from edgewright.core.csv.header import column_name, one_hot, text_inputs
 from edgewright.core.csv.rows import Rows
+from edgewright.core.errors import ColumnMissingError, CsvNumberError, SampleShapeError, TimeFormatError
 from edgewright.core.input.recordings import columns_of, names_of, windows_of
-from edgewright.schema.data import Column, Floats, Labels
-from edgewright.schema.errors import InputError
-from edgewright.schema.package import Manifest
+from edgewright.core.records.data import Column, Floats, Labels
+from edgewright.core.records.package import Manifest
 
 # Share of a step by which float32 may round times.
 _LOST = 0.5
@@ -73,7 +75,7 @@ def _named(X: Any, manifest: Manifest) -> Floats | None:  # noqa: ANN401
     else:
         return None
     if len({column.shape for column in columns}) > 1 or columns[0].ndim != 1:
-        raise InputError("columns of one length", ", ".join(str(column.shape) for column in columns))
+        raise ColumnMissingError("columns of one length", ", ".join(str(column.shape) for column in columns))
     return np.stack(columns, 1)
 
 
@@ -114,7 +116,9 @@ def _refuse_rounded(columns: Mapping[str, Any], time: str) -> None:
     spacing = float(np.spacing(np.nanmax(np.abs(times))))
     if spacing > _LOST * (float(np.median(steps[steps > 0])) if (steps > 0).any() else 1.0):
         do = f"Read the column as times, read_csv(..., time_columns=[{time!r}]), or give float64"
-        raise InputError("times that tell rows apart", f"float32, which is {spacing:g} apart", f"column {time}", do)
+        raise TimeFormatError(
+            "times that tell rows apart", f"float32, which is {spacing:g} apart", f"column {time}", do
+        )
 
 
 def _by_name(there: list[Any], column: Callable[[str], Any], names: list[str]) -> list[Floats]:
@@ -133,7 +137,7 @@ def _texts(column: Any, values: Sequence[str]) -> Labels:  # noqa: ANN401
     """Return cells as text; nothing where there is none, and true and false as the values spell them."""
     cells = np.atleast_1d(np.asarray(column, object))
     if cells.ndim != 1:
-        raise InputError("columns of one length", f"shape {cells.shape}")
+        raise ColumnMissingError("columns of one length", f"shape {cells.shape}")
     spelled = {value.lower(): value for value in values}
     texts = ["" if cell is None or str(cell) == "<NA>" else str(cell) for cell in cells.tolist()]
     if all(text in ("True", "False", "") for text in texts):
@@ -162,7 +166,7 @@ def require_columns(there: Any, names: list[str], where: str = "") -> None:  # n
     missing = [name for name in names if name not in there]
     if missing:
         have = ", ".join(map(str, there)) or "none"
-        raise InputError(f"the columns {', '.join(names)}", have, where, f"Add {', '.join(missing)}")
+        raise ColumnMissingError(f"the columns {', '.join(names)}", have, where, f"Add {', '.join(missing)}")
 
 
 def refuse_repeated(names: Iterable[Any], where: str = "") -> None:
@@ -173,7 +177,9 @@ def refuse_repeated(names: Iterable[Any], where: str = "") -> None:
     """
     repeated = [f"{name!r} {count} times" for name, count in Counter(names).items() if count > 1]
     if repeated:
-        raise InputError("columns with different names", ", ".join(repeated), where, "Rename or drop the others")
+        raise ColumnMissingError(
+            "columns with different names", ", ".join(repeated), where, "Rename or drop the others"
+        )
 
 
 def _float32(values: Any, where: str) -> Floats:  # noqa: ANN401
@@ -182,7 +188,7 @@ def _float32(values: Any, where: str) -> Floats:  # noqa: ANN401
     try:
         wide: NDArray[np.float64] = np.asarray(values, np.float64)
     except (ValueError, TypeError) as error:
-        raise InputError("numbers", " ".join(str(error).split())[:120], where) from None
+        raise CsvNumberError("numbers", " ".join(str(error).split())[:120], where) from None
     with np.errstate(over="ignore"):
         return wide.astype(np.float32)
 
@@ -195,5 +201,148 @@ def _shaped(x: Floats, shape: tuple[int, ...]) -> Floats:
         do = ""
         if x.ndim >= 2 and len(shape) == 2 and x.shape[-2:] == shape[::-1]:
             do = "Transpose it: a window is (channels, samples)"
-        raise InputError(f"samples of shape (n, {expected}) or one of ({expected},)", f"shape {x.shape}", do=do)
+        raise SampleShapeError(f"samples of shape (n, {expected}) or one of ({expected},)", f"shape {x.shape}", do=do)
     return x
+
+
+def without_sentinels(values: Floats, columns: Sequence[Column]) -> Floats:
+    """Return values in which the sentinels of each column are NaN; the same array where there are none.
+
+    Args:
+        values: shape (n, columns) or (n, channels, samples).
+        columns: of `values`; `missing_values` holds the sentinels of each.
+    """
+    marked = values
+    for index, column in enumerate(columns):
+        if not column.missing_values:
+            continue
+        absent = np.isin(values[:, index], np.array(column.missing_values, np.float32))
+        if absent.any():
+            marked = values.copy() if marked is values else marked
+            marked[:, index][absent] = np.nan
+    return marked
+
+
+# Key of the model's metadata: a JSON list with [name, smallest, largest] of each column, null where not declared.
+METADATA = "edgewright.ranges"
+Ranges = tuple[tuple[str, float | None, float | None], ...]
+
+
+def ranges_text(columns: Sequence[Column]) -> str:
+    """Return the metadata of columns; empty where none declares a range."""
+    if all(column.minimum is None and column.maximum is None for column in columns):
+        return ""
+    table = [[column.name, column.minimum, column.maximum] for column in columns]
+    return json.dumps(table, ensure_ascii=False, separators=(",", ":"))
+
+
+def read_ranges(metadata: dict[str, str]) -> Ranges:
+    """Return the declared ranges of a model, a column each; nothing where none is declared.
+
+    Raises:
+        InputError: for metadata of another form.
+    """
+    text = metadata.get(METADATA, "")
+    if not text:
+        return ()
+    try:
+        table = json.loads(text)
+        ranges = tuple((str(name), _limit(low), _limit(high)) for name, low, high in table)
+    except (ValueError, TypeError, RecursionError):
+        raise SampleShapeError("a list of [name, smallest, largest]", repr(text[:40]), f"metadata {METADATA}") from None
+    return ranges
+
+
+def outside(samples: NDArray[np.float32], ranges: Ranges) -> NDArray[np.bool_]:
+    """Which columns of which samples hold a value outside their range; a missing value (not finite) is not outside.
+
+    Args:
+        samples: shape (n, columns) or (n, channels, samples).
+        ranges: as `read_ranges` gives them.
+
+    Returns:
+        Shape (n, columns).
+    """
+    if not ranges:
+        return np.zeros((len(samples), 0), np.bool_)
+    shape = (1, len(ranges), *(1,) * (samples.ndim - 2))
+    low = np.array([-np.inf if low is None else low for _, low, _ in ranges], np.float32).reshape(shape)
+    high = np.array([np.inf if high is None else high for _, _, high in ranges], np.float32).reshape(shape)
+    flags: NDArray[np.bool_] = np.any(
+        ((samples < low) | (samples > high)) & np.isfinite(samples), axis=tuple(range(2, samples.ndim))
+    )
+    return flags
+
+
+def flagged(samples: NDArray[np.float32], ranges: Ranges) -> NDArray[np.int64]:
+    """1 for a sample with a value outside a declared range, 0 for others, shape (n,)."""
+    return np.asarray(outside(samples, ranges).any(axis=1), np.int64)
+
+
+def _limit(value: float | None) -> float | None:
+    if value is None:
+        return None
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("a limit that is no number")
+    return number
+
+
+# Key of a model's metadata: the largest share of missing values at which there is an answer, as text.
+MISSING_METADATA = "edgewright.missing"
+# Share of a row's columns, and of a channel's readings in a window, that may be missing. Of a window: see ADR 52.
+ROW_LIMIT, WINDOW_LIMIT = 0.5, 0.25
+
+
+def needed(limit: float, size: int) -> int:
+    """How many of so many values must be there: at least 1, so that a sample without information has no answer.
+
+    Args:
+        limit: largest share that may be missing.
+        size: columns of a row, or readings of a channel in a window.
+    """
+    # A limit of 0.1 of 10 values is one value, whatever float64 makes of the product.
+    return max(1, size - math.floor(limit * size + 1e-9))
+
+
+def shares(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the share of missing values, shape (n,), of each row, or of the channel of a window that misses most.
+
+    Args:
+        samples: shape (n, columns) or (n, channels, samples); what is not finite is missing.
+    """
+    with np.errstate(all="ignore"):
+        # A sum is not finite where a value is: one pass in the common case.
+        if np.isfinite(samples.sum(dtype=np.float64)):
+            return np.zeros(len(samples), np.float32)
+    absent = (~np.isfinite(samples)).reshape(len(samples), -1, samples.shape[-1])
+    return np.asarray(absent.mean(axis=2).max(axis=1, initial=0.0), np.float32)
+
+
+def unanswered(samples: NDArray[np.float32], limit: float) -> NDArray[np.bool_]:
+    """Return samples with too many missing values for an answer, shape (n,).
+
+    Args:
+        samples: as `shares` takes them.
+        limit: largest share that may be missing.
+    """
+    size = samples.shape[-1]
+    return np.asarray(np.round(shares(samples) * np.float32(size)) > size - needed(limit, size))
+
+
+def read_limit(metadata: dict[str, str]) -> float | None:
+    """Return the limit that a model's metadata states; None where there is none.
+
+    Raises:
+        InputError: for metadata of another form.
+    """
+    text = metadata.get(MISSING_METADATA, "")
+    if not text:
+        return None
+    try:
+        limit = float(text)
+    except ValueError:
+        limit = math.nan
+    if not 0.0 <= limit <= 1.0:
+        raise SampleShapeError("a share from 0 to 1", repr(text[:40]), f"metadata {MISSING_METADATA}")
+    return limit

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
 import numpy as np
 
-from edgewright.core.integer.network import with_rounding
-from edgewright.core.integer.reader import BY_VALUE, FLAT, RECURRENT, WEIGHTED, Reader
-from edgewright.core.integer.tables import bytes_of, reals_of, table_operator, with_tables
+from edgewright.core.errors import InputError, Int8Error
+from edgewright.core.integer.network import (
+    BY_VALUE,
+    FLAT,
+    RECURRENT,
+    WEIGHTED,
+    Int8,
+    NetworkFunction,
+    Reader,
+    bytes_of,
+    reals_of,
+    rounding_of,
+    table_operator,
+    to_integers,
+    with_rounding,
+    with_tables,
+)
 from edgewright.core.kernels import Weights
-from edgewright.core.operators import prepare, where
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array, Graph, Node
-from edgewright.schema.integer import IntegerNetwork, Rounding
+from edgewright.core.operators import Function, prepare, where
+from edgewright.core.prediction.executor import Run, compile_graph
+from edgewright.core.records.network import Array, Graph, IntegerNetwork, Node, Rounding
 
 # Of the standard's types of tensors.
 _INT8 = 3
@@ -74,7 +89,7 @@ class Integers(Reader):
             elif node.op == "DequantizeLinear" and first in self.known:
                 value = self.values[self.known[first]]
                 if self.grid(node) != (value.scale, value.zero):
-                    raise InputError("the scale and zero point that rounded a value", "others", where(node))
+                    raise Int8Error("the scale and zero point that rounded a value", "others", where(node))
                 self.known[node.outputs[0]] = self.known[first]
                 self.reals.add(node.outputs[0])
             elif node.op == "QuantizeLinear":
@@ -108,7 +123,7 @@ class Integers(Reader):
             self.known[output] = self.tabulated(number, bytes_of(reals, self.grid(node)), self.grid(node))
         elif inside:
             # Left out without a word, the network would end here.
-            raise InputError("one operator between two roundings", "another pattern", where(self.producers[first]))
+            raise Int8Error("one operator between two roundings", "another pattern", where(self.producers[first]))
 
     def reals_of(self, name: str) -> tuple[int, Array]:
         """Return the number of a value that is read back, and what each of its bytes stands for."""
@@ -177,7 +192,7 @@ class Integers(Reader):
         low, high = min(0.0, float(np.min(reals))), max(0.0, float(np.max(reals)))
         widest = _WIDEST * 255 * behind[0]
         if not high - low <= widest:
-            raise InputError(
+            raise Int8Error(
                 f"a function before a mean that gives numbers within {widest:g}, four times the range of the mean",
                 f"{low:g} to {high:g}", where(self.producers[name]), "Quantise what it gives, too",
             )  # fmt: skip
@@ -203,7 +218,7 @@ class Integers(Reader):
         """Return the grid by which the bytes of a node are read back, behind whatever moves them."""
         for reader in self.readers.get(node.outputs[0], []):
             return self.grid(reader) if reader.op == "DequantizeLinear" else self.grid_behind(reader)
-        raise InputError("bytes that are read back", "none", where(node))
+        raise Int8Error("bytes that are read back", "none", where(node))
 
     def operator(self, node: Node) -> None:
         """Append what a node behind known bytes does, up to the rounding of its result."""
@@ -267,7 +282,7 @@ class Integers(Reader):
         """Bring all inputs of a node to one grid."""
         for name in node.inputs:
             if name not in self.reals:
-                raise InputError("inputs that the network computes", repr(name), where(node))
+                raise Int8Error("inputs that the network computes", repr(name), where(node))
             number, reals = self.reals_of(name)
             self.known[name] = self.tabulated(number, bytes_of(reals, grid), grid)
 
@@ -280,7 +295,7 @@ class Integers(Reader):
                 if reader.op != "QuantizeLinear":
                     continue
                 if self.grid(reader) != (value.scale, value.zero):
-                    raise InputError("one scale and zero point before and after", "two", where(node))
+                    raise Int8Error("one scale and zero point before and after", "two", where(node))
                 self.known[reader.outputs[0]] = number
         self.known[node.outputs[0]] = number
 
@@ -292,9 +307,9 @@ class Integers(Reader):
         """
         scale, zero = self.constant(node, 1), self.zero(node)
         if scale.size != 1 or (zero is not None and zero.dtype != np.int8) or not float(scale.ravel()[0]) > 0:
-            raise InputError("one scale and an int8 zero point for activations", f"{scale.size} scales", where(node))
+            raise Int8Error("one scale and an int8 zero point for activations", f"{scale.size} scales", where(node))
         if node.op == "QuantizeLinear" and zero is None and node.attributes.get("output_dtype") != _INT8:
-            raise InputError("rounding to int8", "no zero point, which means uint8", where(node))
+            raise Int8Error("rounding to int8", "no zero point, which means uint8", where(node))
         return float(np.float32(scale.ravel()[0])), 0 if zero is None else int(zero.ravel()[0])
 
     def zero(self, node: Node) -> Array | None:
@@ -309,7 +324,7 @@ class Integers(Reader):
         """
         name = node.inputs[index] if index < len(node.inputs) else ""
         if name not in self.constants:
-            raise InputError("a scale and zero point that are constants", repr(name), where(node))
+            raise Int8Error("a scale and zero point that are constants", repr(name), where(node))
         return self.constants[name]
 
     def weights(self, node: Node) -> Weights:
@@ -322,7 +337,7 @@ class Integers(Reader):
         axis = int(str(self.producers[node.inputs[1]].attributes.get("axis", 1))) % array.ndim
         outputs = 1 if node.op in RECURRENT or (node.op == "Gemm" and not node.attributes.get("transB", 0)) else 0
         if scale.size > 1 and (axis != outputs or scale.size != array.shape[outputs]):
-            raise InputError("a scale for each output of a layer", f"{scale.size} along axis {axis}", where(node))
+            raise Int8Error("a scale for each output of a layer", f"{scale.size} along axis {axis}", where(node))
         bias: Array | None = None
         last = 3 if node.op in RECURRENT else 2
         if len(node.inputs) > last and node.inputs[last]:
@@ -331,7 +346,7 @@ class Integers(Reader):
             # The second half is the bias of a state, which is 0 in an LSTM.
             own = step.reshape(2, -1)[0] if node.op in RECURRENT and step.size > 1 else step
             if step.size not in (1, bias.size) or not np.allclose(own, source * scale.reshape(-1), rtol=1e-4, atol=0):
-                raise InputError("a bias with the scale of input times weights", "another", where(node))
+                raise Int8Error("a bias with the scale of input times weights", "another", where(node))
         return Weights(array, scale, bias)
 
     def dequantised(self, node: Node, name: str, dtype: Any) -> tuple[Array, Array]:  # noqa: ANN401 - a NumPy type
@@ -342,12 +357,92 @@ class Integers(Reader):
         """
         producer = self.producers.get(name)
         if producer is None or producer.op != "DequantizeLinear" or producer.inputs[0] not in self.constants:
-            raise InputError("weights and bias as constants with a scale", repr(name), where(node))
+            raise Int8Error("weights and bias as constants with a scale", repr(name), where(node))
         array, scale, zero = self.constants[producer.inputs[0]], self.constant(producer, 1), self.zero(producer)
         if array.dtype != dtype:
-            raise InputError(f"constants of type {np.dtype(dtype).name}", array.dtype.name, where(node))
+            raise Int8Error(f"constants of type {np.dtype(dtype).name}", array.dtype.name, where(node))
         if zero is not None and np.any(zero):
             got = f"zero point {zero[zero != 0].flat[0] if zero.ndim else zero} (that of uint8 weights is 128 more)"
             do = "Quantize weights symmetrically, for example with weight_type=QuantType.QInt8"
-            raise InputError("weights with zero point 0", got, where(node), do)
+            raise Int8Error("weights with zero point 0", got, where(node), do)
         return array, scale
+
+
+_OPERATOR = "IntegerNetwork"
+_MOVES = ("reshape", "transpose")
+
+
+def has_integer_form(graph: Graph) -> bool:
+    """Return whether `compile_fused` takes a graph: the base install then answers as generated C does."""
+    try:
+        compile_fused(graph)
+    except InputError:
+        return False
+    return True
+
+
+# From a network to a function of its input bytes that gives its raw outputs.
+Maker = Callable[[IntegerNetwork], Callable[[Int8], Int8]]
+
+
+def compile_fused(graph: Graph, make: Maker = NetworkFunction) -> Run:
+    """Prepare a quantised graph: float preprocessing, the network in integers, and what follows it.
+
+    Args:
+        graph: QDQ form; its rounding is that of `rounding_of`.
+        make: the function of its network; another one where a device has learned.
+
+    Returns:
+        As `executor.compile_graph`.
+
+    Raises:
+        InputError: when its network has no integer form, or something else reads values inside it.
+    """
+    reader = Integers(graph)
+    network = reader.read()
+    end, network = _end(reader, network)
+    function = _function(with_rounding(network, rounding_of(graph)), reader.shapes[end], make)
+    node = Node(op=_OPERATOR, inputs=(graph.boundary,), outputs=(end,))
+    nodes = tuple(_fused(graph, node, reader.known))
+    read = {name for node in nodes for name in node.inputs}
+    constants = {name: array for name, array in graph.constants.items() if name in read}
+    return compile_graph(msgspec.structs.replace(graph, nodes=nodes, constants=constants), own={_OPERATOR: function})
+
+
+def _end(reader: Integers, network: IntegerNetwork) -> tuple[str, IntegerNetwork]:
+    """Return the last bytes that the graph has a name for, and the network up to them."""
+    names = {number: name for name, number in reversed(reader.known.items()) if name not in reader.reals}
+    operators = network.operators
+    while operators and operators[-1].output not in names and operators[-1].kind in _MOVES:
+        operators = operators[:-1]
+    if not operators or operators[-1].output not in names:
+        raise Int8Error("raw outputs that are bytes", "none", f"graph {network.name}")
+    number = operators[-1].output
+    return names[number], msgspec.structs.replace(network, operators=operators, output=number)
+
+
+def _function(network: IntegerNetwork, shape: tuple[int, ...], make: Maker) -> Function:
+    """From real numbers at the boundary to raw bytes, shaped as in the graph: channels first."""
+    source, ask = network.values[network.input], make(network)
+    turned = len(network.values[network.output].shape) == 3
+
+    def run(x: Array) -> Array:
+        outputs = ask(to_integers(source, x))
+        return (outputs.transpose(0, 3, 1, 2) if turned else outputs).reshape(len(x), *shape)
+
+    return run
+
+
+def _fused(graph: Graph, fused: Node, known: dict[str, int]) -> Iterable[Node]:
+    """Return the nodes that are still needed, with one in place of all that lead from the boundary to its output."""
+    (end,) = fused.outputs
+    needed, kept = {value.name for value in graph.outputs}, list[Node]()
+    for node in reversed(graph.nodes):
+        if not needed.intersection(node.outputs):
+            continue
+        inner = [name for name in node.outputs if known.get(name, known[end]) < known[end]]
+        if inner:
+            raise Int8Error("a network that only its raw outputs leave", f"{inner[0]!r} read elsewhere", where(node))
+        kept.append(fused if end in node.outputs else node)
+        needed.update(kept[-1].inputs)
+    return reversed(kept)

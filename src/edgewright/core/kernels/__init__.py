@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core import catalogue
-from edgewright.core.arithmetic.requantise import half_away
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.graph import Array, Node
-from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
+from edgewright.core.arithmetic import half_away
+from edgewright.core.errors import Int8Error, UnknownNameError
+from edgewright.core.records.network import Array, IntegerOperator, IntegerValue, Node, Rounding
 
 Int8 = NDArray[np.int8]
 # int8 arrays of shape (n, *shape) -> one of them. It keeps nothing between calls, so threads may share it.
@@ -171,7 +170,7 @@ def same_grid(inputs: Sequence[IntegerValue], output: IntegerValue, kind: str) -
     """
     for value in inputs:
         if (value.scale, value.zero) != (output.scale, output.zero):
-            raise InputError(
+            raise Int8Error(
                 "one scale and zero point before and after",
                 f"({value.scale:g}, {value.zero}) and ({output.scale:g}, {output.zero})",
                 f"integer operator {kind}",
@@ -234,7 +233,7 @@ def sums(operator: IntegerOperator, source: IntegerValue, axis: int) -> Sums:
     furthest = size * max(-low, high) + np.abs(bias)
     beyond = np.flatnonzero(furthest >= 2**31)
     if len(beyond):
-        raise InputError(
+        raise Int8Error(
             "sums of products within 32 bits",
             f"up to {furthest[beyond[0]]} in output channel {beyond[0]}",
             f"integer operator {operator.kind}",

@@ -1,4 +1,4 @@
-"""Kernels of single values, most of them tables of bytes."""
+"""Kernels of single values, and kernels that move bytes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from edgewright.core.arithmetic.requantise import (
+from edgewright.core.arithmetic import (
     INT32_MAX,
     divide_by_power,
     exp_of_negative,
@@ -18,12 +18,21 @@ from edgewright.core.arithmetic.requantise import (
     quantise_multiplier,
     twice,
 )
-from edgewright.core.kernels import Function, Kernel, Site, clamped, extended, finished, register, same_grid
-from edgewright.core.kernels._rounding import byte_table
+from edgewright.core.errors import Int8Error
+from edgewright.core.kernels import (
+    Function,
+    Kernel,
+    Site,
+    clamped,
+    extended,
+    finished,
+    on_one_grid,
+    register,
+    same_grid,
+)
+from edgewright.core.kernels.weighted import byte_table, padded
 from edgewright.core.operators import where
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array
-from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
+from edgewright.core.records.network import Array, IntegerOperator, IntegerValue, Rounding
 
 # Sum of two values: both brought to twice the larger scale with 20 more bits, added, brought to the output's scale.
 
@@ -103,7 +112,7 @@ def _read_multiply(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
         InputError: for another order, or shapes that need rows of both.
     """
     if site.graph_shape != site.graph_out:
-        raise InputError("a product with the shape of its first factor", str(site.graph_out), where(site.node))
+        raise Int8Error("a product with the shape of its first factor", str(site.graph_out), where(site.node))
     return _read("multiply", site)
 
 
@@ -169,7 +178,7 @@ def _prepare_logistic(
         InputError: when the output's scale is not 1/256 or its zero point not -128.
     """
     if (output.scale, output.zero) != (1.0 / 256.0, -128):
-        raise InputError("scale 1/256 and zero point -128", f"{output.scale:g} and {output.zero}", "logistic")
+        raise Int8Error("scale 1/256 and zero point -128", f"{output.scale:g} and {output.zero}", "logistic")
     x = np.arange(-128, 128) - inputs[0].zero
     scale = np.float32(inputs[0].scale)
     table = _floats(x, scale) if rounding == "litert" else _fixed(x, scale)
@@ -231,7 +240,7 @@ def _prepare_softmax(
     """
     del rounding
     if (output.scale, output.zero) != (1.0 / 256.0, -128):
-        raise InputError("scale 1/256 and zero point -128", f"{output.scale:g} and {output.zero}", "softmax")
+        raise Int8Error("scale 1/256 and zero point -128", f"{output.scale:g} and {output.zero}", "softmax")
     real = min(np.float64(np.float32(inputs[0].scale)) * 2.0 ** (31 - DIFFERENCE_BITS), 2.0**31 - 1.0)
     multiplier, shift = quantise_multiplier(real)
     smallest = np.floor((2.0**DIFFERENCE_BITS - 1) * 2.0 ** (31 - DIFFERENCE_BITS) / 2.0 ** int(shift[0]))
@@ -263,3 +272,129 @@ def _build_softmax(operator: IntegerOperator, inputs: Sequence[IntegerValue], ou
 
 
 register("softmax")(Kernel(_build_softmax, prepare=_prepare_softmax, read=partial(_read, "softmax"), onnx=("Softmax",)))
+
+
+# Another shape, the same bytes.
+register("reshape")(Kernel(lambda _operator, _inputs, output: lambda x: x.reshape(len(x), *output.shape)))
+
+
+# Axes in another order, the same bytes: `numbers['order']`, without the batch axis.
+
+
+def _build_transpose(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
+    """(n, *shape) -> (n, *shape in the other order)."""
+    del inputs, output
+    axes = (0, *(axis + 1 for axis in operator.numbers["order"]))
+    return lambda x: x.transpose(axes)
+
+
+register("transpose")(Kernel(_build_transpose))
+
+
+# Values one after the other along `numbers['axis']`, without the batch axis; all have one scale.
+
+
+def _read_concat(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
+    """Concat along the channels or the places.
+
+    Raises:
+        InputError: for the batch axis, or features whose order in the graph is another.
+    """
+    rank = len(site.graph_out)
+    axis = int(site.node.attributes["axis"])  # type: ignore[arg-type]
+    axis = axis - 1 if axis > 0 else axis + rank
+    if not 0 <= axis < rank or site.order is not None:
+        raise Int8Error("features or windows that join along an axis", f"axis {axis}", where(site.node))
+    index = _channels_last(axis, rank)
+    shape = list(site.source.shape)
+    shape[index] = site.graph_out[axis]
+    return IntegerOperator(kind="concat", inputs=(), output=-1, numbers={"axis": (index,)}), tuple(shape)
+
+
+def _channels_last(axis: int, rank: int) -> int:
+    """Return where an axis of the graph is here: its channels come last, a window of one row has a height of 1."""
+    return axis if rank == 1 else (2 if axis == 0 else axis + 2 - rank)
+
+
+register("concat")(
+    Kernel(
+        lambda operator, _inputs, _output: lambda *arrays: np.concatenate(arrays, axis=operator.numbers["axis"][0] + 1),
+        prepare=on_one_grid,
+        read=_read_concat,
+        onnx=("Concat",),
+    )
+)
+
+
+# Neighbours along one axis, the same bytes: `numbers` axis (without the batch axis), begin, end.
+
+
+def _read_slice(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
+    """Slice along one axis, in steps of one.
+
+    Raises:
+        InputError: for computed ends, several axes, or other steps.
+    """
+    parts = [site.constants.get(slot) for slot in (1, 2, 3)]
+    steps = site.constants.get(4)
+    if any(part is None or part.size != 1 for part in parts) or (steps is not None and steps.tolist() != [1]):
+        raise Int8Error("a Slice along one axis in steps of 1", "another", where(site.node))
+    begin, end, axis = (int(part.ravel()[0]) for part in parts if part is not None)
+    rank = len(site.graph_shape)
+    axis = (axis - 1) % (rank + 1)
+    length = site.graph_shape[axis] if axis < rank else 0
+    begin, end = (min(length, n + length if n < 0 else n) for n in (begin, end))
+    if not 0 <= begin < end or site.order is not None:
+        raise Int8Error("a Slice of features or of a window", f"{begin} to {end} of {length}", where(site.node))
+    index = _channels_last(axis, rank)
+    shape = list(site.source.shape)
+    shape[index] = end - begin
+    numbers: dict[str, tuple[int, ...]] = {"axis": (index,), "begin": (begin,), "end": (end,)}
+    return IntegerOperator(kind="slice", inputs=(), output=-1, numbers=numbers), tuple(shape)
+
+
+def _build_slice(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
+    """(n, *shape) -> (n, *shape with the axis cut)."""
+    del inputs, output
+    (axis,), (begin,), (end,) = (operator.numbers[name] for name in ("axis", "begin", "end"))
+    cut = (*(slice(None),) * (axis + 1), slice(begin, end))
+    return lambda x: x[cut]
+
+
+register("slice")(Kernel(_build_slice, prepare=on_one_grid, read=_read_slice, onnx=("Slice",)))
+
+
+# The integer of the real number 0 around height and width: `numbers['pads']` top, left, bottom, right.
+
+
+def _read_pad(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
+    """Pad with zeros after the channels of one or two axes.
+
+    Raises:
+        InputError: for another mode or number, computed widths, or padding of the batch or the channels.
+    """
+    widths, mode = site.constants.get(1), site.node.attributes.get("mode", "constant")
+    rank = len(site.graph_shape) + 1
+    fill = site.constants.get(2, np.zeros(1))
+    # On bytes the zero point is what stands for 0.
+    zero = site.source.zero if fill.dtype == np.int8 else 0
+    if mode != "constant" or widths is None or widths.size != 2 * rank or np.any(fill != zero):
+        raise Int8Error("padding with a constant number of zeros", f"mode {mode}", where(site.node))
+    before, after = (tuple(int(n) for n in half) for half in widths.reshape(2, -1))
+    if any((*before[:2], *after[:2])) or min((*before, *after)) < 0:
+        raise Int8Error("padding of height and width", str(widths.ravel().tolist()), where(site.node))
+    pads = (*((0,) * (4 - rank)), *before[2:], *((0,) * (4 - rank)), *after[2:])
+    height, width, channels = site.source.shape
+    numbers = {"pads": pads}
+    shape = (height + pads[0] + pads[2], width + pads[1] + pads[3], channels)
+    return IntegerOperator(kind="pad", inputs=(), output=-1, numbers=numbers), shape
+
+
+register("pad")(
+    Kernel(
+        lambda operator, _inputs, output: lambda x: padded(operator, x, output.zero),
+        prepare=on_one_grid,
+        read=_read_pad,
+        onnx=("Pad",),
+    )
+)

@@ -1,19 +1,18 @@
 """Measures of a fleet: what devices report or a control plane counts, and what gates limit.
 
-A file `NAME.py` offers `MEASURE`, and the first line of its docstring says what that is. Gates, columns and sums of the
-control plane, its early check, the command line and the pages derive from it.
+Every file of this folder registers measures by name. Gates, columns and sums of the control plane, its early check, the
+command line and the pages derive from them.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from edgewright.core.catalogue import find, names
-from edgewright.schema.fleet_report import Vitals
+from edgewright.core.catalogue import Registry
+from edgewright.core.records.fleet import Vitals
 
 DAY = 86_400.0
 COUNTS = ("seconds", "windows", "unsure", "alarms", "anomalies", "crashes", "memory", "channels", "processor")
@@ -25,6 +24,7 @@ class Measure:
     """A measure; the value of a device is `scale * column / over` of the totals of its reports.
 
     Attributes:
+        meaning: what it is, in a line.
         column: number of a report; empty where the control plane works the votes out from its other tables.
         total: how the numbers of several reports become one.
         over: number of a report whose sum divides; empty for none.
@@ -38,6 +38,7 @@ class Measure:
         rank: place of that gate in a plan.
     """
 
+    meaning: str
     column: str = ""
     total: Literal["sum", "avg", "max"] = "sum"
     over: str = ""
@@ -64,15 +65,19 @@ class Measure:
         return bool(self.over) and self.scale == 1.0
 
 
+register: Registry[Measure] = Registry(__name__)
+"""Registers a measure under its name."""
+
+
 @cache
 def measures() -> Mapping[str, Measure]:
-    """Return all measures by name."""
-    return {name: find(__name__, name, "MEASURE", "measure") for name in names(__name__)}
+    """Return all measures by name, in alphabetical order."""
+    return dict(sorted(register.known.items()))
 
 
 def meaning(name: str) -> str:
     """Return what a measure is, in a line."""
-    return (importlib.import_module(f"{__name__}.{name}").__doc__ or name).partition("\n")[0].rstrip(".")
+    return measures()[name].meaning
 
 
 @cache

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array
+from edgewright.core.errors import InputError, OnnxDamagedError, OnnxError
+from edgewright.core.records.network import Array
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT = 10
@@ -140,7 +140,7 @@ def _signed(value: int) -> int:
 
 
 def _damaged(why: str) -> InputError:
-    return InputError("an ONNX model", f"bytes in which {why}", do="The file is damaged or of another kind")
+    return OnnxDamagedError("an ONNX model", f"bytes in which {why}", do="The file is damaged or of another kind")
 
 
 # TensorProto.DataType -> dtype as stored in raw_data, which is little endian.
@@ -182,16 +182,16 @@ def tensor(data: memoryview) -> tuple[str, Array]:
     fields = collect(data, _READERS)
     dims, kind, name = joined(fields, _DIMS), last(fields, _TYPE, 0), last(fields, _NAME, "")
     if _EXTERNAL in fields:
-        raise InputError("constants inside the model", "external data", f"constant {name!r}")
+        raise OnnxError("constants inside the model", "external data", f"constant {name!r}")
     values = [
         value for number in (_FLOATS, _INT32S, _INT64S, _DOUBLES) for part in fields.get(number, []) for value in part
     ]
     where = f"constant {name!r}"
     if kind not in DTYPES:
         known = ", ".join(str(d.newbyteorder("=")) for d in DTYPES.values())
-        raise InputError(f"a constant of type {known}", f"ONNX type {kind}", where)
+        raise OnnxError(f"a constant of type {known}", f"ONNX type {kind}", where)
     if len(dims) > _MOST_AXES or any(not 0 <= length < _LARGEST_AXIS for length in dims):
-        raise InputError("a possible shape", str(dims[: _MOST_AXES + 1]), where)
+        raise OnnxError("a possible shape", str(dims[: _MOST_AXES + 1]), where)
     return name, _filled(DTYPES[kind], dims, last(fields, _RAW, None), values, where)
 
 
@@ -200,7 +200,7 @@ def _filled(dtype: np.dtype[Any], dims: list[int], raw: memoryview | None, value
     count = math.prod(dims)
     have = len(values) if raw is None else len(raw) // dtype.itemsize
     if have != count or (raw is not None and len(raw) % dtype.itemsize):
-        raise InputError(f"{count} values for the shape {dims}", str(have), where)
+        raise OnnxError(f"{count} values for the shape {dims}", str(have), where)
     try:
         if raw is not None:
             array = np.frombuffer(raw, dtype)
@@ -211,6 +211,6 @@ def _filled(dtype: np.dtype[Any], dims: list[int], raw: memoryview | None, value
             array = np.array(values, np.float64 if dtype.kind == "f" else np.int64).astype(dtype)
         whole = array.astype(dtype.newbyteorder("=")).reshape(dims)
     except (ValueError, OverflowError, MemoryError):
-        raise InputError(f"values of type {dtype} in the shape {dims}", "others", where) from None
+        raise OnnxError(f"values of type {dtype} in the shape {dims}", "others", where) from None
     whole.setflags(write=False)
     return whole

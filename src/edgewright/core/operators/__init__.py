@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from edgewright.core import catalogue
-from edgewright.schema.errors import UnknownNameError
-from edgewright.schema.graph import Array, Node
+from edgewright.core.errors import UnknownNameError
+from edgewright.core.records.network import Array, Node
 
 Function = Callable[..., Array]
 # A node and its inputs (None where an input is no constant) -> a function of all its inputs, in their order, None for

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from edgewright.core.errors import OnnxError
 from edgewright.core.operators import where
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array, Node
+from edgewright.core.records.network import Array, Node
 
 
 def integer(node: Node, name: str, default: int) -> int:
     """Return an integer attribute."""
     value = node.attributes.get(name, default)
     if not isinstance(value, int):
-        raise InputError(f"an integer for {name!r}", repr(value), where(node))
+        raise OnnxError(f"an integer for {name!r}", repr(value), where(node))
     return value
 
 
@@ -25,7 +25,7 @@ def number(node: Node, name: str, default: float) -> float:
     """Return a float attribute."""
     value = node.attributes.get(name, default)
     if not isinstance(value, int | float):
-        raise InputError(f"a number for {name!r}", repr(value), where(node))
+        raise OnnxError(f"a number for {name!r}", repr(value), where(node))
     return float(value)
 
 
@@ -33,7 +33,7 @@ def text(node: Node, name: str, default: str) -> str:
     """Return a text attribute."""
     value = node.attributes.get(name, default)
     if not isinstance(value, str):
-        raise InputError(f"text for {name!r}", repr(value), where(node))
+        raise OnnxError(f"text for {name!r}", repr(value), where(node))
     return value
 
 
@@ -43,7 +43,7 @@ def integers(node: Node, name: str) -> tuple[int, ...] | None:
     if value is None:
         return None
     if not isinstance(value, tuple):
-        raise InputError(f"integers for {name!r}", repr(value), where(node))
+        raise OnnxError(f"integers for {name!r}", repr(value), where(node))
     return tuple(int(v) for v in value)
 
 
@@ -64,7 +64,7 @@ def constant_integers(
         return integers(node, attribute) if attribute else None
     constant = constants[index]
     if constant is None:
-        raise InputError("a constant", f"the computed value {node.inputs[index]!r}", f"{where(node)}, input {index}")
+        raise OnnxError("a constant", f"the computed value {node.inputs[index]!r}", f"{where(node)}, input {index}")
     return tuple(int(v) for v in constant.ravel())
 
 
@@ -112,7 +112,7 @@ class Geometry:
         """View of padded `x` (n, c, *spatial) as (n, c, *positions, *kernel)."""
         extents = tuple((k - 1) * d + 1 for k, d in zip(self.kernel, self.dilations, strict=True))
         if any(length < extent for length, extent in zip(x.shape[2:], extents, strict=True)):
-            raise InputError(f"at least {extents} values under the kernel", f"{x.shape[2:]}")
+            raise OnnxError(f"at least {extents} values under the kernel", f"{x.shape[2:]}")
         view = sliding_window_view(x, extents, axis=tuple(range(2, x.ndim)))
         positions = tuple(slice(None, None, s) for s in self.strides)
         inside = tuple(slice(None, None, d) for d in self.dilations)
@@ -137,11 +137,11 @@ def geometry(node: Node, kernel: Lengths) -> Geometry:
     widths = integers(node, "pads") or (0,) * (2 * rank)
     fits = len(strides) == len(dilations) == rank and len(widths) == 2 * rank
     if not fits or min(*kernel, *strides, *dilations, 1) < 1 or min(*widths, 0) < 0:
-        raise InputError(
+        raise OnnxError(
             f"strides, dilations and pads for a kernel {kernel}", f"{strides}, {dilations}, {widths}", where(node)
         )
     if auto not in ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"):
-        raise InputError("auto_pad NOTSET, VALID, SAME_UPPER or SAME_LOWER", auto, where(node))
+        raise OnnxError("auto_pad NOTSET, VALID, SAME_UPPER or SAME_LOWER", auto, where(node))
     around = tuple(zip(widths[:rank], widths[rank:], strict=True))
     pads = None if auto.startswith("SAME") else ((0, 0),) * rank if auto == "VALID" else around
     return Geometry(kernel, strides, dilations, pads, auto == "SAME_UPPER", bool(integer(node, "ceil_mode", 0)))

@@ -1,21 +1,29 @@
-"""From the map of a detector to objects: cells above a threshold, neighbours of a class together, their centre.
-
-All arithmetic is on integers but for the first step, one difference and one product of float32, so that generated C
-finds the same objects from the same map (docs/adr/0077-objects-in-pictures.md).
-"""
+"""Predict with a compiled network: the objects of a package and the native modules that compute them."""
 
 from __future__ import annotations
 
+import hashlib
+import importlib
+import importlib.machinery
+import importlib.util
 import math
+import os
+import platform
+import sys
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import ModuleType
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
-from edgewright.schema.objects import FoundObject, ObjectMap
+from edgewright.core import files
+from edgewright.core.errors import DecisionError, FileModeError, FormatNewerError, InputError, NativeModuleError
+from edgewright.core.files import os_errors
+from edgewright.core.records.data import Floats
+from edgewright.core.records.package import FoundObject, ObjectMap
 
 METADATA = "edgewright.objects"
 """Where a graph keeps its `ObjectMap`."""
@@ -40,7 +48,7 @@ def read_objects(metadata: Mapping[str, str]) -> ObjectMap | None:
     try:
         spec = msgspec.json.decode(text, type=ObjectMap)
     except msgspec.DecodeError as error:
-        raise InputError("how a map of objects is read", str(error), f"metadata {METADATA}") from None
+        raise DecisionError("how a map of objects is read", str(error), f"metadata {METADATA}") from None
     return checked_objects(spec, f"metadata {METADATA}")
 
 
@@ -52,9 +60,9 @@ def checked_objects(spec: ObjectMap, where: str) -> ObjectMap:
     """
     sizes = (spec.rows, spec.columns, spec.height, spec.width, spec.max_objects, len(spec.labels))
     if min(sizes) < 1 or spec.rows * spec.columns > _CELLS or max(sizes) > _CELLS or len(spec.labels) > 255:
-        raise InputError("a map of objects of sensible size", str(sizes), where)
+        raise DecisionError("a map of objects of sensible size", str(sizes), where)
     if not LOWEST < spec.threshold <= HIGHEST:
-        raise InputError(f"a threshold above {LOWEST}, at most {HIGHEST}", str(spec.threshold), where)
+        raise DecisionError(f"a threshold above {LOWEST}, at most {HIGHEST}", str(spec.threshold), where)
     return spec
 
 
@@ -157,7 +165,7 @@ def refuse_objects(task: str, where: str) -> None:
         InputError: the task is 'detection' or 'anomaly'.
     """
     if task in MAPPED:
-        raise InputError(
+        raise DecisionError(
             "a task with one answer a sample (classification, regression)", f"task = {task!r}", where,
             "Use edgewright run, predict, prove, score, estimate or export",
         )  # fmt: skip
@@ -166,3 +174,236 @@ def refuse_objects(task: str, where: str) -> None:
 def probability(score: int) -> float:
     """Return log-odds in 1/16 as a probability against the background."""
     return 1.0 / (1.0 + math.exp(-score / UNIT))
+
+
+VARIABLE = "EDGEWRIGHT_CPU_FEATURES"
+_CPUINFO = Path("/proc/cpuinfo")
+# NumPy's names that differ from those of Linux by more than capitals.
+_LINUX_NAMES = {
+    "LZCNT": "abm",
+    "AVX512BF16": "avx512_bf16",
+    "AVX512BITALG": "avx512_bitalg",
+    "AVX512FP16": "avx512_fp16",
+    "AVX512VBMI2": "avx512_vbmi2",
+    "AVX512VNNI": "avx512_vnni",
+    "AVX512VPOPCNTDQ": "avx512_vpopcntdq",
+    "BMI": "bmi1",
+    "FMA3": "fma",
+    "LAHF": "lahf_lm",
+    "SSE3": "pni",
+    "SSE41": "sse4_1",
+    "SSE42": "sse4_2",
+}
+
+
+def cpu_features() -> frozenset[str]:
+    """List what the processor has, under the names of Linux (`avx2`, `avx512_vnni`, `asimddp`).
+
+    Linux shows the complete list, but under `qemu-x86_64 -cpu Haswell` it is the list of the host. NumPy asks the
+    processor (CPUID) for a part of it: where that denies one feature that Linux shows, only NumPy's list holds.
+
+    Returns:
+        The words of `EDGEWRIGHT_CPU_FEATURES` where that is set, else what was found; empty where nobody says.
+    """
+    given = os.environ.get(VARIABLE)
+    return _features() if given is None else frozenset(given.split())
+
+
+def is_host() -> bool:
+    """Return whether these are the features of the machine itself, which a compiler finds too (`-march=native`)."""
+    return cpu_features() == (_shown() or _features())
+
+
+@cache
+def _features() -> frozenset[str]:
+    """Return the list of Linux, or NumPy's where the processor denies a part of it."""
+    shown = _shown()
+    request = _numpy_answers()
+    features = frozenset(name for name, present in request.items() if present)
+    denied = frozenset(request) - features
+    return shown if shown and not denied & shown else features
+
+
+@cache
+def _shown() -> frozenset[str]:
+    """Return the list of Linux."""
+    try:
+        lines = _CPUINFO.read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return frozenset()
+    flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
+    return frozenset(flags.partition(":")[2].split())
+
+
+def _numpy_answers() -> dict[str, bool]:
+    """Return what NumPy asked the processor for, and the answer."""
+    module = importlib.import_module("numpy._core._multiarray_umath")
+    answers: dict[str, bool] = getattr(module, "__cpu_features__", {})
+    return {_LINUX_NAMES.get(name, name.lower()): present for name, present in answers.items()}
+
+
+MODULE = "edgewright_model"
+# Names the folder that `edgewright export --to native` wrote, on a device without a compiler.
+NATIVE = "EDGEWRIGHT_NATIVE"
+INDEX = "native.json"
+INDEX_FORMAT = 1
+_WRITABLE_BY_OTHERS = 0o022
+_AGAIN = "Write it with: edgewright export --to native"
+
+
+class NativeModule(msgspec.Struct, frozen=True, kw_only=True):
+    """A module that was built for a system elsewhere.
+
+    Attributes:
+        file: path below the folder.
+        features: that its processor must have, under the names of Linux.
+    """
+
+    file: str
+    features: tuple[str, ...] = ()
+
+
+class NativeIndex(msgspec.Struct, frozen=True, kw_only=True):
+    """What a folder of modules for several systems holds, in its `native.json`.
+
+    Attributes:
+        format: version of the index.
+        model: key of the model, as `model_key` gives it.
+        modules: by system, as `this_system` names it.
+    """
+
+    format: int
+    model: str
+    modules: dict[str, NativeModule]
+
+
+def machine_tag() -> str:
+    """Python's binary interface and the processor: a module serves only where both are the same."""
+    features = hashlib.sha256(" ".join(sorted(cpu_features())).encode()).hexdigest()[:8]
+    return f"{sys.implementation.cache_tag}-{sys.platform}-{platform.machine()}-{features}"
+
+
+def cache_folder(cache_home: Path | None = None) -> Path:
+    """Return the folder of compiled modules for this machine.
+
+    Args:
+        cache_home: instead of `XDG_CACHE_HOME`, or `~/.cache` where that is not set.
+    """
+    return files.cache_folder("extensions", cache_home) / machine_tag()
+
+
+def model_key(model: bytes) -> str:
+    """How the file of a model's module begins."""
+    return hashlib.sha256(model).hexdigest()[:32]
+
+
+def find_module(model: bytes) -> Path | None:
+    """Find the newest compiled module of a model, or None; modules that other users could have written are ignored."""
+    return module_of(model_key(model))
+
+
+def module_of(key: str) -> Path | None:
+    """Find the newest module by the key of its model: compiled on this machine, or delivered in `EDGEWRIGHT_NATIVE`."""
+    folder = cache_folder()
+    try:
+        own = folder.glob(f"{key}-*.so") if files.is_own(folder) else ()
+        modules = [(path.stat().st_mtime_ns, path) for path in own]
+    except OSError:
+        modules = []
+    if modules:
+        return max(modules)[1]
+    try:
+        return delivered_module(key)
+    except InputError:
+        # Who asks for the engine by its name is told why.
+        return None
+
+
+def this_system() -> str:
+    """Return the name of this system as `edgewright export --to native` has it: 'linux-aarch64', 'macos-arm64'."""
+    system = {"darwin": "macos", "win32": "windows"}.get(sys.platform, sys.platform)
+    machine = platform.machine().lower()
+    # Python of 32 bits under a kernel of 64 bits, as on many a Raspberry Pi.
+    small = sys.maxsize < 2**32 and machine in ("aarch64", "armv8l")
+    return f"{system}-{'armv7l' if small else machine}"
+
+
+def read_index(folder: Path, where: str) -> NativeIndex:
+    """Read the index of a folder that `edgewright export --to native` wrote.
+
+    Args:
+        folder: that it lies in.
+        where: of errors.
+
+    Raises:
+        InputError: it is not there, damaged, or newer than this program.
+    """
+    try:
+        index = msgspec.json.decode((folder / INDEX).read_bytes(), type=NativeIndex)
+    except OSError as error:
+        raise NativeModuleError(f"a folder with {INDEX}", error.strerror or str(error), where, _AGAIN) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise NativeModuleError(f"a whole {INDEX}", str(error), where, _AGAIN) from None
+    if index.format > INDEX_FORMAT:
+        raise FormatNewerError(
+            f"{INDEX} of format {INDEX_FORMAT} or older", f"{index.format}", where, "Update edgewright"
+        )
+    return index
+
+
+def delivered_module(key: str) -> Path | None:
+    """Find a model's module for this system in the folder that `EDGEWRIGHT_NATIVE` names.
+
+    Returns:
+        None where no folder is named, or where it holds another model.
+
+    Raises:
+        InputError: the folder or the module cannot be used here; it says why.
+    """
+    named = os.environ.get(NATIVE, "")
+    if not named:
+        return None
+    where, folder, system = f"{NATIVE}={named}", Path(named), this_system()
+    index = read_index(folder, where)
+    if index.model != key:
+        return None
+    known = index.modules.get(system)
+    if known is None:
+        raise NativeModuleError(f"a module for {system}", f"those for {', '.join(index.modules)}", where, _AGAIN)
+    lacks = set(known.features) - cpu_features()
+    if lacks:
+        raise NativeModuleError(f"a processor with {', '.join(sorted(known.features))}", f"no {min(lacks)}", where)
+    path = folder / known.file
+    for part in (folder, path.parent, path):
+        _check_writers(part, where)
+    return path
+
+
+def _check_writers(path: Path, where: str) -> None:
+    """Refuse a file or folder that others than its user and root may write to: code is loaded from it."""
+    with os_errors(InputError, f"the module {path}", where):
+        status = path.stat()
+    if status.st_uid not in (0, os.getuid()) or status.st_mode & _WRITABLE_BY_OTHERS:
+        raise FileModeError(
+            "modules that only this user or root can write", f"others can write {path}", where,
+            f"chown and chmod go-w {path}",
+        )  # fmt: skip
+
+
+def load_module(path: Path) -> ModuleType:
+    """Load a compiled module.
+
+    Raises:
+        InputError: when the system cannot load it.
+    """
+    loader = importlib.machinery.ExtensionFileLoader(MODULE, str(path))
+    spec = importlib.util.spec_from_file_location(MODULE, path, loader=loader)
+    try:
+        if spec is None:
+            raise ImportError("no loader")
+        module = importlib.util.module_from_spec(spec)
+        loader.exec_module(module)
+    except ImportError as error:
+        text = " ".join(str(error).split())
+        raise NativeModuleError("a compiled module of this machine", text[:200], str(path), "Remove it") from None
+    return module

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import InputError, StateTableError
 
 Tree = tuple[Any, ...]
 
@@ -77,7 +77,9 @@ class Parser:
             match = _TOKEN.match(self._text, index)
             if match is None or match.lastgroup is None:
                 left = self._text[index:].strip()
-                raise InputError("a number, a name or a comparison", repr(left[:20]), f"{self._where}, {self._text!r}")
+                raise StateTableError(
+                    "a number, a name or a comparison", repr(left[:20]), f"{self._where}, {self._text!r}"
+                )
             tokens.append(_Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
             index = match.end()
         return tokens
@@ -85,7 +87,7 @@ class Parser:
     def _wrong(self, expected: str) -> InputError:
         got = repr(self._tokens[self._at].text) if self._at < len(self._tokens) else "the end"
         index = self._tokens[self._at].position + 1 if self._at < len(self._tokens) else len(self._text) + 1
-        return InputError(expected, got, f"{self._where}, {self._text!r} character {index}")
+        return StateTableError(expected, got, f"{self._where}, {self._text!r} character {index}")
 
     def _next_is(self, *texts: str) -> bool:
         if self._at >= len(self._tokens):
@@ -240,7 +242,7 @@ def read_guard(text: str, where: str) -> Guard:
         InputError: naming the place at which it is no guard.
     """
     if len(text) > _LONGEST:
-        raise InputError(f"a guard of at most {_LONGEST} characters", str(len(text)), where)
+        raise StateTableError(f"a guard of at most {_LONGEST} characters", str(len(text)), where)
     if not text.strip():
         return Guard(text, frozenset(), frozenset(), lambda _: True)
     parser = Parser(text, where)

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from edgewright.core.state_machine.guards import Rate, Value
-from edgewright.core.state_machine.validation import CheckedTable, Row
-from edgewright.schema.state_table import EVERY, LATE, TIMEOUT, Action
+from edgewright.core.state_machine.table import EVERY, LATE, TIMEOUT, Action, CheckedTable, Row
 
 _POINTS = 256
 """Points that a rate of change remembers, however fast rows come."""

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.catalogue import Registry
+from edgewright.core.errors import RateDiffersError, UnknownNameError, WavError
 from edgewright.core.input.riff import read_wav
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.core.records.data import Floats
 
 Noise = NDArray[np.float64]
 Shape = tuple[int, ...]
@@ -53,14 +53,14 @@ def read_noise(file: str, rate: float, minimum: int) -> Noise:
     try:
         sound = read_wav(Path(file).read_bytes(), file)
     except OSError as error:
-        raise InputError("a WAV file of noise", error.strerror or str(error), file) from None
+        raise WavError("a WAV file of noise", error.strerror or str(error), file) from None
     if sound.rate != rate:
-        raise InputError(f"noise at {rate:g} Hz", f"{sound.rate} Hz", file, "Resample it first")
+        raise RateDiffersError(f"noise at {rate:g} Hz", f"{sound.rate} Hz", file, "Resample it first")
     if len(sound.values) < minimum:
-        raise InputError(f"noise of at least {minimum:,} samples", f"{len(sound.values):,}", file)
+        raise WavError(f"noise of at least {minimum:,} samples", f"{len(sound.values):,}", file)
     mono = np.asarray(sound.values.mean(axis=1), np.float64)
     if float(mono.std()) == 0.0:
-        raise InputError("noise", "silence", file)
+        raise WavError("noise", "silence", file)
     return mono
 
 

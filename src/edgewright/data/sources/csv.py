@@ -10,23 +10,27 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.rates import rate_of
-from edgewright.core.csv.bad_lines import BadLines
+from edgewright.core.clocks.units import rate_of
 from edgewright.core.csv.formats import formats
 from edgewright.core.csv.header import Header
-from edgewright.core.csv.number_forms import NumberForm, only_form, plain_cells
-from edgewright.core.csv.rows import iter_csv, open_csv
-from edgewright.core.units import is_date
-from edgewright.data.bad_rows import list_bad_rows, skip_bad_rows
+from edgewright.core.csv.rows import BadLines, iter_csv, open_csv
+from edgewright.core.csv.text import NumberForm, only_form, plain_cells
+from edgewright.core.errors import CsvEmptyError, InputError, OptionsConflictError
+from edgewright.core.formatting import is_date
+from edgewright.core.records.data import DataSet, Labels, Numerals, Recording
 from edgewright.data.contract import PARQUET, Source, need_path
-from edgewright.data.file_rows import are_spread, read_spread
 from edgewright.data.files import files_of, some_files
 from edgewright.data.labels import LabelUnit, marked, read_marks
-from edgewright.data.table_reader import FileTableConfig, RowStore, read_recordings, read_tables, same_columns
+from edgewright.data.table_reader import (
+    FileTableConfig,
+    RowStore,
+    list_bad_rows,
+    read_loaded,
+    read_recordings,
+    skip_bad_rows,
+)
 from edgewright.data.tabular import Table, TableConfig, data_set, read_time, text_columns, to_recording
 from edgewright.data.targets import read_target
-from edgewright.schema.data import DataSet, Labels, Numerals, Recording
-from edgewright.schema.errors import InputError
 
 # Parquet files have a source of their own, and so has an .npz file of windows; where that is a table it is read here.
 SUFFIXES = (
@@ -72,7 +76,7 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
         InputError: with file, line and column.
     """
     headers: dict[str, Header] = {}
-    table = read_tables([(path, name)], config, partial(_pieces, headers=headers))[0]
+    table = read_loaded(path, name, config, partial(_pieces, headers=headers))
     return _with_target(table, headers[name], config)
 
 
@@ -86,7 +90,7 @@ def _pieces(path: Path, config: TableConfig, name: str, *, headers: dict[str, He
             column = error.where.rpartition("column ")[2]
             part = "as time" if is_date(error.got.strip("'")) else "in ignore, or its texts in categories"
             do = f"Correct or empty the cell, or name the column {column!r} {part}"
-            error = InputError(error.expected, error.got, error.where, do)
+            error = InputError(error.expected, error.got, error.where, do, code=error.code)
         raise (error if config.skip_bad_rows else list_bad_rows(error, path, name, delimiter)) from None
 
 
@@ -159,9 +163,9 @@ def load(config: CsvConfig, seed: int, folder: Path | None = None) -> DataSet:
     path = need_path(config.path, "a CSV file or a folder of them")
     files = files_in(path) if path.is_dir() else [path]
     if not files:
-        raise InputError("at least one CSV file", "none", config.path)
+        raise CsvEmptyError("at least one CSV file", "none", config.path)
     if config.labels and config.target:
-        raise InputError("target or labels", "both", f"target = {config.target!r}")
+        raise OptionsConflictError("target or labels", "both", f"target = {config.target!r}")
     marks = read_marks(Path(config.labels)) if config.labels else None
     alone, files = len(files) == 1, some_files(files, config.files)
     store, named = RowStore(folder, config.in_parts), [(file, file.name) for file in files]
@@ -175,14 +179,11 @@ def load(config: CsvConfig, seed: int, folder: Path | None = None) -> DataSet:
         recording = to_recording(table, config, clock)
         return table, marked(recording, marks, config.labels_in, alone=alone, rate=rate, origin=origin)
 
-    if are_spread(files):
-        tables, seen = same_columns(read_spread(read_table, named, config)), None
-        recordings = [make(table)[1] for table in tables]
-    else:
-        tables, recordings = read_recordings(named, config, partial(_pieces, headers=headers), store, make)
-        seen = store.seen
+    tables, recordings = read_recordings(named, config, partial(_pieces, headers=headers), store, make)
     target = "label" if marks else config.target
-    return data_set(recordings, tables[0].names, config, name=config.path, target_name=target, seen=seen, tables=tables)
+    return data_set(
+        recordings, tables[0].names, config, name=config.path, target_name=target, seen=store.seen, tables=tables
+    )
 
 
 SOURCE = Source(config=CsvConfig, load=load, suffixes=SUFFIXES, in_parts=load)

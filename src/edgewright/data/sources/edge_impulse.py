@@ -10,14 +10,14 @@ import cbor2
 import msgspec
 import numpy as np
 
+from edgewright.core.errors import EdgeImpulseError, MissingFileError, RateDiffersError
 from edgewright.core.input.riff import channel_names, read_wav
+from edgewright.core.records.data import DataSet, Floats, Recording
 from edgewright.core.toml_tables import explain
 from edgewright.data.contract import SchemaConfig, Source, need_path
 from edgewright.data.files import read_whole
 from edgewright.data.labels import Mark, label_rows
 from edgewright.data.tabular import TableConfig, data_set, known_columns, refuse_infinite
-from edgewright.schema.data import DataSet, Floats, Recording
-from edgewright.schema.errors import InputError
 
 
 class EdgeImpulseConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -101,7 +101,7 @@ def load(config: EdgeImpulseConfig, seed: int) -> DataSet:
     root = need_path(config.path, "a folder with an Edge Impulse export", Path.is_dir)
     files = [f for f in _files(root) if config.category in ("all", f.category)]
     if not files:
-        raise InputError(f"files of the category {config.category!r}", "none", config.path)
+        raise EdgeImpulseError(f"files of the category {config.category!r}", "none", config.path)
     reads = [_read(root / file.path, file.path) for file in files]
     for file, read in zip(files, reads, strict=True):
         _same(files[0].path, reads[0], file.path, read)
@@ -134,11 +134,11 @@ def _files(root: Path) -> list[_File]:
         base = info.parent.relative_to(root)
         for file in listed:
             if Path(file.path).is_absolute() or ".." in Path(file.path).parts:
-                raise InputError("a path inside the export", repr(file.path), info.name)
+                raise EdgeImpulseError("a path inside the export", repr(file.path), info.name)
         return [msgspec.structs.replace(f, path=(base / f.path).as_posix()) for f in listed]
     paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in (".json", ".cbor"))
     if not paths:
-        raise InputError("info.labels, or .json and .cbor files", "none", str(root))
+        raise EdgeImpulseError("info.labels, or .json and .cbor files", "none", str(root))
     return [
         _File(
             path=p.relative_to(root).as_posix(),
@@ -152,7 +152,7 @@ def _files(root: Path) -> list[_File]:
 def _read(path: Path, where: str) -> _Read:
     """One acquisition file, or a WAV file of the export."""
     if not path.is_file():
-        raise InputError("the file that info.labels lists", "no such file", where)
+        raise MissingFileError("the file that info.labels lists", "no such file", where)
     data = read_whole(path, where)
     if path.suffix.lower() == ".wav":
         sound = read_wav(data, where)
@@ -164,7 +164,7 @@ def _read(path: Path, where: str) -> _Read:
     except msgspec.ValidationError as error:
         raise explain(error, table, _Acquisition, where) from error
     if not payload.interval_ms > 0 or not payload.sensors:
-        raise InputError("an interval above 0 ms and at least one sensor", f"{payload.interval_ms:g} ms", where)
+        raise EdgeImpulseError("an interval above 0 ms and at least one sensor", f"{payload.interval_ms:g} ms", where)
     values = _matrix(payload.values, len(payload.sensors), where)
     refuse_infinite(values, [s.name for s in payload.sensors], lambda row: f"{where} values[{row}]")
     return _Read(
@@ -175,14 +175,14 @@ def _read(path: Path, where: str) -> _Read:
 def _matrix(values: Any, sensors: int, where: str) -> Floats:  # noqa: ANN401 - as the file gave it
     """Return values as rows, each with a number for every sensor."""
     if not isinstance(values, Sequence) or isinstance(values, str | bytes) or not len(values):
-        raise InputError("a list of rows in payload.values", type(values).__name__, where)
+        raise EdgeImpulseError("a list of rows in payload.values", type(values).__name__, where)
     rows = [row if isinstance(row, list | tuple) else [row] for row in values]
     for index, row in enumerate(rows):
         if len(row) != sensors:
-            raise InputError(f"{sensors} values, one for each sensor", f"{len(row)}", f"{where} values[{index}]")
+            raise EdgeImpulseError(f"{sensors} values, one for each sensor", f"{len(row)}", f"{where} values[{index}]")
         for value in row:
             if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-                raise InputError("a number", repr(value)[:40], f"{where} values[{index}]")
+                raise EdgeImpulseError("a number", repr(value)[:40], f"{where} values[{index}]")
     with np.errstate(over="ignore"):
         return np.array([[np.nan if v is None else float(v) for v in row] for row in rows], dtype=np.float32)
 
@@ -191,9 +191,9 @@ def _same(first: str, first_read: _Read, other: str, two: _Read) -> None:
     """Refuse another set of sensors or another rate than the first file's."""
     names = [[s.name for s in read.sensors] for read in (first_read, two)]
     if names[0] != names[1]:
-        raise InputError(f"the sensors {', '.join(names[0])} of {first}", ", ".join(names[1]), other)
+        raise EdgeImpulseError(f"the sensors {', '.join(names[0])} of {first}", ", ".join(names[1]), other)
     if abs(first_read.rate - two.rate) > 1e-6 * first_read.rate:
-        raise InputError(
+        raise RateDiffersError(
             "recordings of one sampling rate", f"{first_read.rate:g} Hz and {two.rate:g} Hz", f"{first} and {other}"
         )
 
@@ -228,7 +228,7 @@ def _json(data: bytes, where: str) -> Any:  # noqa: ANN401 - any JSON
         line = data[:byte].count(b"\n") + 1
         column = byte - (data.rfind(b"\n", 0, byte) + 1) + 1
         got = text.partition(" (byte")[0].removeprefix("JSON is malformed: ")
-        raise InputError("JSON", got, f"{where} line {line}, column {column}") from error
+        raise EdgeImpulseError("JSON", got, f"{where} line {line}, column {column}") from error
 
 
 def _cbor(data: bytes, where: str) -> Any:  # noqa: ANN401 - any CBOR
@@ -236,7 +236,7 @@ def _cbor(data: bytes, where: str) -> Any:  # noqa: ANN401 - any CBOR
     try:
         return cbor2.loads(data)
     except (cbor2.CBORDecodeError, ValueError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError("a whole CBOR file", str(error).splitlines()[0][:120], where) from error
+        raise EdgeImpulseError("a whole CBOR file", str(error).splitlines()[0][:120], where) from error
 
 
 SOURCE = Source(config=EdgeImpulseConfig, load=load)

@@ -9,19 +9,17 @@ from typing import Any
 import msgspec
 
 from edgewright.core.catalogue import find, listing
-from edgewright.core.clocks.rates import rate_of
+from edgewright.core.clocks.units import rate_of
+from edgewright.core.errors import CsvEmptyError
 from edgewright.core.input.riff import channel_names
-from edgewright.data.bad_rows import readable
+from edgewright.core.records.data import Column, DataSet, Recording
 from edgewright.data.clock import common_rate
 from edgewright.data.contract import LABELS_FILE, FileCount, Source, need_path
-from edgewright.data.file_rows import are_spread, read_spread
 from edgewright.data.files import data_files, files_of, folder_of, some_files
 from edgewright.data.labels import LabelUnit, Marks, marked, read_marks, read_name, with_meaning
-from edgewright.data.sound_forms import in_one_form
-from edgewright.data.table_reader import same_columns
+from edgewright.data.series import in_one_form
+from edgewright.data.table_reader import readable, same_columns
 from edgewright.data.tabular import Table, TableConfig, data_set, input_names, read_time, schema, to_recording
-from edgewright.schema.data import Column, DataSet, Recording
-from edgewright.schema.errors import InputError
 
 _SOURCES = "edgewright.data.sources"
 
@@ -112,18 +110,15 @@ def _load(config: FolderConfig, root: Path) -> DataSet:
     files = files_of((file for file in tables_below(root) if file != labels), Path(config.path).name)
     marks = read_marks(labels) if config.labels or (labels.is_file() and not config.target) else None
     if not files:
-        raise InputError("at least one CSV, Parquet or WAV file", "none", config.path)
+        raise CsvEmptyError("at least one CSV, Parquet or WAV file", "none", config.path)
     alone, files = len(files) == 1, some_files(files, config.files)
     named = [(file, file.relative_to(root).as_posix()) for file in files]
-    if are_spread(files) and Path(config.path).is_dir():
-        read = read_spread(_read, named, config)
-    else:
 
-        def read_one(name: str, file: Path) -> tuple[Table, float | None]:
-            return _read(file, config, name)
+    def read_one(name: str, file: Path) -> tuple[Table, float | None]:
+        return _read(file, config, name)
 
-        stored = ((name, file) for file, name in named)
-        read = list(readable(stored, read_one, config.path, "file", skip=config.skip_bad_rows))
+    stored = ((name, file) for file, name in named)
+    read = list(readable(stored, read_one, config.path, "file", skip=config.skip_bad_rows))
     rates = [(table.name, rate) for table, rate in read]
     tables, names = [table for table, _ in read], read[0][0].names
     sounds = all(file.suffix.lower() == ".wav" for file, _ in named)
@@ -150,7 +145,7 @@ def _read(file: Path, config: FolderConfig, name: str) -> tuple[Table, float | N
     result = read(file, config, name)
     table, rate = result if isinstance(result, tuple) else (result, None)
     if not len(table.values):
-        raise InputError("rows", "none", name)
+        raise CsvEmptyError("rows", "none", name)
     if rate is None and config.rate is None and config.time:
         clock = read_time(table, config)
         rate = rate_of(clock.seconds) if clock else None

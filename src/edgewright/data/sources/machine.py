@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import ConfigError
+from edgewright.core.records.data import Column, DataSet, Recording
 from edgewright.data.contract import Source, SourceConfig
-from edgewright.schema.data import Column, DataSet, Recording
-from edgewright.schema.errors import InputError
 
 # Informative about the alarm: vibration, bearing_temperature, winding_temperature, current, flow.
 COLUMNS = (
@@ -57,11 +57,11 @@ def _wear(rng: np.random.Generator, machines: int, minutes: int) -> NDArray[np.f
 
 def _load(config: Config, seed: int) -> DataSet:
     if config.machines < 1 or config.rows < config.machines:
-        raise InputError(
+        raise ConfigError(
             "at least one row for each machine", f"rows = {config.rows}, machines = {config.machines}", "data"
         )
     if config.variety < 0 or config.noise < 0:
-        raise InputError("variety and noise of at least 0", f"{config.variety}, {config.noise}", "data")
+        raise ConfigError("variety and noise of at least 0", f"{config.variety}, {config.noise}", "data")
     rng = np.random.default_rng([seed, 10])
     machines, minutes = config.machines, -(-config.rows // config.machines)
     shape = (machines, minutes)

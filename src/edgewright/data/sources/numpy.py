@@ -8,12 +8,12 @@ from typing import Any, Literal
 import numpy as np
 
 from edgewright.core.array_files import is_archive, npz_names, read_npy, read_npz
-from edgewright.core.csv.formats.arrays import decoded
+from edgewright.core.csv.formats import decoded
+from edgewright.core.errors import ArrayFileError, UnknownNameError
+from edgewright.core.records.data import DataSet, Recording
 from edgewright.data.contract import SchemaConfig, Source, need_path
 from edgewright.data.tabular import TableConfig, data_set, known_columns, refuse_infinite
 from edgewright.data.targets import as_text
-from edgewright.schema.data import DataSet, Recording
-from edgewright.schema.errors import InputError, UnknownNameError
 
 
 class NumpyConfig(SchemaConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,7 +47,9 @@ def load(config: NumpyConfig, seed: int) -> DataSet:
     values = _numbers(arrays[config.x], f"{path.name} {config.x}")
     for key, array in arrays.items():
         if key != config.x and array.shape != (len(values),):
-            raise InputError(f"shape ({len(values)},), one for each row of X", f"{array.shape}", f"{path.name} {key}")
+            raise ArrayFileError(
+                f"shape ({len(values)},), one for each row of X", f"{array.shape}", f"{path.name} {key}"
+            )
     windows = values.ndim == 3
     if windows and (
         config.layout == "channels-first" or (config.layout == "auto" and values.shape[1] <= values.shape[2])
@@ -55,7 +57,7 @@ def load(config: NumpyConfig, seed: int) -> DataSet:
         values = values.transpose(0, 2, 1)
     names = config.columns or tuple(f"x{i}" for i in range(values.shape[-1]))
     if len(names) != values.shape[-1]:
-        raise InputError(f"{values.shape[-1]} names", f"{len(names)}", "columns")
+        raise ArrayFileError(f"{values.shape[-1]} names", f"{len(names)}", "columns")
     known_columns(names, units=config.units, ranges=config.ranges)
     refuse_infinite(values.reshape(-1, values.shape[-1]), names, lambda row: f"{path.name} row {row}")
     target = _target(arrays.get(config.y))
@@ -86,7 +88,9 @@ def _arrays(path: Path, config: NumpyConfig) -> dict[str, Any]:
     try:
         if (path.suffix == ".npz") is not is_archive(path):
             got = f"the other kind of file, called {path.suffix}"
-            raise InputError("arrays of numbers or text: several in an .npz file, one in an .npy file", got, str(path))
+            raise ArrayFileError(
+                "arrays of numbers or text: several in an .npz file, one in an .npy file", got, str(path)
+            )
         if path.suffix == ".npy":
             others = {key: path.parent / key for key in wanted[1:] if (path.parent / key).is_file()}
             return {key: read_npy(file, str(file)) for key, file in {config.x: path, **others}.items()}
@@ -100,17 +104,17 @@ def _arrays(path: Path, config: NumpyConfig) -> dict[str, Any]:
                 raise UnknownNameError("array", chosen, names, str(path))
         return read_npz(path, str(path), wanted)
     except OSError as error:
-        raise InputError("a file of arrays", error.strerror or str(error), str(path)) from error
+        raise ArrayFileError("a file of arrays", error.strerror or str(error), str(path)) from error
 
 
 def _numbers(array: Any, where: str) -> Any:  # noqa: ANN401 - any array
     """Return the values as float32 of shape (rows, columns) or (windows, a, b)."""
     if array.dtype.kind not in "fiub":
-        raise InputError("numbers", f"an array of type {array.dtype}", where)
+        raise ArrayFileError("numbers", f"an array of type {array.dtype}", where)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim not in (2, 3) or not array.size:
-        raise InputError("shape (rows, columns) or (windows, channels, samples)", f"{array.shape}", where)
+        raise ArrayFileError("shape (rows, columns) or (windows, channels, samples)", f"{array.shape}", where)
     with np.errstate(over="ignore"):
         return np.asarray(array, dtype=np.float32)
 

@@ -9,15 +9,16 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edgewright.core.clocks.texts import parts_of
-from edgewright.core.clocks.texts import text_of as joined_text
-from edgewright.core.csv.formats.parquet import text_of
+from edgewright.core.clocks.reader import parts_of
+from edgewright.core.clocks.reader import text_of as joined_text
+from edgewright.core.csv.formats import text_of
+from edgewright.core.errors import DataKindUnknownError, InputError, ParquetDamagedError
+from edgewright.core.records.data import DataSet, Floats, Labels
 from edgewright.data.contract import PARQUET, Source, need_path
-from edgewright.data.file_rows import are_spread, read_spread
 from edgewright.data.files import some_files
 from edgewright.data.polars import pl
 from edgewright.data.row_spool import piece_rows
-from edgewright.data.table_reader import FileTableConfig, RowStore, read_recordings, read_tables, same_columns
+from edgewright.data.table_reader import FileTableConfig, RowStore, read_loaded, read_recordings
 from edgewright.data.tabular import (
     Table,
     TableConfig,
@@ -27,8 +28,6 @@ from edgewright.data.tabular import (
     text_columns,
     to_recording,
 )
-from edgewright.schema.data import DataSet, Floats, Labels
-from edgewright.schema.errors import InputError
 
 SUFFIXES = PARQUET
 
@@ -43,7 +42,7 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
     Raises:
         InputError: for a file that is no Parquet, or a column of text or lists where numbers are expected.
     """
-    return read_tables([(path, name)], config, _pieces)[0]
+    return read_loaded(path, name, config, _pieces)
 
 
 def _pieces(path: Path, config: TableConfig, name: str) -> Iterator[Table]:
@@ -83,7 +82,7 @@ def _row_name(name: str, before: int, row: int) -> str:
 
 
 def _broken(error: Exception, name: str) -> InputError:
-    return InputError("a whole Parquet file", str(error).splitlines()[0][:120], name)
+    return ParquetDamagedError("a whole Parquet file", str(error).splitlines()[0][:120], name)
 
 
 def _numbers(kinds: pl.Schema, config: TableConfig, name: str) -> list[str]:
@@ -97,7 +96,7 @@ def _numbers(kinds: pl.Schema, config: TableConfig, name: str) -> list[str]:
     for column in numbers:
         kind = kinds[column]
         if not (kind.is_numeric() or kind == pl.Boolean):
-            raise InputError(
+            raise DataKindUnknownError(
                 "a column of numbers", f"{kind}", f"{name} column {column}",
                 f"Name {column!r} in ignore, or its texts in categories",
             )  # fmt: skip
@@ -129,13 +128,9 @@ def load(config: ParquetConfig, seed: int, folder: Path | None = None) -> DataSe
     path = need_path(config.path, "a Parquet file or a folder of them")
     files = sorted(p for p in path.iterdir() if p.name.lower().endswith(SUFFIXES)) if path.is_dir() else [path]
     if not files:
-        raise InputError("at least one Parquet file", "none", config.path)
+        raise ParquetDamagedError("at least one Parquet file", "none", config.path)
     files = some_files(files, config.files)
     named = [(file, file.name) for file in files]
-    if are_spread(files):
-        tables = same_columns(read_spread(read_table, named, config))
-        recordings = [to_recording(table, config, read_time(table, config)) for table in tables]
-        return data_set(recordings, tables[0].names, config, name=config.path)
     store = RowStore(folder, config.in_parts, _count(files))
     tables, recordings = read_recordings(
         named, config, _pieces, store, lambda table: (table, to_recording(table, config, read_time(table, config)))

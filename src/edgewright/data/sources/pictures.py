@@ -9,16 +9,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import FileTooLargeError, LabelsError, OptionsConflictError
 from edgewright.core.input.pictures import ENDINGS, Fit, measured_pixels
-from edgewright.data.bad_rows import readable
-from edgewright.data.boxes import TARGET as OBJECTS
-from edgewright.data.boxes import Placing, centres_text, read_boxes
-from edgewright.data.contract import Source, SourceConfig, need_path
+from edgewright.core.records.data import Column, DataSet, Floats, Recording
+from edgewright.data.contract import LABELS_FILE, Source, SourceConfig, need_path
 from edgewright.data.files import stored_files
 from edgewright.data.labels import Marks, Meaning, read_marks, read_name
 from edgewright.data.near_duplicates import find_bursts
-from edgewright.schema.data import Column, DataSet, Floats, Recording
-from edgewright.schema.errors import InputError
+from edgewright.data.picture_samples import TARGET as OBJECTS
+from edgewright.data.picture_samples import Placing, centres_text, read_boxes
+from edgewright.data.table_reader import readable
 
 SMALLEST_SIDE = 8
 Side = Annotated[int, msgspec.Meta(ge=SMALLEST_SIDE, le=1024)]
@@ -35,7 +35,8 @@ class PicturesConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fie
         fit: 'crop' takes the middle of the same shape, 'stretch' all of it, 'pad' all of it between black edges.
         pattern: what the parts of a file's name mean, such as {label}_{group}_{index}; left out, the folder a file lies
             in is its label.
-        labels: path of a CSV with file,label (and group); pictures that it does not name have no label.
+        labels: path of a CSV with file,label (and group); pictures that it does not name have no label. A file
+            labels.csv in the folder is used if labels, boxes and pattern are left out.
         boxes: path of boxes around objects, for task = 'detection': a COCO file, or a CSV with
             file,label,x,y,width,height in pixels. Pictures that it does not list have no label.
         bursts: near-duplicate pictures of one label are one session, which `split.by = "session"` keeps on one side.
@@ -62,10 +63,10 @@ def _by_file(marks: Marks) -> dict[str, Meaning]:
     meanings: dict[str, Meaning] = {}
     for mark in marks.marks:
         if not mark.file or mark.start:
-            raise InputError("a file and its label in each line", "a line without file, or with a start", mark.where)
+            raise LabelsError("a file and its label in each line", "a line without file, or with a start", mark.where)
         before = meanings.get(mark.file)
         if before is not None and before.label != mark.label:
-            raise InputError(f"one label of {mark.file}", f"{before.label!r} and {mark.label!r}", mark.where)
+            raise LabelsError(f"one label of {mark.file}", f"{before.label!r} and {mark.label!r}", mark.where)
         meanings[mark.file] = Meaning(label=mark.label, group=mark.group, session=mark.session)
     return meanings
 
@@ -83,8 +84,10 @@ def load(config: PicturesConfig, seed: int) -> DataSet:
     """Read the pictures; the seed is not used."""
     path = need_path(config.path, "a folder of pictures, or a ZIP of them")
     if config.labels and config.boxes:
-        raise InputError("labels or boxes", "both", "[data]", "Boxes carry the labels of what is in them")
-    marks = _by_file(read_marks(Path(config.labels))) if config.labels else None
+        raise OptionsConflictError("labels or boxes", "both", "[data]", "Boxes carry the labels of what is in them")
+    labels_file = Path(config.labels) if config.labels else path / LABELS_FILE
+    is_labelled = bool(config.labels) or (labels_file.is_file() and not config.boxes and not config.pattern)
+    marks = _by_file(read_marks(labels_file)) if is_labelled else None
     placing = None
     if config.boxes:
         placing = Placing(read_boxes(Path(config.boxes)), config.fit, (config.height, config.width))
@@ -110,7 +113,7 @@ def load(config: PicturesConfig, seed: int) -> DataSet:
         meanings.append(meaning)
         values.append(array)
         if each * len(values) > _BYTES:
-            raise InputError(
+            raise FileTooLargeError(
                 f"at most {_BYTES // each:,} pictures of this size, {_BYTES >> 30} GiB in memory", "more", config.path,
                 "Use smaller pictures (height, width), grey ones, or fewer",
             )  # fmt: skip
@@ -121,7 +124,7 @@ def load(config: PicturesConfig, seed: int) -> DataSet:
         do = f"Its files must be those below {config.path}"
         if not config.labels and not config.boxes:
             do = "Name a CSV with file,label: labels"
-        raise InputError("a folder for each label, or labels", "no label", config.labels or config.path, do)
+        raise LabelsError("a folder for each label, or labels", "no label", config.labels or config.path, do)
     grouped = all(meaning.group for meaning in meanings)
     pictures, sessions = _floats(values), np.array(names)
     if config.bursts:

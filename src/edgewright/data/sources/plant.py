@@ -16,9 +16,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import ConfigError
+from edgewright.core.records.data import Column, DataSet, Recording
 from edgewright.data.contract import Source, SourceConfig
-from edgewright.schema.data import Column, DataSet, Recording
-from edgewright.schema.errors import InputError
 
 # name, unit, mean, spread, minimum, maximum; the spread is one standard deviation of the simulated reading.
 _TABLE = (
@@ -90,9 +90,9 @@ def _batch(seed: int, batch: int, config: Config) -> tuple[NDArray[np.float64], 
 
 def _load(config: Config, seed: int) -> DataSet:
     if config.rows < 1 or config.batch_rows < 1:
-        raise InputError("at least one row", f"rows = {config.rows}, batch_rows = {config.batch_rows}", "data")
+        raise ConfigError("at least one row", f"rows = {config.rows}, batch_rows = {config.batch_rows}", "data")
     if config.variety < 0 or config.noise < 0:
-        raise InputError("variety and noise of at least 0", f"{config.variety}, {config.noise}", "data")
+        raise ConfigError("variety and noise of at least 0", f"{config.variety}, {config.noise}", "data")
     batches = -(-config.rows // config.batch_rows)
     total = batches * config.batch_rows
     values = np.empty((total, len(COLUMNS)), dtype=np.float32)

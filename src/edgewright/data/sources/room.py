@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import ConfigError
+from edgewright.core.records.data import Column, DataSet, Recording
 from edgewright.data.contract import Source, SourceConfig
-from edgewright.schema.data import Column, DataSet, Recording
-from edgewright.schema.errors import InputError
 
 COLUMNS = (
     Column(name="temperature", unit="°C", minimum=-20.0, maximum=60.0),
@@ -80,9 +80,9 @@ def _readings(config: Config, rng: np.random.Generator, steps: int) -> tuple[NDA
 
 def _load(config: Config, seed: int) -> DataSet:
     if config.rooms < 1 or config.rows < config.rooms:
-        raise InputError("at least one row for each room", f"rows = {config.rows}, rooms = {config.rooms}", "data")
+        raise ConfigError("at least one row for each room", f"rows = {config.rows}, rooms = {config.rooms}", "data")
     if not 0 <= config.forgotten <= 1:
-        raise InputError("a share of evenings from 0 to 1", f"forgotten = {config.forgotten}", "data")
+        raise ConfigError("a share of evenings from 0 to 1", f"forgotten = {config.forgotten}", "data")
     rng = np.random.default_rng([seed, 12])
     width = max(2, len(str(config.rooms)))
     recordings = []

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import ConfigError
+from edgewright.core.records.data import Column, DataSet, Recording
 from edgewright.data.contract import Source, SourceConfig
-from edgewright.schema.data import Column, DataSet, Recording
-from edgewright.schema.errors import InputError
 
 Signal = NDArray[np.float64]
 RATE = 8000
@@ -131,9 +131,9 @@ def _recorded(rng: np.random.Generator, word: Signal, noise: float) -> Signal:
 
 def _load(config: Config, seed: int) -> DataSet:
     if config.speakers < 1 or config.repetitions < 1:
-        raise InputError("at least one speaker and one repetition", f"{config.speakers}, {config.repetitions}", "data")
+        raise ConfigError("at least one speaker and one repetition", f"{config.speakers}, {config.repetitions}", "data")
     if config.variety < 0 or config.noise < 0:
-        raise InputError("variety and noise of at least 0", f"{config.variety}, {config.noise}", "data")
+        raise ConfigError("variety and noise of at least 0", f"{config.variety}, {config.noise}", "data")
     rng = np.random.default_rng([seed, 13])
     speakers = [_speaker(rng, config.variety) for _ in range(config.speakers)]
     width = max(2, len(str(config.speakers)))

@@ -10,14 +10,13 @@ from typing import Any
 import msgspec
 
 from edgewright.core.input.riff import channel_names, read_wav
-from edgewright.data.bad_rows import readable
+from edgewright.core.records.data import Column, DataSet, Recording
 from edgewright.data.contract import FileCount, Source, SourceConfig, need_path
-from edgewright.data.file_rows import are_spread, read_spread
 from edgewright.data.files import files_below, read_whole, some_files, stored_files
 from edgewright.data.labels import LabelUnit, marked, read_marks, read_name, with_meaning
-from edgewright.data.sound_forms import in_one_form
+from edgewright.data.series import in_one_form
+from edgewright.data.table_reader import readable
 from edgewright.data.tabular import Table, TableConfig, known_columns, refuse_infinite, text_columns
-from edgewright.schema.data import Column, DataSet, Recording
 
 
 class WavConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,19 +73,10 @@ def _row_name(name: str, row: int) -> str:
     return f"{name} sample {row}"
 
 
-def _read_sound(path: Path, _: WavConfig, name: str) -> tuple[Table, float]:
-    sound = read_wav(read_whole(path, str(path)), name)
-    return Table(name=name, names=channel_names(sound.values.shape[1]), values=sound.values), float(sound.rate)
-
-
 def _sounds(path: Path, config: WavConfig) -> Iterator[tuple[str, Any, float]]:
-    """Yield name, samples and rate of each file; workers read those of a folder."""
+    """Yield name, samples and rate of each file."""
     files = some_files(files_below(path, (".wav",)), config.files) if path.is_dir() else []
     named = [(file, file.relative_to(path).as_posix()) for file in files]
-    if are_spread(files):
-        for table, rate in read_spread(_read_sound, named, WavConfig()):
-            yield table.name, table.values, rate
-        return
     stored = ((name, read_whole(file, str(file))) for file, name in named)
 
     def read(name: str, content: bytes) -> tuple[str, Any, float]:

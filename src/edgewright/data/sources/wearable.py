@@ -17,9 +17,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import ConfigError
+from edgewright.core.records.data import Column, DataSet, Labels, Recording
 from edgewright.data.contract import Source, SourceConfig
-from edgewright.schema.data import Column, DataSet, Labels, Recording
-from edgewright.schema.errors import InputError
 
 Array = NDArray[np.float64]
 
@@ -203,13 +203,13 @@ def _faults(rng: np.random.Generator, values: Array, config: Config) -> None:
 
 def _load(config: Config, seed: int) -> DataSet:
     if config.people < 1 or config.rows < config.people:
-        raise InputError("at least one row for each person", f"rows = {config.rows}, people = {config.people}", "data")
+        raise ConfigError("at least one row for each person", f"rows = {config.rows}, people = {config.people}", "data")
     if not (0 <= config.missing < 1 and 0 <= config.stuck < 1):
         got = f"missing = {config.missing}, stuck = {config.stuck}"
-        raise InputError("shares from 0 to below 1", got, "data.missing, data.stuck")
+        raise ConfigError("shares from 0 to below 1", got, "data.missing, data.stuck")
     if config.dwell < 1 or config.variety < 0:
         got = f"{config.dwell}, {config.variety}"
-        raise InputError("dwell of at least 1 second and variety of at least 0", got, "data")
+        raise ConfigError("dwell of at least 1 second and variety of at least 0", got, "data")
     rng = np.random.default_rng([seed, 20])
     people, seconds = config.people, -(-config.rows // config.people)
     activity, effort = _activities(rng, people, seconds, config.dwell)

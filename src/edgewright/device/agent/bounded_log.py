@@ -9,9 +9,6 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-PROGRAM = "program "
-"""Each line of a program that runs beside the model begins so in the log of both."""
-
 
 class BoundedLog:
     """Passes whole lines on to a file descriptor and leaves lines out beyond a budget; it never blocks.
@@ -21,17 +18,15 @@ class BoundedLog:
         clock: monotonic seconds.
         burst: bytes that may pass at once.
         rate: bytes a second that may pass in the long run.
-        prefix: of each line.
     """
 
     LINE, WAITING, PIECE = 8192, 1 << 18, 4096  # a pipe with room takes 4096 bytes at once (PIPE_BUF)
 
     def __init__(
-        self, target: int, clock: Callable[[], float] = time.monotonic, burst: int = 1 << 20, rate: int = 2048,
-        prefix: bytes = b"",
-    ) -> None:  # fmt: skip
+        self, target: int, clock: Callable[[], float] = time.monotonic, burst: int = 1 << 20, rate: int = 2048
+    ) -> None:
         self._target, self._clock, self._burst, self._rate = target, clock, burst, rate
-        self._budget, self._at, self._prefix = float(burst), clock(), prefix
+        self._budget, self._at = float(burst), clock()
         self._rest, self._waiting, self._left_out = b"", bytearray(), 0
         self.last: deque[str] = deque(maxlen=5)
 
@@ -67,7 +62,7 @@ class BoundedLog:
         text = line.decode("utf-8", "replace").strip()
         if text:
             self.last.append(text[:500])
-        line, now = self._prefix + line, self._clock()
+        now = self._clock()
         self._budget = min(self._burst, self._budget + (now - self._at) * self._rate)
         self._at = now
         size = len(line) + 1

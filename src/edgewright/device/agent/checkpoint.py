@@ -22,9 +22,9 @@ from edgewright.device.agent.packages import Answerer
 from edgewright.device.agent.plan import DetectorPlan
 from edgewright.device.sources import Stream
 from edgewright.device.store import startup, stream_state
+from edgewright.device.store.records import SourcePlace
 from edgewright.device.store.store import Store
 from edgewright.device.store.stream_state import PLACE_VERSION, STATE_FILE
-from edgewright.schema.store import SourcePlace
 
 _FILE_VERSION = 2
 _ARRAY = 1

@@ -8,13 +8,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.input.windows import Windower
+from edgewright.core.errors import SampleShapeError
+from edgewright.core.input.recordings import Windower
+from edgewright.core.records.data import Floats
+from edgewright.core.records.device import Packet
+from edgewright.core.records.package import WindowSpec
 from edgewright.device.timeline import Ready, Timeline, TimelineConfig
 from edgewright.monitor.sensor_health import Health
-from edgewright.schema.data import Floats
-from edgewright.schema.device import Packet
-from edgewright.schema.errors import InputError
-from edgewright.schema.package import WindowSpec
 
 
 class SampleBatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +63,7 @@ class Feed:
         values = packet.values
         if not self._all or values.shape[1:2] != (len(self._places),):
             if values.ndim not in (2, 4) or values.shape[1] <= max(self._places):
-                raise InputError(f"rows of at least {max(self._places) + 1} columns", f"shape {values.shape}")
+                raise SampleShapeError(f"rows of at least {max(self._places) + 1} columns", f"shape {values.shape}")
             values = values[:, self._places]
         if self._timeline is None:
             return self._untimed(packet, values)

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from edgewright.core.adaptation.slots import Files, Origin, Slots
+from edgewright.core.adaptation.affine import Files, Origin, Slots
+from edgewright.core.errors import DeviceSettingsError, EdgewrightError
 from edgewright.core.files import PRIVATE, private_folder, write_atomic
 from edgewright.core.package import read_package
+from edgewright.core.records.data import Floats
+from edgewright.core.records.device import Event
 from edgewright.device.agent.packages import CURRENT, Answered, Answerer
 from edgewright.device.agent.packages import FOLDER as PACKAGES
 from edgewright.device.store.status import FACTORY, LEARNED
 from edgewright.device.store.stream_state import LEARNED_FOLDER
-from edgewright.schema.data import Floats
-from edgewright.schema.device import Event
-from edgewright.schema.errors import EdgewrightError, InputError
 
 if TYPE_CHECKING:
     from edgewright.core.adaptation.predictor import AdaptedPredictor
@@ -204,7 +204,9 @@ class LearnedPackage:
         if self._predictor is None:
             package = read_package(self._copy)
             if package.sha256 != self.answerer.predictor.package.sha256:
-                raise InputError("the package that answers", "another one", str(self._copy), "Start the agent again")
+                raise DeviceSettingsError(
+                    "the package that answers", "another one", str(self._copy), "Start the agent again"
+                )
             # Late: most agents learn nothing, and start sooner without it.
             self._predictor = import_module("edgewright.core.adaptation.predictor").AdaptedPredictor(package)
         origin: Origin[Any] = self._predictor.factory

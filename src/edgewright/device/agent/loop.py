@@ -7,28 +7,27 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 
+from edgewright.core.errors import InputError
+from edgewright.core.records.device import Event, Packet
 from edgewright.device.agent.checkpoint import MOST_STARTS, Checkpoint, Remembered, SavedState
 from edgewright.device.agent.learned import LearnedPackage, learned_packages
 from edgewright.device.agent.packages import Answerer
 from edgewright.device.agent.plan import Plan
-from edgewright.device.agent.process_status import Notices, Report, StatusReporter, VitalsReporter
-from edgewright.device.agent.programs import Programs
+from edgewright.device.agent.process_status import Notices, RawRows, Report, StatusReporter, StoreWriter, VitalsReporter
 from edgewright.device.agent.rules import Commands
 from edgewright.device.agent.settings import Configured
-from edgewright.device.agent.store_writer import RawRows, StoreWriter
 from edgewright.device.agent.stream import StreamState, health_event
 from edgewright.device.agent.systemd import Supervisor
 from edgewright.device.sources import Stream
+from edgewright.device.store.records import SourcePlace
 from edgewright.device.store.store import Store
-from edgewright.device.wall_clock import WallClock
+from edgewright.device.timeline import WallClock
 from edgewright.monitor.sensor_health import Health
-from edgewright.schema.device import Event, Packet
-from edgewright.schema.errors import InputError
-from edgewright.schema.store import SourcePlace
 
 _WAIT = 0.2  # seconds that one look at the source may take: so soon a signal is heard
 _SLOW_AGAIN = 60.0
@@ -37,6 +36,47 @@ _MAX_WAIT_S = 1.0  # seconds that what comes of rows may wait in memory for the 
 _SAVE = 60.0  # seconds between two saves of streams of which nothing comes
 _CAREFUL = 60.0  # seconds after a start that follows a kill in which every turn is saved: what kills again is found
 _NAMES = 1000  # streams that nothing follows and that were told of
+
+
+@dataclass
+class _Pending:
+    """What waits in memory for the next commit.
+
+    Attributes:
+        events, rows: not stored yet.
+        changed: streams whose state changed since the last checkpoint, by name.
+        gone: states of streams that were evicted.
+        urgent: an event may not wait.
+        moved: the source was read since the last checkpoint.
+        torn: packets were read and are not processed completely.
+    """
+
+    events: list[Event] = field(default_factory=list)
+    rows: list[RawRows] = field(default_factory=list)
+    changed: dict[str, StreamState] = field(default_factory=dict)
+    gone: dict[str, SavedState] = field(default_factory=dict)
+    urgent: bool = False
+    moved: bool = False
+    torn: bool = False
+
+
+@dataclass
+class _StartRecord:
+    """Protection against rows that kill the agent at every start.
+
+    Attributes:
+        saved_at: time of the last checkpoint, monotonic seconds.
+        starts: starts in a row from the same position.
+        is_saved: a checkpoint was written since this start.
+        careful_until: until then every iteration is saved, monotonic seconds.
+        leaves_out: the next rows are skipped, because they killed earlier starts.
+    """
+
+    saved_at: float
+    starts: int = 0
+    is_saved: bool = False
+    careful_until: float = -math.inf
+    leaves_out: bool = False
 
 
 class Agent:
@@ -60,7 +100,6 @@ class Agent:
         self._config = configured.settings.agent
         self._live = not recorded
         self._commands = Commands(configured.settings.commands, run=not recorded)
-        self._programs = Programs(configured.settings.programs, configured.files, keeper.store.folder, run=not recorded)
         self._streams: OrderedDict[str, StreamState] = OrderedDict()
         self._unknown: set[str] = set()
         self._notices = Notices(configured.timeline.report)
@@ -71,15 +110,10 @@ class Agent:
         self._now = self._clock.now()
         self._began = time.monotonic()
         self._slow = -math.inf
-        self._events: list[Event] = []
-        self._rows: list[RawRows] = []
-        self._changed: dict[str, StreamState] = {}
-        self._gone: dict[str, SavedState] = {}
-        self._urgent = self._moved = self._torn = False
-        self._starts = 0
+        self._pending = _Pending()
         # Where the rows go on, in words; empty where they begin.
         self.resumed = ""
-        self._kept, self._saved, self._careful, self._left_out = self._began, False, -math.inf, False
+        self._start = _StartRecord(saved_at=self._began)
         # A recording that cannot tell its place is played from its start: nothing goes on.
         goes_on = self._live or source.position() is not None
         self._remembered = Checkpoint(keeper.store, name, recorded=recorded) if goes_on else None
@@ -93,8 +127,7 @@ class Agent:
             InputError: the source cannot go on; what was measured before is stored.
         """
         self._supervisor.say("READY=1")
-        programs = tuple(self._configured.settings.programs) if self._live else ()
-        started = self._reporter.started(self._plan, self._configured.kept, programs)
+        started = self._reporter.started(self._plan, self._configured.kept)
         self._keep([self._stamped(event, "", None, 0.0) for event in started])
         self._keep([self._stamped(event, "", None, 0.0) for event in self._look_at_learned(time.monotonic())])
         try:
@@ -102,11 +135,7 @@ class Agent:
                 self.turn(_WAIT)
         finally:
             self._supervisor.say("STOPPING=1")
-            self._programs.end()
-            try:
-                self._end()
-            finally:
-                self._programs.close()
+            self._end()
         return self.report
 
     def _resume(self, remembered: Checkpoint, position: SourcePlace) -> None:
@@ -117,27 +146,29 @@ class Agent:
             remembered.exact = self._source.resume(position.position)
         self.resumed = position.reached if remembered.exact else ""
         if not position.ended:
-            self._careful = self._began + _CAREFUL
+            self._start.careful_until = self._began + _CAREFUL
         if position.starts >= MOST_STARTS:
-            self._left_out, remembered.exact = True, False
+            self._start.leaves_out, remembered.exact = True, False
             remembered.forget()
-        self._starts = position.starts + 1
+        self._start.starts = position.starts + 1
         self._keeper.now(
-            remembered.saved({}, position.position, self._source, done=_nothing, at_once=True, starts=self._starts)
+            remembered.saved(
+                {}, position.position, self._source, done=_nothing, at_once=True, starts=self._start.starts
+            )
         )
 
     def turn(self, wait: float) -> None:
         """Read the source once and do all that follows from it."""
         packets = self._source.read(wait)
-        self._torn = True
+        self._pending.torn = True
         arrived = time.monotonic()
         if self._live:
             self._now = self._clock.now()
         touched: OrderedDict[str, StreamState] = OrderedDict()
         events: list[Event] = []
         if not packets or any(len(packet.values) for packet in packets):
-            self._starts = 0
-        if self._left_out and packets:
+            self._start.starts = 0
+        if self._start.leaves_out and packets:
             packets = self._leave_out(packets, events)
         for came in packets:
             packet = self._notices.passed(came, arrived) if self._live else came
@@ -148,15 +179,15 @@ class Agent:
         if self._live:
             self._time_goes_on(arrived, events)
         self._keep(events)
-        self._moved |= bool(packets)
+        self._pending.moved |= bool(packets)
         self._store(arrived)
-        self._torn = False
+        self._pending.torn = False
         self._keeper.tick()
         self._supervisor.alive()
-        self._pulse.beat(arrived, bool(packets), self.report.windows, self.report.latency, self._programs.crashes)
+        self._pulse.beat(arrived, bool(packets), self.report.windows, self.report.latency)
 
     def _take(self, state: StreamState, packet: Packet, arrived: float, touched: OrderedDict[str, StreamState]) -> None:
-        touched[state.name] = self._changed[state.name] = state
+        touched[state.name] = self._pending.changed[state.name] = state
         if state.silent and len(packet.values):
             state.silent = False
             text = f"returned after {arrived - state.arrived:.3g} s"
@@ -191,8 +222,8 @@ class Agent:
             return None
         if len(self._streams) >= self._config.streams:
             old, gone = self._streams.popitem(last=False)
-            self._gone |= gone.keep(whole=False)
-            self._changed.pop(old, None)
+            self._pending.gone |= gone.keep(whole=False)
+            self._pending.changed.pop(old, None)
             timed = gone.summaries()
             text = f"forgotten: more than {self._config.streams} streams"
             if text := self._notices.take("", text, time.monotonic()) if self._live else text:
@@ -258,7 +289,7 @@ class Agent:
         if self._config.keep == "all":
             for feed, ready in rows:
                 if ready.values.ndim == 2:  # a store holds no pictures
-                    self._rows.append((state.name, feed.columns, ready.time, ready.values))
+                    self._pending.rows.append((state.name, feed.columns, ready.time, ready.values))
         elif self._config.keep == "alarm":
             for unit, seen in alarms:
                 sample = seen.sample if seen.sample is not None else ()
@@ -266,7 +297,7 @@ class Agent:
                     continue
                 values = np.atleast_2d(np.asarray(sample, np.float32).T)
                 back = np.arange(len(values) - 1, -1, -1) / (unit.feed.rate or 1.0)
-                self._rows.append((state.name, unit.feed.columns, seen.time - back, values))
+                self._pending.rows.append((state.name, unit.feed.columns, seen.time - back, values))
         self._keep([self._stamped(event, state.name, wall, newest - moment) for moment, _, event in timed])
 
     def _time_goes_on(self, now: float, events: list[Event]) -> None:
@@ -277,7 +308,7 @@ class Agent:
             away = now - state.arrived
             timed = state.tick(state.last + away)
             if timed:
-                self._changed[name] = state
+                self._pending.changed[name] = state
             if away > self._config.silent and not state.silent:
                 state.silent = True
                 text = f"silent for {away:.3g} s"
@@ -286,7 +317,6 @@ class Agent:
             events += [self._stamped(event, name, None, 0.0) for _, _, event in timed]
         events += [self._stamped(event, "", None, 0.0) for event in self._reporter.look(now, len(self._streams))]
         events += [self._stamped(event, "", None, 0.0) for event in self._look_at_learned(now)]
-        events += [self._stamped(event, "", None, 0.0) for event in self._programs.look()]
         moved = self._now.jumped
         if moved:
             text = f"the clock of this device was set by {moved:+.3g} s"
@@ -297,7 +327,7 @@ class Agent:
         """Pass over the rows with which the agent ended again and again."""
         rows = sum(len(packet.values) for packet in packets)
         if rows:
-            self._left_out = False
+            self._start.leaves_out = False
             text = f"{rows} rows were left out: the agent ended at them {MOST_STARTS} times"
             health = Health(time=_moment(packets[0]), kind="source", text=text, amount=float(rows))
             events.append(self._stamped(health_event(health), packets[0].stream, None, 0.0))
@@ -306,30 +336,32 @@ class Agent:
     def _store(self, now: float, *, ended: bool = False) -> None:
         """Store what came of the rows, and with it where the source and its streams are."""
         remembered = None
+        pending = self._pending
         if self._remembered is not None:
-            waited = now - self._kept
-            awaited = self._source.awaited()
-            due = awaited or self._urgent or waited >= (_MAX_WAIT_S if self._events or self._rows else _SAVE)
-            first = not self._saved
-            if not (ended or first or due or (self._moved and now < self._careful)):
+            limit = _MAX_WAIT_S if pending.events or pending.rows else _SAVE
+            awaited, first = self._source.awaited(), not self._start.is_saved
+            due = awaited or pending.urgent or now - self._start.saved_at >= limit
+            if not (ended or first or due or (pending.moved and now < self._start.careful_until)):
                 return
-            if ended or first or awaited or self._moved or self._changed:
+            if ended or first or awaited or pending.moved or pending.changed:
                 remembered = self._checkpoint(self._remembered, at_once=awaited or first, ended=ended)
-            self._kept = now
-        events, rows, self._events, self._rows, self._urgent = self._events, self._rows, [], [], False
+            self._start.saved_at = now
+        events, pending.events = pending.events, []
+        rows, pending.rows = pending.rows, []
+        pending.urgent = False
         self._keeper.put(events, rows, remembered)
 
     def _checkpoint(self, remembered: Checkpoint, *, at_once: bool, ended: bool) -> Remembered:
         if ended and not self._live and self._source.ended():
             return remembered.over(self._source)
-        states, self._gone = self._gone, {}
+        states, self._pending.gone = self._pending.gone, {}
         position = self._source.position()
-        for state in self._changed.values():
+        for state in self._pending.changed.values():
             states |= state.keep(whole=ended or position is not None)
-        self._changed, self._moved, self._saved = {}, False, True
+        self._pending.changed, self._pending.moved, self._start.is_saved = {}, False, True
         return remembered.saved(
             states, position, self._source, done=self._source.stored, at_once=at_once, ended=ended,
-            starts=self._starts,
+            starts=self._start.starts,
         )  # fmt: skip
 
     def _ended_at(self, state: StreamState) -> float | None:
@@ -352,8 +384,8 @@ class Agent:
         if not self._config.decisions:
             events = [event for event in events if event.kind != "decision"]
         if events:
-            self._urgent |= self._keeper.publish_calm(events)
-            self._events += events
+            self._pending.urgent |= self._keeper.publish_calm(events)
+            self._pending.events += events
             self.report.events += len(events)
 
     def _end(self) -> None:
@@ -361,7 +393,7 @@ class Agent:
 
         Where a turn failed nothing is stored, if the source gives the rows of it again: part of them is in the states.
         """
-        if self._torn and self._source.position() is not None:
+        if self._pending.torn and self._source.position() is not None:
             self._commands.close(_COMMANDS_END)
             return
         # What a source gives on from its place finds the rows that wait for it in the state.
@@ -376,7 +408,7 @@ class Agent:
             self._keep([self._stamped(event, state.name, wall, state.last - moment) for moment, _, event in timed])
         if self._live:
             self._keep([self._stamped(event, "", None, 0.0) for event in self._reporter.summary(len(self._streams))])
-        self._changed |= self._streams
+        self._pending.changed |= self._streams
         self._store(time.monotonic(), ended=True)
         self._commands.close(_COMMANDS_END)
 

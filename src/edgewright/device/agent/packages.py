@@ -11,16 +11,16 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from edgewright.core.errors import CheckFailedError, EdgewrightError, InputError, OutputError
 from edgewright.core.files import PRIVATE, os_errors, private_folder, write_atomic
 from edgewright.core.package import Package, parse_package
 from edgewright.core.prediction.objects import ODD
 from edgewright.core.predictor import Answers, Predictor, package_path
+from edgewright.core.records.data import Floats
+from edgewright.core.records.device import DecisionSpec
+from edgewright.core.records.package import Manifest, WindowSpec
 from edgewright.device.agent.feed import SampleBatch
-from edgewright.schema.data import Floats
-from edgewright.schema.device import DecisionSpec
-from edgewright.schema.device_config import PackageEntry
-from edgewright.schema.errors import CheckFailedError, EdgewrightError, InputError, OutputError
-from edgewright.schema.package import Manifest, WindowSpec
+from edgewright.device.configuration import PackageEntry
 
 FOLDER = "packages"
 CURRENT, PREVIOUS = "current.edge", "previous.edge"
@@ -85,10 +85,10 @@ def _refused(error: EdgewrightError, name: str, there: bool) -> EdgewrightError:
     if isinstance(error, CheckFailedError):
         text = str(error).rstrip(".")
         return CheckFailedError(f"refused: {text}", stays)
-    if not stays:
+    if not stays or not isinstance(error, InputError):
         return error
     do = f"{error.do.rstrip('.')}. {stays}" if error.do else stays
-    return InputError(error.expected, error.got, error.where, do) if type(error) is InputError else error
+    return InputError(error.expected, error.got, error.where, do, code=error.code)
 
 
 def _predictor(package: Package, entry: PackageEntry) -> Predictor:

@@ -1,4 +1,4 @@
-"""Ties processes to their parent: none outlives the agent, its launcher or the host of its programs, killed or not."""
+"""Ties processes to their parent: none outlives the agent or its launcher, killed or not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STORE_VARIABLE = "EDGEWRIGHT_LAUNCHED_STORE"
 """Of the environment of all that a launcher starts; its value is the mark of the store."""
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _LIBC = ctypes.CDLL(None)
-_ROUND_S, _LOOK_S, _TRIES = 0.02, 5.0, 20
+_ROUND_S, _LOOK_S = 0.02, 5.0
 
 
 def store_mark(store: Path) -> str:
@@ -64,17 +64,14 @@ def adopt_orphans() -> None:
     _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def collect_all() -> None:
+def _collect_all() -> None:
     """Collect the exit codes of all children that have exited."""
     with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
 
 
-def end_descendants(
-    child: int, variable: str, value: str, seconds: float, alive: Callable[[], None],
-    collect: Callable[[], None] = collect_all,
-) -> bool:  # fmt: skip
+def end_descendants(child: int, variable: str, value: str, seconds: float, alive: Callable[[], None]) -> bool:
     """Kill what descends from a child of this process and collect exit codes; return whether none is left.
 
     It needs neither rights nor control groups. What descends from the child is below it, in its session, or was started
@@ -87,42 +84,17 @@ def end_descendants(
         value: of that.
         seconds: longest time; a process that waits for a broken disk cannot be killed.
         alive: called again and again meanwhile.
-        collect: collects exit codes.
     """
     until, mark = time.monotonic() + seconds, f"\0{variable}={value}\0".encode()
     while descendants := _descendants(child, mark):
         alive()
-        kill(descendants)
-        collect()
+        _kill(descendants)
+        _collect_all()
         if time.monotonic() > until:
             return False
         time.sleep(_ROUND_S)
-    collect()
+    _collect_all()
     return True
-
-
-def end_below(seconds: float, collect: Callable[[], None] = collect_all) -> bool:
-    """Kill all that is below this process, which has adopted orphans; return whether none is left.
-
-    One that forks and exits without end is in no listing of `/proc` for long. But it is a child of this process, and
-    the kernel says which those are, and whether there is one.
-
-    Args:
-        seconds: longest time.
-        collect: collects exit codes.
-    """
-    until = time.monotonic() + seconds
-    while True:
-        collect()
-        try:
-            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            return True
-        for _ in range(_TRIES):
-            kill(children())
-        if time.monotonic() > until:
-            return False
-        time.sleep(_ROUND_S / _TRIES)
 
 
 def end_marked(variable: str, value: str, seconds: float) -> bool:
@@ -136,37 +108,30 @@ def end_marked(variable: str, value: str, seconds: float) -> bool:
         seconds: longest time.
     """
     until, mark = time.monotonic() + seconds, f"\0{variable}={value}\0".encode()
-    while marked := [process for process in _processes() if mark in environment_of(process)]:
+    while marked := [process for process in _processes() if mark in _environment_of(process)]:
         above = _above(os.getpid())
         others = [process for process in marked if process not in above]
         if not others:
             return True
-        kill(others)
+        _kill(others)
         if time.monotonic() > until:
             return False
         time.sleep(_ROUND_S)
     return True
 
 
-def kill(processes: list[int]) -> None:
+def _kill(processes: list[int]) -> None:
     """Kill processes; those that have ended or may not be killed are left out."""
     for process in processes:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(process, signal.SIGKILL)
 
 
-def children() -> list[int]:
-    """Return the children of this process."""
-    with suppress(OSError):
-        return [int(child) for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
-    return [process for process, (parent, _, _) in _table().items() if parent == os.getpid()]  # an older kernel
-
-
 def _processes() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - names, thousands of them
 
 
-def environment_of(process: int) -> bytes:
+def _environment_of(process: int) -> bytes:
     """Return the environment that a process was started with, `NAME=value` between zero bytes."""
     try:
         return b"\0" + Path(f"/proc/{process}/environ").read_bytes() + b"\0"
@@ -212,6 +177,6 @@ def _descendants(child: int, mark: bytes) -> list[int]:
     table = _table()
     roots = [
         process for process in _below(table, [os.getpid()])
-        if child in (process, table[process][2]) or mark in environment_of(process)
+        if child in (process, table[process][2]) or mark in _environment_of(process)
     ]  # fmt: skip
     return [process for process in {*roots, *_below(table, roots)} if table[process][1]]

@@ -9,15 +9,15 @@ from types import MappingProxyType
 
 import msgspec
 
+from edgewright.core.errors import DeviceSettingsError, RateDiffersError, UnitDiffersError, UnknownNameError
 from edgewright.core.input.recordings import columns_of
-from edgewright.core.state_machine.validation import check_names, read_table
+from edgewright.core.records.data import Column
+from edgewright.core.state_machine.table import check_names, read_table
 from edgewright.device.agent.packages import Answerer, VerifiedPackage, entry_name, keep, prove, wanted
 from edgewright.device.agent.rules import EVENTS, NAMES, Rule
+from edgewright.device.configuration import AgentSettings, DetectorEntry, PackageEntry, RuleEntry
 from edgewright.device.sources import Stream
 from edgewright.monitor.detector_stream import IN_PACKAGE, DetectorFile, detectors_in, parse_detector, read_detector
-from edgewright.schema.data import Column
-from edgewright.schema.device_config import AgentSettings, DetectorEntry, PackageEntry, RuleEntry
-from edgewright.schema.errors import InputError, UnknownNameError
 
 _NONE = "-"
 _NO_FILES: Mapping[str, bytes] = MappingProxyType({})
@@ -86,7 +86,7 @@ def make_plan(settings: AgentSettings, store: Path, files: Mapping[str, bytes] =
         _rule(plan, rule, settings, files.get(rule.path))
     _unique([rule.name for rule in plan.rules], "rules")
     if not plan.columns and not plan.rules:
-        raise InputError("something to do", "no package, detector or rule", "edgewright device run",
+        raise DeviceSettingsError("something to do", "no package, detector or rule", "edgewright device run",
                          "Name a package, or a configuration that does")  # fmt: skip
     return plan
 
@@ -112,7 +112,7 @@ def settle_rates(plan: Plan, source: Stream, tolerance: float) -> None:
     named = [(f"package {a.name!r}", a.rate) for a in plan.answerers]
     for who, own in (*named, *((f"detector {w.name!r}", w.rate) for w in plan.watched)):
         if own is not None and getattr(source, "untimed", False):
-            raise InputError(f"a time column, or rows a second: {who} takes {own:g}", "neither", "the source",
+            raise RateDiffersError(f"a time column, or rows a second: {who} takes {own:g}", "neither", "the source",
                              "Say its rate, such as --source 'replay:FILE?rate=50', or rate in [source]")  # fmt: skip
     for answerer in plan.answerers:
         answerer.rate = _rate(answerer.rate, source.rate, tolerance, f"package {answerer.name!r}")
@@ -128,7 +128,7 @@ def settle_rates(plan: Plan, source: Stream, tolerance: float) -> None:
 
 def _rate(own: float | None, given: float | None, tolerance: float, who: str) -> float | None:
     if own is not None and given is not None and abs(given - own) > tolerance * own:
-        raise InputError(f"rows at {own:g} Hz, for which {who} was made", f"{given:g} Hz", "the source",
+        raise RateDiffersError(f"rows at {own:g} Hz, for which {who} was made", f"{given:g} Hz", "the source",
                          "Set the sensor to that rate, or train on recordings at its own")  # fmt: skip
     return own if own is not None else given
 
@@ -138,8 +138,12 @@ def _package(plan: Plan, entry: PackageEntry, store: Path, keep_old: bool) -> No
     if proven.refused:
         plan.refused.append((proven.name, proven.refused))
     if proven.predictor.maps is not None and not proven.predictor.anomaly:
-        raise InputError("a package with one answer a sample", "a list of objects in each picture", proven.name,
-                         "Use: edgewright predict --pictures")  # fmt: skip
+        raise DeviceSettingsError(
+            "a package with one answer a sample",
+            "a list of objects in each picture",
+            proven.name,
+            "Use: edgewright predict --pictures",
+        )
     window = proven.predictor.manifest.window
     rate = entry.rate or (window.rate if window else None)
     plan.answerers.append(Answerer(proven, entry.streams, rate, entry.decision))
@@ -180,7 +184,7 @@ def _rule(plan: Plan, entry: RuleEntry, settings: AgentSettings, content: bytes 
     where = Path(entry.path).name
     checked = read_table(Path(entry.path), content)
     if checked.table.retrieve:
-        raise InputError("rules of a device", "a dialogue that retrieves", f"{where} retrieve")
+        raise DeviceSettingsError("rules of a device", "a dialogue that retrieves", f"{where} retrieve")
     names = {answerer.name: answerer for answerer in plan.answerers}
     package = "" if entry.package == _NONE else entry.package or (next(iter(names)) if len(names) == 1 else "")
     if package and package not in names:
@@ -195,7 +199,7 @@ def _rule(plan: Plan, entry: RuleEntry, settings: AgentSettings, content: bytes 
         if action.command and action.command not in settings.commands:
             raise UnknownNameError("command", action.command, settings.commands, f"{where} actions")
     if checked.table.patience and answerer is None:
-        raise InputError("a package whose answers the watchdog waits for", "none", f"{where} patience")
+        raise DeviceSettingsError("a package whose answers the watchdog waits for", "none", f"{where} patience")
     rate = (answerer.rate if answerer else None) or entry.rate
     plan.rules.append(Rule(checked=checked, streams=entry.streams, package=package, columns=columns, rate=rate))
 
@@ -206,8 +210,12 @@ def _ask(plan: Plan, lines: Sequence[str], columns: Sequence[Column], who: str) 
         if known.numerals is msgspec.UNSET and (column.numerals is not msgspec.UNSET or not known.unit):
             plan.trained[column.name] = column
         elif column.numerals not in (msgspec.UNSET, known.numerals):
-            raise InputError(f"the numbers of {column.name} written as another one requires it", "other ones", who,
-                             "Run them in separate processes")  # fmt: skip
+            raise UnitDiffersError(
+                f"the numbers of {column.name} written as another one requires it",
+                "other ones",
+                who,
+                "Run them in separate processes",
+            )
         if column.name not in plan.places:
             plan.places[column.name] = len(plan.columns)
             plan.columns.append(name)
@@ -217,14 +225,16 @@ def _ask(plan: Plan, lines: Sequence[str], columns: Sequence[Column], who: str) 
         if before == column.name:
             plan.columns[index] = name
         elif name not in (before, column.name):
-            raise InputError(f"the column as {before}, as another one requires it", name, who,
+            raise UnitDiffersError(f"the column as {before}, as another one requires it", name, who,
                              "Run them in separate processes")  # fmt: skip
 
 
 def _unique(names: Sequence[str], table: str) -> None:
     for index, name in enumerate(names):
         if name in names[:index]:
-            raise InputError(f"every name among {table} once", f"{name!r} twice", f"[[{table}]]", "Give one a `name`")
+            raise DeviceSettingsError(
+                f"every name among {table} once", f"{name!r} twice", f"[[{table}]]", "Give one a `name`"
+            )
 
 
 Say = Callable[[str], None]

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import math
 import os
+import queue
 import re
+import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
+from edgewright.core.errors import OutputError
 from edgewright.core.measures import measures
-from edgewright.core.measures.memory import resident
+from edgewright.core.measures.standard import resident
+from edgewright.core.records.data import Floats
+from edgewright.core.records.device import Event, Packet
+from edgewright.core.records.fleet import Vitals
+from edgewright.device.agent.checkpoint import Remembered
 from edgewright.device.agent.packages import Answered, Answerer
 from edgewright.device.agent.plan import Plan
 from edgewright.device.agent.rules import Commands
-from edgewright.device.agent.store_writer import StoreWriter
 from edgewright.device.agent.stream import health_event
 from edgewright.device.agent.systemd import Supervisor
+from edgewright.device.configuration import AgentConfig
 from edgewright.device.store.status import INSTEAD, REFUSED, START
+from edgewright.device.store.store import Store
 from edgewright.monitor.sensor_health import Health
-from edgewright.schema.device import Event, Packet
-from edgewright.schema.device_config import AgentConfig
-from edgewright.schema.fleet_report import Vitals
 
 _SHORTEST_S, _DECADES, _A_DECADE = 1e-6, 8, 20  # 1 µs to 100 s, a bin is 12 %
 
@@ -121,7 +129,7 @@ class VitalsReporter:
             if event.kind == "drift" and event.label != "confidence" and len(self._drifting) < _CHANNELS:
                 self._drifting.add(event.label)
 
-    def beat(self, now: float, rows: bool, windows: int, latency: Latency, crashes: int = 0) -> None:
+    def beat(self, now: float, rows: bool, windows: int, latency: Latency) -> None:
         """Record one round of the loop.
 
         Args:
@@ -129,7 +137,6 @@ class VitalsReporter:
             rows: whether some came.
             windows: answers so far.
             latency: of them.
-            crashes: of programs so far.
         """
         if not self._every:
             return
@@ -152,7 +159,7 @@ class VitalsReporter:
         amounts = {name: round(amount, 3) for name, amount in self._amounts.items() if math.isfinite(amount)}
         vitals = Vitals(
             seconds=round(self._seconds, 3), windows=windows, unsure=self._unsure, alarms=self._kinds["alarm"],
-            anomalies=self._kinds["anomaly"], crashes=crashes, latency=(latency.quantile(0.5), latency.quantile(0.99)),
+            anomalies=self._kinds["anomaly"], latency=(latency.quantile(0.5), latency.quantile(0.99)),
             memory=int(amounts.pop("memory", 0)), processor=amounts.pop("processor", 0.0),
             drifting=tuple(sorted(self._drifting)), channels=self._channels,
             classes=dict(self._classes.most_common(_LABELS)), measured=amounts or msgspec.UNSET,
@@ -181,13 +188,11 @@ class StatusReporter:
         self._latency = report.latency.copy()
         self._full = self._large = False
 
-    def started(self, plan: Plan, kept: Sequence[str] = (), programs: Sequence[str] = ()) -> list[Event]:
+    def started(self, plan: Plan, kept: Sequence[str] = ()) -> list[Event]:
         """Return what runs from now on, which packages were refused, and keys that differ from the release's."""
         detail: dict[str, Any] = {"package": [answerer.name for answerer in plan.answerers]}
         detail["sha256"] = [answerer.predictor.package.sha256[:16] for answerer in plan.answerers]
         detail["model"] = [f"{a.predictor.form}, {a.predictor.engine.name}" for a in plan.answerers]
-        if programs:
-            detail["programs"] = list(programs)
         events = [Event(kind="health", label=START, detail=detail)]
         for name, why in plan.refused:
             record = {"package": name, "reason": f"package {name} was refused: {INSTEAD}", "notice": why}
@@ -306,3 +311,150 @@ class Notices:
             return ""
         reported[stream] = (now, 0)
         return f"{text} (and {left} more like it before)" if left else text
+
+
+_REMIND = 60.0  # seconds between two words about the same trouble
+_WAITING = 4096  # pieces of work that may wait for the disk; beyond them the loop waits too
+_TICK = 0.2
+
+
+RawRows = tuple[str, Sequence[str], NDArray[np.float64], Floats]
+"""A stream, names of columns, times of shape (rows,) and values of shape (rows, columns)."""
+
+
+class StoreWriter:
+    """The agent's way into its store.
+
+    Args:
+        store: open.
+        say: takes a line for people.
+        publish: takes events; those that the store makes durable at once (alarms) after they are, the others at once.
+        threaded: write in a thread of its own, so that no decision waits for a disk to flush. Without it everything is
+            stored before the call returns.
+    """
+
+    def __init__(
+        self, store: Store, say: Callable[[str], None], publish: Callable[[Sequence[Event]], None], *, threaded: bool
+    ) -> None:
+        self.store, self._say, self._publish = store, say, publish
+        self.failed = 0
+        self._reminded = -_REMIND
+        # Raised by telling or storing, and by storing: a place behind what was not stored must not become durable.
+        self._broken: BaseException | None = None
+        self._unstored: BaseException | None = None
+        self._work: queue.Queue[Callable[[], object] | None] | None = queue.Queue(_WAITING) if threaded else None
+        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        if threaded:
+            self._thread.start()
+
+    def publish_calm(self, events: Sequence[Event]) -> bool:
+        """Tell events that need not be durable before; return whether there are others.
+
+        Raises what telling raised before.
+        """
+        if self._broken is not None:
+            raise self._broken
+        urgent = [event for event in events if event.kind in self.store.config.at_once]
+        if self._work is not None and (calm := [event for event in events if event not in urgent]):
+            self._publish(calm)
+        return bool(urgent)
+
+    def put(self, events: Sequence[Event], rows: Sequence[RawRows] = (), remembered: Remembered | None = None) -> None:
+        """Store events, raw rows and what goes on at the next start together, and tell the events that waited for it.
+
+        Args:
+            events: that went through `publish_calm`.
+            rows: in order.
+            remembered: of the streams after these events and rows; None where nothing is.
+
+        Raises what storing raised before, other than errors of the disk.
+        """
+        if self._unstored is not None:
+            raise self._unstored
+        if not events and not rows and remembered is None:
+            return
+        work = partial(self._append, events, rows, remembered)
+        if self._work is None:
+            self._try(work)
+            self._publish(events)
+            return
+        self._work.put(work)
+        if urgent := [event for event in events if event.kind in self.store.config.at_once]:
+            self._work.put(partial(self._publish, urgent))
+
+    def now(self, remembered: Remembered) -> None:
+        """Store what goes on at the next start before the call returns."""
+        self._try(partial(self._append, (), (), remembered))
+
+    def tick(self) -> None:
+        """Commit what has waited long enough."""
+        if self._work is None:
+            self._try(self._tick)
+
+    def close(self) -> None:
+        """Make everything durable; what is stored later is so before the call returns."""
+        if self._work is not None:
+            self._work.put(None)
+            self._thread.join()
+            self._work = None
+        self._try(self.store.commit)
+
+    def recovered(self) -> int:
+        """Return how many attempts failed before one that has worked now; 0 without failures, or while they go on."""
+        failed = self.failed
+        if not failed:
+            return 0
+        self._try(self.store.commit)
+        if self.failed > failed:
+            return 0
+        self.failed = 0
+        return failed
+
+    def _append(self, events: Sequence[Event], rows: Sequence[RawRows], remembered: Remembered | None) -> None:
+        with self._storing(), self.store.together():
+            for some in rows:
+                self.store.append_rows(*some)
+            if events:
+                self.store.append_events(events)
+            if remembered is not None:
+                self.store.remember(*remembered)
+
+    def _tick(self) -> None:
+        with self._storing():
+            self.store.tick()
+
+    @contextmanager
+    def _storing(self) -> Iterator[None]:
+        if self._unstored is not None:
+            raise self._unstored
+        try:
+            yield
+        except OutputError:
+            raise
+        except BaseException as error:
+            self._unstored = error
+            raise
+
+    def _run(self) -> None:
+        waiting = self._work
+        while waiting is not None:
+            try:
+                work = waiting.get(timeout=_TICK)
+            except queue.Empty:
+                work = self._tick
+            if work is None:
+                return
+            try:
+                self._try(work)
+            except BaseException as error:  # noqa: BLE001 - raised in the loop; what else waits to be told is told
+                self._broken = self._broken or error
+
+    def _try(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except OutputError as error:
+            self.failed += 1
+            now = time.monotonic()
+            if now - self._reminded >= _REMIND:
+                self._reminded = now
+                self._say(f"{error}. Measurements wait in memory and are retried")

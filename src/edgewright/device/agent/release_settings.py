@@ -6,9 +6,7 @@ and need no writes of their own.
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -17,20 +15,26 @@ from typing import Any
 import msgspec
 
 from edgewright.core.archive import DAMAGED
+from edgewright.core.errors import (
+    DeviceSettingsError,
+    FileTooLargeError,
+    InputError,
+    ReleaseSettingsRefusedError,
+    SecretError,
+    UnknownNameError,
+)
 from edgewright.core.files import os_errors
-from edgewright.core.state_machine.validation import read_table
+from edgewright.core.state_machine.table import read_table
 from edgewright.core.toml_tables import parse_toml, read_toml
 from edgewright.device.agent.packages import SETTINGS
 from edgewright.device.agent.plan import make_plan
 from edgewright.device.agent.secrets import PREFIX, secret_names
-from edgewright.device.agent.settings import PYTHON, Configured, check_settings
+from edgewright.device.agent.settings import Configured, check_settings
 from edgewright.device.boards.configuration import check_apart
-from edgewright.schema.device_config import CommandEntry, PackageEntry
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.fleet_plan import KEEP_AGENT_VARIABLE
+from edgewright.device.configuration import CommandEntry, PackageEntry
 
 FILE = "device.toml"
-KEYS = ("agent", "timeline", "drift", "source", "detectors", "rules", "sink", "programs")
+KEYS = ("agent", "timeline", "drift", "source", "detectors", "rules", "sink")
 """What a release may set: names, stores, commands, further packages and boards belong to each device."""
 NAME = "package"
 """Of a package with settings, in events and tables, after its file on a device."""
@@ -54,20 +58,10 @@ def carried_files(package: Path) -> dict[str, bytes]:
         with zipfile.ZipFile(package) as archive:
             members = [member for member in archive.infolist() if member.filename.startswith(SETTINGS)]
             if sum(member.file_size for member in members) > _LARGEST:
-                raise InputError(f"settings of at most {_LARGEST >> 20} MiB", "more", str(package))
+                raise FileTooLargeError(f"settings of at most {_LARGEST >> 20} MiB", "more", str(package))
             return {member.filename.removeprefix(SETTINGS): archive.read(member) for member in members}
     except DAMAGED as error:
-        raise InputError("a package", str(error), str(package)) from None
-
-
-def carried_programs(package: Path) -> tuple[str, ...]:
-    """Return the names of the programs that a package carries.
-
-    Raises:
-        InputError: no package, or no settings in it that can be read.
-    """
-    files = carried_files(package)
-    return tuple(sorted(parse_toml(files[FILE], FILE).get("programs", ()))) if FILE in files else ()
+        raise DeviceSettingsError("a package", str(error), str(package)) from None
 
 
 def collect_files(path: Path) -> dict[str, bytes]:
@@ -82,7 +76,9 @@ def collect_files(path: Path) -> dict[str, bytes]:
         with os_errors(InputError, f"the file {name!r} that {path.name} names", path.parent / name):
             files[name] = (path.parent / name).read_bytes()
             if not (path.parent / name).resolve().is_relative_to(path.parent.resolve()):
-                raise InputError("a file below the folder of the settings", "a link out of it", str(path.parent / name))
+                raise ReleaseSettingsRefusedError(
+                    "a file below the folder of the settings", "a link out of it", str(path.parent / name)
+                )
     return files
 
 
@@ -90,12 +86,11 @@ def settings_with(package: Path, config: Path | None, *, desk: bool = False) -> 
     """Return the settings of a device, and beneath them those that the package carries.
 
     A key that the device has itself stays. Tables are merged key by key; a list such as `[[rules]]` is one key.
-    Programs of a release that this device does not allow are left out.
 
     Args:
         package: file of the package.
         config: device.toml; None for none.
-        desk: secrets and the leave for programs are those of any device.
+        desk: secrets are those of any device.
 
     Raises:
         UnknownNameError: for a key that no release may set, and as `check_settings`.
@@ -110,22 +105,15 @@ def settings_with(package: Path, config: Path | None, *, desk: bool = False) -> 
         return configured
     title, inside = f"{FILE} of the release", package.absolute() / SETTINGS
     if FILE not in files:
-        raise InputError(f"a file {SETTINGS}{FILE}", "none", str(package))
+        raise ReleaseSettingsRefusedError(f"a file {SETTINGS}{FILE}", "none", str(package))
     carried = parse_toml(files[FILE], title)
     names = _named_files(carried, title)
     for name in names:
         if name not in files:
-            raise InputError("a file that the release carries", repr(name), title)
+            raise ReleaseSettingsRefusedError("a file that the release carries", repr(name), title)
     for key in ("detectors", "rules"):
         for entry in carried.get(key, ()):
             entry["path"] = str(inside / entry["path"])
-    for name, entry in carried.get("programs", {}).items():
-        if _is_file(entry["run"][0]):
-            _check_executable(entry["run"][0], files[entry["run"][0]], f"{title} programs.{name}.run")
-            entry["run"][0] = str(inside / entry["run"][0])
-    left_out = not desk and bool(carried.get("programs")) and bool(_refusal(configured, where))
-    if left_out:
-        del carried["programs"]
     if not desk:
         _confine(carried, own, configured.settings.data_folders, folder, title)
     merged, kept = _merge(carried, own)
@@ -137,7 +125,6 @@ def settings_with(package: Path, config: Path | None, *, desk: bool = False) -> 
     # An older package, or this one without them, does not stand in for a model with its settings.
     strict = msgspec.structs.replace(settings, agent=msgspec.structs.replace(settings.agent, keep_old=False))
     contents = {str(inside / name): files[name] for name in names}
-    kept = (*kept, *(["programs"] if left_out else []))
     return msgspec.structs.replace(configured, settings=strict, files=contents, kept=kept)
 
 
@@ -155,7 +142,7 @@ def check_carried(package: Path, config: Path | None = None, *, desk: bool = Fal
     """
     configured = settings_with(package, config, desk=desk)
     carried = parse_toml(carried_files(package)[FILE], FILE)
-    settings, programs = configured.settings, carried.get("programs", {})
+    settings = configured.settings
     commands = dict(settings.commands)
     if desk:
         tables = [read_table(Path(rule.path), configured.files.get(rule.path)) for rule in settings.rules]
@@ -164,15 +151,11 @@ def check_carried(package: Path, config: Path | None = None, *, desk: bool = Fal
     packages = (PackageEntry(path=str(package), name=NAME), *settings.packages)
     make_plan(msgspec.structs.replace(settings, packages=packages, commands=commands), Path(), configured.files)
     if not desk:
-        if programs and (why := _refusal(configured, "the settings" if config is None else config.name)):
-            raise why
-        _check_programs(configured, programs)
         for way in configured.ways:
             way.open().close()  # waits for nothing
         return ()
-    allowed = (f"allow_programs, for {name} ({shlex.join(entry['run'])})" for name, entry in programs.items())
     secrets = (f"secret {name}" for name in sorted(set(secret_names(carried))))
-    return (*(f"command {name}" for name in commands), *allowed, *secrets)
+    return (*(f"command {name}" for name in commands), *secrets)
 
 
 def _confine(
@@ -199,7 +182,9 @@ def _confine(
         # Certificate and key follow policy and mode.
         paths += [(value, "source.security", False) for value in str(given.get("security", "")).split(",")[2:]]
         if kind == "wav" and not _SOUND_CARD.fullmatch(str(given.get("device", "default"))):
-            raise InputError("a sound card such as plughw:1,0", repr(given["device"]), f"{where} source.device")
+            raise ReleaseSettingsRefusedError(
+                "a sound card such as plughw:1,0", repr(given["device"]), f"{where} source.device"
+            )
     for number, sink in enumerate(() if "sink" in own else carried.get("sink", ())):
         if sink.get("kind") == "folder":
             paths.append((str(sink.get("path", "")), f"sink[{number}].path", False))
@@ -209,40 +194,9 @@ def _confine(
             continue
         if not (is_port and path.is_relative_to("/dev") and (path.is_char_device() or not path.exists())):
             do = "Name the folder in data_folders of device.toml, or set this key there"
-            raise InputError("a path below the data folders of this device", repr(value), f"{where} {at}", do)
-
-
-def _refusal(configured: Configured, where: str) -> InputError | None:
-    """Return why this device takes no programs from a release; None where it does."""
-    if os.environ.get(KEEP_AGENT_VARIABLE):
-        return InputError(
-            "a release without programs", "some", "device run --keep-agent", "It refuses code of releases"
-        )
-    if configured.settings.allow_programs:
-        return None
-    do = "This device takes no programs from a release without it"
-    return InputError("allow_programs = true", "false", where, do)
-
-
-def _is_file(word: str) -> bool:
-    """Return whether the first word of a release's program is a file that the release carries."""
-    return word != PYTHON and not word.startswith("/")
-
-
-def _check_executable(name: str, content: bytes, where: str) -> None:
-    if not name.endswith(".py") and not content.startswith((b"#!", b"\x7fELF")):
-        do = "Begin a script with #!, such as #!/usr/bin/env python3, or name it .py"
-        raise InputError("a program", f"{name!r} that this system cannot run", where, do)
-
-
-def _check_programs(configured: Configured, carried: Mapping[str, Any]) -> None:
-    """Check that this device has the programs of its own that a release names."""
-    for name, entry in configured.settings.programs.items():
-        path = entry.run[0]
-        if path == PYTHON or name not in carried or carried[name]["run"][0] != path:
-            continue
-        if not (os.path.isfile(path) and os.access(path, os.X_OK)):  # noqa: PTH113 - false for what nobody may enter
-            raise InputError("a program of this device", f"{path!r}, which is none", f"{FILE} programs.{name}.run")
+            raise ReleaseSettingsRefusedError(
+                "a path below the data folders of this device", repr(value), f"{where} {at}", do
+            )
 
 
 def _named_files(table: Mapping[str, Any], where: str) -> list[str]:
@@ -255,13 +209,14 @@ def _named_files(table: Mapping[str, Any], where: str) -> list[str]:
     for name, entry in {"[source]": table.get("source", {}), **sinks}.items():
         for key in _SECRETS:  # a release must not send any other file of a device as a token
             if not str(entry.get(key) or PREFIX).startswith(PREFIX):
-                raise InputError("a secret by name, such as secret:NAME", repr(entry[key]), f"{where} {name} {key}")
+                raise SecretError("a secret by name, such as secret:NAME", repr(entry[key]), f"{where} {name} {key}")
     names = [str(entry["path"]) for key in ("detectors", "rules") for entry in table.get(key, ())]
-    names += [entry["run"][0] for entry in table.get("programs", {}).values() if _is_file(entry["run"][0])]
     for name in names:
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or name in (FILE, ".") or name != str(path):
-            raise InputError(f"a plain path below the folder of the settings, other than {FILE}", repr(name), where)
+            raise ReleaseSettingsRefusedError(
+                f"a plain path below the folder of the settings, other than {FILE}", repr(name), where
+            )
     return names
 
 

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from edgewright.core.records.device import Event
 from edgewright.core.state_machine.guards import Value
 from edgewright.core.state_machine.machine import Machine, Transition
-from edgewright.core.state_machine.validation import CheckedTable
+from edgewright.core.state_machine.table import CheckedTable
 from edgewright.device.agent.stream_decisions import OWN_NAMES, StreamAnswer
+from edgewright.device.configuration import CommandEntry
 from edgewright.device.timeline import Ready
 from edgewright.monitor.sensor_health import Health
-from edgewright.schema.device import Event
-from edgewright.schema.device_config import CommandEntry
 
 MOST_AT_ONCE = 4
 # A fresh environment: nothing of the agent's own reaches a program. Its files are closed when another one begins.

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import SecretError
 
 PREFIX, FOLDER = "secret:", "secrets"
 CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
@@ -30,7 +30,7 @@ def secret_file(value: str, folder: Path, where: str, *, present: bool = True) -
     """
     name = value.removeprefix(PREFIX)
     if not _NAME.fullmatch(name):
-        raise InputError("the name of a secret, such as secret:mqtt-password", repr(value), where)
+        raise SecretError("the name of a secret, such as secret:mqtt-password", repr(value), where)
     given = os.path.join(os.environ.get(CREDENTIALS_VARIABLE) or os.devnull, name)  # noqa: PTH118 - a text
     if os.path.isfile(given):  # noqa: PTH113 - false, too, for a folder that this user may not enter
         return given
@@ -44,10 +44,10 @@ def secret_file(value: str, folder: Path, where: str, *, present: bool = True) -
         os.close(handle)
     except OSError as error:
         do = f"Put it into {path}, mode 0600, or name it in LoadCredential= of the service"
-        raise InputError(f"the secret {name!r}", error.strerror or str(error), where, do) from None
+        raise SecretError(f"the secret {name!r}", error.strerror or str(error), where, do) from None
     if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077:
         mode = f"{stat.S_IMODE(status.st_mode):04o}" if stat.S_ISREG(status.st_mode) else "no plain file"
-        raise InputError(f"a secret {name!r} that only its owner reads", f"mode {mode}", where, f"chmod 600 {path}")
+        raise SecretError(f"a secret {name!r} that only its owner reads", f"mode {mode}", where, f"chmod 600 {path}")
     return str(path)
 
 

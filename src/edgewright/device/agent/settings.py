@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
+from edgewright.core.errors import (
+    DeviceSettingsError,
+    ProgramRefusedError,
+    UnknownNameError,
+)
 from edgewright.core.toml_tables import convert_table, read_toml
 from edgewright.device import sinks, sources
 from edgewright.device.agent.secrets import PREFIX, secret_file
 from edgewright.device.boards.configuration import check_boards
+from edgewright.device.configuration import AgentSettings, CommandEntry
 from edgewright.device.timeline import TimelineConfig
-from edgewright.schema.device_config import AgentSettings, CommandEntry, ProgramEntry
-from edgewright.schema.errors import InputError, UnknownNameError
 
-PYTHON = "python"
 """First word of a program: the Python that runs the agent, with the wheels of its release."""
-_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 # Keys of sources, sinks and the store that name a file.
@@ -107,10 +108,6 @@ def check_settings(table: dict[str, Any], folder: Path, where: str, *, secrets: 
             detectors=tuple(files_of(entry, "detectors") for entry in settings.detectors),
             rules=tuple(files_of(entry, "rules") for entry in settings.rules),
             store=files_of(settings.store, "store"),
-            programs={
-                name: _program(entry, folder, f"{where} programs.{name}", secrets)
-                for name, entry in settings.programs.items()
-            },
         ),
         source=source,
         timeline=convert_table(settings.timeline, TimelineConfig, f"{where} timeline"),
@@ -128,7 +125,7 @@ def _named(find: Callable[[str], T], kind: str, where: str) -> T:
 def _kind(table: dict[str, Any], where: str, part: str) -> tuple[str, dict[str, Any]]:
     kind = table.get("kind")
     if not isinstance(kind, str) or not kind:
-        raise InputError(f"the `kind` of {part}", "none" if kind is None else repr(kind), where)
+        raise DeviceSettingsError(f"the `kind` of {part}", "none" if kind is None else repr(kind), where)
     return kind, {key: value for key, value in table.items() if key != "kind"}
 
 
@@ -140,7 +137,7 @@ def _files_of(settings: S, folder: Path, where: str, secrets: bool) -> S:
         if key not in _FILES:
             if isinstance(value, str) and value.startswith(PREFIX):
                 do = "A secret is a file: use a key that names one, such as password_file"
-                raise InputError("a value", repr(value), f"{where}.{key}", do)
+                raise DeviceSettingsError("a value", repr(value), f"{where}.{key}", do)
         elif value.startswith(PREFIX):
             files[key] = secret_file(value, folder, f"{where}.{key}", present=secrets)
         elif value not in {"", "-"}:
@@ -152,25 +149,6 @@ def _check_command(name: str, command: CommandEntry, where: str) -> None:
     at = f"{where} commands.{name}.run"
     program = Path(command.run[0])
     if not program.is_absolute():
-        raise InputError("the whole path of a program", repr(command.run[0]), at, "PATH is not searched")
+        raise ProgramRefusedError("the whole path of a program", repr(command.run[0]), at, "PATH is not searched")
     if any("\0" in word for word in command.run):
-        raise InputError("arguments without a zero byte", "one", at)
-
-
-def _program(entry: ProgramEntry, folder: Path, where: str, secrets: bool) -> ProgramEntry:
-    """Return a program with whole paths, of its file and of its secrets."""
-    first, *rest = entry.run
-    if any("\0" in word for word in (*entry.run, *entry.environment.values())):
-        raise InputError("words without a zero byte", "one", where)
-    if any(word.startswith(PREFIX) for word in entry.run):
-        raise InputError("words", f"{PREFIX}...", f"{where}.run", "Name a secret in environment: its file is the value")
-    if not first or (first == PYTHON and not (rest[:1] == ["-m"] and _MODULE.fullmatch("".join(rest[1:2])))):
-        raise InputError(f"a file, or {PYTHON}, -m and a module", repr(list(entry.run)), f"{where}.run")
-    folder = folder.absolute()
-    environment = {
-        key: secret_file(value, folder, f"{where}.environment.{key}", present=secrets)
-        if value.startswith(PREFIX) else value
-        for key, value in entry.environment.items()
-    }  # fmt: skip
-    run = entry.run if first == PYTHON else (str(folder / first), *rest)
-    return msgspec.structs.replace(entry, run=run, environment=environment)
+        raise ProgramRefusedError("arguments without a zero byte", "one", at)

@@ -11,19 +11,18 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.core.errors import DeviceSettingsError, EdgewrightError, InputError
 from edgewright.core.predictor import package_path
+from edgewright.core.records.device import Event
 from edgewright.device.agent.loop import Agent
 from edgewright.device.agent.plan import Say, keep_copies, make_plan, settle_rates
-from edgewright.device.agent.process_status import Report
+from edgewright.device.agent.process_status import Report, StoreWriter
 from edgewright.device.agent.release_settings import NAME, carried_files, settings_with
 from edgewright.device.agent.settings import Configured, SinkEntry, read_settings
-from edgewright.device.agent.store_writer import StoreWriter
+from edgewright.device.configuration import PackageEntry
 from edgewright.device.sinks import NeverError, NotYetError, Sink
 from edgewright.device.sources import Source, short_source
 from edgewright.device.store.store import Store
-from edgewright.schema.device import Event
-from edgewright.schema.device_config import PackageEntry
-from edgewright.schema.errors import EdgewrightError, InputError
 
 
 @dataclass(frozen=True)
@@ -213,7 +212,9 @@ def configure(package: str, source: str, config: Path | None) -> tuple[Configure
     configured = configured_for(package, config)
     opened = short_source(source) if source else configured.source
     if opened is None:
-        raise InputError("a source", "none", "--source", "Name one, such as --source csv:readings.csv, or in [source]")
+        raise DeviceSettingsError(
+            "a source", "none", "--source", "Name one, such as --source csv:readings.csv, or in [source]"
+        )
     return configured, opened
 
 

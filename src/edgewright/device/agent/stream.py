@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from edgewright.core.records.device import Event, Packet
 from edgewright.device.agent.checkpoint import Checkpoint, SavedState, drift_key, stream_key, watch_key
 from edgewright.device.agent.feed import Feed, SampleBatch, WindowCutter
 from edgewright.device.agent.packages import Answered, matches
@@ -21,7 +22,6 @@ from edgewright.device.agent.stream_decisions import DecisionStream, StreamAnswe
 from edgewright.device.agent.stream_drift import StreamDetector, stream_drift
 from edgewright.device.timeline import Ready
 from edgewright.monitor.sensor_health import Health
-from edgewright.schema.device import Event, Packet
 
 # Among events of one moment: what is not well, anomalies, decisions, steps of tables, summaries.
 _HEALTH, _ANOMALY, _DECISION, _STATE, _SUMMARY = range(5)

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 import msgspec
 import numpy as np
 
-from edgewright.core.clocks.rates import GAP
+from edgewright.core.clocks.units import GAP
+from edgewright.core.records.device import Packet
 from edgewright.device.agent.checkpoint import SavedState, decoded, encoded, goes_on, seal
 from edgewright.device.timeline import TimelineConfig
-from edgewright.schema.device import Packet
 
 if TYPE_CHECKING:
     from edgewright.device.agent.feed import Feed, WindowCutter

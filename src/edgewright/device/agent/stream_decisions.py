@@ -10,12 +10,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.prediction.decision import Decider, Decision
+from edgewright.core.prediction.executor import Decider, Decision
+from edgewright.core.records.data import Floats
+from edgewright.core.records.package import ReferenceColumn
 from edgewright.core.state_machine.guards import Value
 from edgewright.device.agent.packages import Answered, Answerer
 from edgewright.monitor.sensor_health import Health
-from edgewright.schema.data import Floats
-from edgewright.schema.package import ReferenceColumn
 
 _WINDOWS = 8  # in a row, before something is said
 _FACTORS = {9.80665: "g and m/s2", 1000.0: "a unit and its thousandth", 180 / math.pi: "degrees and radians"}

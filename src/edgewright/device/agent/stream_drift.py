@@ -10,18 +10,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import EdgewrightError
+from edgewright.core.records.data import Floats
+from edgewright.core.records.device import Event
 from edgewright.device.agent.checkpoint import SavedState, decoded, encoded, goes_on
 from edgewright.device.agent.packages import Answerer
 from edgewright.device.agent.plan import DetectorPlan
 from edgewright.device.agent.rules import Anomaly
+from edgewright.device.configuration import DriftSettings
 from edgewright.device.timeline import Ready
 from edgewright.monitor.detector_stream import Watch
 from edgewright.monitor.drift.sketch import SKETCH_BYTES
 from edgewright.monitor.drift.stream_monitor import DriftConfig, watch_of
-from edgewright.schema.data import Floats
-from edgewright.schema.device import Event
-from edgewright.schema.device_config import DriftSettings
-from edgewright.schema.errors import EdgewrightError
 
 # What a state raises that does not fit its detector, although its name says that it does.
 _MISFIT = (EdgewrightError, msgspec.MsgspecError, ValueError, TypeError, KeyError, IndexError, AttributeError)

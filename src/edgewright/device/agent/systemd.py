@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from edgewright.core.errors import error_code
 from edgewright.core.files import state_folder
-from edgewright.schema.errors import error_code
 
 
 class Supervisor:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.core.errors import BoardError
+from edgewright.core.records.fleet import MAX_BOARDS, BoardEntry
 from edgewright.core.toml_tables import convert_table, read_toml
-from edgewright.schema.boards import MAX_BOARDS, BoardEntry
-from edgewright.schema.errors import InputError
 
 BAUD = 115200
 _FORMS = "serial:PORT, serial:PORT@BAUD or tcp:HOST:PORT"
@@ -28,7 +28,7 @@ def checked_link(link: str, where: str) -> tuple[str, str, int]:
         return "tcp", parts[1].strip("[]"), int(parts[2])
     if parts := re.fullmatch(r"serial:([^@\s]+)(?:@(\d{2,8}))?", link):
         return "serial", parts[1], int(parts[2] or BAUD)
-    raise InputError(f"a line as {_FORMS}", repr(link), where)
+    raise BoardError(f"a line as {_FORMS}", repr(link), where)
 
 
 class _Boards(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,7 +73,7 @@ def check_apart(entries: Sequence[BoardEntry], rows: str, where: str) -> None:
     for index, entry in enumerate(entries):
         kind, port, _ = checked_link(entry.link, f"{where} boards[{index}].link")
         if rows and kind == "serial" and os.path.realpath(port) == os.path.realpath(rows):
-            raise InputError(
+            raise BoardError(
                 f"a line for the board {entry.name!r} over which no rows come", f"{port}, the port of the source",
                 f"{where} boards[{index}].link",
                 "Give rows a line of their own, such as a second UART or the second port of a USB device; or leave "
@@ -88,10 +88,10 @@ def check_boards(entries: Sequence[BoardEntry], where: str) -> None:
         InputError: not so.
     """
     if len(entries) > MAX_BOARDS:
-        raise InputError(f"at most {MAX_BOARDS} boards", str(len(entries)), f"{where} boards")
+        raise BoardError(f"at most {MAX_BOARDS} boards", str(len(entries)), f"{where} boards")
     for index, entry in enumerate(entries):
         checked_link(entry.link, f"{where} boards[{index}].link")
     for key in ("name", "link"):
         largest = Counter(getattr(entry, key) for entry in entries).most_common(1)
         if largest and largest[0][1] > 1:
-            raise InputError(f"a {key} of its own for every board", f"{largest[0][0]!r} twice", f"{where} boards")
+            raise BoardError(f"a {key} of its own for every board", f"{largest[0][0]!r} twice", f"{where} boards")

@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from edgewright.core.errors import BoardError, MissingExtraError, OutputError
 from edgewright.device.boards.configuration import checked_link
 from edgewright.device.frames import stuffed, unstuffed
-from edgewright.schema.errors import InputError, MissingExtraError, OutputError
 
 _LOOK, _PATIENCE = 0.05, 5.0  # seconds that a read waits at most, and a write or the making of a connection
 
@@ -63,7 +63,7 @@ def open_link(link: str) -> Iterator[Port]:
             _serial(location, number) if kind == "serial" else socket.create_connection((location, number), 5.0)
         )
     except (OSError, ValueError) as error:
-        raise InputError("a line to a board", _error_text(error), link.partition(":")[2]) from None
+        raise BoardError("a line to a board", _error_text(error), link.partition(":")[2]) from None
     try:
         yield opened if kind == "serial" else _Tcp(opened)
     except OSError as error:

@@ -12,23 +12,23 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.core.errors import CheckFailedError, EdgewrightError, error_code
 from edgewright.core.package import Package
+from edgewright.core.records.fleet import BoardEntry, BoardSeen, BoardState
 from edgewright.device.boards import link
 from edgewright.device.boards.link import BoardAnswer, BoardLine
 from edgewright.device.boards.weights import ENDING, FOLDER, SIGNATURE, kept, parse_weights, same_content, weights_for
-from edgewright.schema.boards import BoardEntry, BoardSeen, BoardState
-from edgewright.schema.errors import CheckFailedError, EdgewrightError, error_code
 
 _SLOW = 20.0
 """Seconds in which a board must have verified a signature; a Cortex-M0 at 16 MHz takes about two."""
 
 
 class BoardRefusedError(CheckFailedError):
-    """A board refuses weights; `code` is one of `link.CODES`."""
+    """A board refuses weights; `refusal` is one of `link.CODES`."""
 
     def __init__(self, code: int) -> None:
         super().__init__(f"the board refuses the weights: {link.CODES.get(code, f'code {code}')}")
-        self.code = code
+        self.refusal = code
 
 
 def update(
@@ -233,9 +233,9 @@ def _sent(line: BoardLine, check: BoardCheck, wanted: BoardSeen, data: bytes, *,
         status = update(line, data, "the package", confirm=back, progress=progress)
     except BoardRefusedError as error:
         # What it refused it has dropped; what it has now is asked again.
-        text = link.CODES.get(error.code, f"code {error.code}")
+        text = link.CODES.get(error.refusal, f"code {error.refusal}")
         now = msgspec.structs.replace(_board_seen(check, line.ask(link.ASK), "refused", ""), wanted=wanted.wanted)
-        return _with(now, _STATES.get(error.code, "refused"), f"weights {wanted.wanted}: {text}")
+        return _with(now, _STATES.get(error.refusal, "refused"), f"weights {wanted.wanted}: {text}")
     return _board_seen(check, status, "confirmed" if back else "trial", "", wanted=wanted.wanted)
 
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from edgewright.core.errors import BoardError, FileTooLargeError, InputError
 from edgewright.core.files import PRIVATE, os_errors, private_folder, sync, write_atomic
 from edgewright.core.package import Package, package_bytes, parse_package
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
+from edgewright.core.records.data import Floats
 
 _COUNTER = slice(40, 44)
 _KEPT = 4
@@ -55,7 +55,7 @@ def weights_at(path: Path, layout: bytes) -> bytes:
     elif parse_weights(data, str(path)).layout != layout:
         weights = None
     if weights is None:
-        raise InputError(f"weights for layout {layout.hex()[:16]}", "none", str(path), "Boards had others, or none yet")
+        raise BoardError(f"weights for layout {layout.hex()[:16]}", "none", str(path), "Boards had others, or none yet")
     return weights
 
 
@@ -155,12 +155,12 @@ def parse_weights(data: bytes, where: str) -> Weights:
         InputError: no weights, of a newer format, or of another length than it says.
     """
     if len(data) < HEADER + SIGNATURE or data[:4] != MARK:
-        raise InputError("weights for a board", "another file", where, "Make them with 'edgewright fleet weights'")
+        raise BoardError("weights for a board", "another file", where, "Make them with 'edgewright fleet weights'")
     _, version, header, layout, counter, constants, vectors, _, _, _, length, name = _HEAD.unpack_from(data)
     if version > VERSION or header != HEADER:
-        raise InputError(f"weights of format {VERSION}", f"format {version}", where, "Install a newer Edgewright")
+        raise BoardError(f"weights of format {VERSION}", f"format {version}", where, "Install a newer Edgewright")
     if length != len(data):
-        raise InputError(f"{length} bytes", f"{len(data)}", where, "Fetch the file again: it was cut off or changed")
+        raise BoardError(f"{length} bytes", f"{len(data)}", where, "Fetch the file again: it was cut off or changed")
     digest = hashlib.sha512(data).digest()[:16]
     return Weights(
         name.rstrip(b"\0").decode(errors="replace"), layout, counter, constants, vectors, length, digest
@@ -175,7 +175,7 @@ def read_weights(path: Path) -> bytes:
     """
     with os_errors(InputError, "a file of weights", str(path)):
         if path.stat().st_size > LARGEST:
-            raise InputError(f"at most {LARGEST >> 20} MB", "more", str(path))
+            raise FileTooLargeError(f"at most {LARGEST >> 20} MB", "more", str(path))
         return path.read_bytes()
 
 

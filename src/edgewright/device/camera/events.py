@@ -19,10 +19,10 @@ import msgspec
 import numpy as np
 from PIL import Image, ImageDraw
 
+from edgewright.core.errors import FormatNewerError, OutputError
 from edgewright.core.files import private_folder, sync, write_atomic, write_together
 from edgewright.device.camera.motion import Bytes
 from edgewright.device.camera.watch import Point, scaled
-from edgewright.schema.errors import InputError, OutputError
 
 INDEX = "ages.json"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -105,7 +105,9 @@ class EventFolder:
             with suppress(msgspec.MsgspecError, AttributeError, TypeError):
                 if msgspec.json.decode(content).get("layout", 1) > 1:
                     do = "Update Edgewright, or name another folder"
-                    raise InputError("an index of events of version 1", "a newer one", str(self._folder), do) from error
+                    raise FormatNewerError(
+                        "an index of events of version 1", "a newer one", str(self._folder), do
+                    ) from error
             return {}, 0.0
         if start and start == before.start:
             return before.ages, max(0.0, self._clocks.since_start() - before.since_start)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import CameraError
 
 Bytes = NDArray[np.uint8]
 Shorts = NDArray[np.int16]
@@ -60,7 +60,7 @@ class Motion:
     def __init__(self, height: int, width: int) -> None:
         self.shape, self._cells = (height, width), (height // CELL, width // CELL)
         if not min(self._cells):
-            raise InputError(f"pictures of {CELL} pixels or more a side", f"{width} x {height}", "motion")
+            raise CameraError(f"pictures of {CELL} pixels or more a side", f"{width} x {height}", "motion")
         seen = self._cells[0] * CELL, self._cells[1] * CELL
         self.background: Shorts = np.zeros(seen, np.int16)
         self.deviation: Shorts = np.full(seen, 2 << _FRACTION, np.int16)

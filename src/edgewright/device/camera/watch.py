@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import CameraError, UnknownNameError
 from edgewright.core.input.pictures import resized, takes_pictures
 from edgewright.core.predictor import Predictor
 from edgewright.device.camera.motion import Bytes, Motion, Region
-from edgewright.schema.errors import InputError, UnknownNameError
 
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Point = tuple[Share, Share]
@@ -87,7 +87,7 @@ def minutes_of(zone: Zone) -> tuple[int, int]:
             raise ValueError
     except ValueError:
         do = "Write 22:00-06:00; midnight is 00:00 at the beginning and 24:00 at the end"
-        raise InputError("hours such as 22:00-06:00", repr(zone.hours), f"zone {zone.name}", do) from None
+        raise CameraError("hours such as 22:00-06:00", repr(zone.hours), f"zone {zone.name}", do) from None
     return start, end
 
 
@@ -204,7 +204,7 @@ class Watch:
             names = [each.name for each in named]
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 do = f"Events say the name of their {kind}: give each its own"
-                raise InputError(f"a {kind} of each name", f"several {', '.join(map(repr, twice))}", f"{kind}s", do)
+                raise CameraError(f"a {kind} of each name", f"several {', '.join(map(repr, twice))}", f"{kind}s", do)
         self.settings, self._classify = settings, classify
         self._size = size[0], size[1]
         self._motion: Motion | None = None
@@ -298,7 +298,7 @@ def classifier(predictor: Predictor, label: str) -> Callable[[Bytes], NDArray[np
     """
     manifest = predictor.manifest
     if not takes_pictures(manifest) or len(manifest.columns) != 3:
-        raise InputError("a package for pictures in colour", f"samples of shape {manifest.shape}", manifest.name)
+        raise CameraError("a package for pictures in colour", f"samples of shape {manifest.shape}", manifest.name)
     if label not in predictor.labels:
         raise UnknownNameError("class", label, predictor.labels, manifest.name)
     column = predictor.labels.index(label)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import msgspec
 
 from edgewright.core import catalogue
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import SinkSettingsError
 
 if TYPE_CHECKING:  # it needs NumPy, which the agent of a fleet does without
-    from edgewright.schema.store import OutboxItem, Position
+    from edgewright.device.store.records import OutboxItem, Position
 
 
 class Sink(ABC):
@@ -113,7 +113,7 @@ def acknowledgement(content: bytes, where: str) -> Acknowledgement:
     try:
         return msgspec.json.decode(content, type=Acknowledgement)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError('an acknowledgement {"durable": [[boot, sequence], ...]}', str(error), where) from None
+        raise SinkSettingsError('an acknowledgement {"durable": [[boot, sequence], ...]}', str(error), where) from None
 
 
 def require_loopback_or_tls(host: str, tls: bool, where: str) -> None:
@@ -127,4 +127,4 @@ def require_loopback_or_tls(host: str, tls: bool, where: str) -> None:
     except ValueError:
         local = host == "localhost"
     if not (tls or local):
-        raise InputError("TLS, or an address of this machine", repr(host), where, "Turn TLS on")
+        raise SinkSettingsError("TLS, or an address of this machine", repr(host), where, "Turn TLS on")

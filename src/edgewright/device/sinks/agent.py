@@ -9,9 +9,9 @@ from contextlib import suppress
 
 import msgspec
 
+from edgewright.core.errors import OutputError
 from edgewright.device.sinks import NeverError, NotYetError, Sink, SinkConfig, SinkKind, acknowledgement, lines
-from edgewright.schema.errors import OutputError
-from edgewright.schema.store import OutboxItem, Position
+from edgewright.device.store.records import OutboxItem, Position
 
 _LARGEST_ANSWER = 1 << 20
 _ALARM = b'"kind":"alarm"'

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgewright.core.errors import OutputError
 from edgewright.core.files import write_atomic
 from edgewright.device.sinks import Sink, SinkConfig, SinkKind, lines
-from edgewright.schema.errors import OutputError
-from edgewright.schema.store import OutboxItem, Position
+from edgewright.device.store.records import OutboxItem, Position
 
 
 class FolderConfig(SinkConfig, frozen=True, kw_only=True):

@@ -10,10 +10,10 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgewright.core.errors import InputError, OutputError, SinkSettingsError
 from edgewright.core.files import os_errors
 from edgewright.device.sinks import Sink, SinkConfig, SinkKind, acknowledgement, lines, require_loopback_or_tls
-from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.store import OutboxItem, Position
+from edgewright.device.store.records import OutboxItem, Position
 
 _LARGEST_ANSWER = 1 << 20
 
@@ -45,7 +45,7 @@ class _Http(Sink):
     def __init__(self, config: HttpConfig) -> None:
         parts = urllib.parse.urlsplit(config.url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise InputError("an address https://HOST/PATH", repr(config.url), "[[sink]] url")
+            raise SinkSettingsError("an address https://HOST/PATH", repr(config.url), "[[sink]] url")
         require_loopback_or_tls(parts.hostname, parts.scheme == "https", "[[sink]] url")
         self._config = config
         handlers: list[urllib.request.BaseHandler] = [_NoRedirect(), urllib.request.ProxyHandler({})]
@@ -74,7 +74,7 @@ def _token(path: str) -> str:
     with os_errors(InputError, "a file with a token", path):
         content = Path(path).read_bytes().strip()
     if not content.isascii() or not content.decode("ascii").isprintable():
-        raise InputError("a token in one line of printable ASCII", "another text", path)
+        raise SinkSettingsError("a token in one line of printable ASCII", "another text", path)
     return content.decode("ascii")
 
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from edgewright.core.errors import InputError, OutputError, SinkSettingsError
 from edgewright.device.broker import new_client, paho
 from edgewright.device.sinks import (
     NeverError,
@@ -25,8 +26,7 @@ from edgewright.device.sinks import (
     lines,
     require_loopback_or_tls,
 )
-from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.store import OutboxItem, Position
+from edgewright.device.store.records import OutboxItem, Position
 
 # Letters of a topic or a name at the broker.
 _LONGEST = 1024
@@ -91,11 +91,13 @@ class _Mqtt(Sink):
     def __init__(self, config: MqttConfig) -> None:
         require_loopback_or_tls(config.host, config.tls, "[[sink]] host")
         if bool(config.certificate) != bool(config.key_file) or (config.certificate and not config.tls):
-            raise InputError("certificate and key_file together, with tls = true", "only some of them", "[[sink]]")
+            raise SinkSettingsError(
+                "certificate and key_file together, with tls = true", "only some of them", "[[sink]]"
+            )
         if "#" in config.topic or "+" in config.topic:
-            raise InputError("a topic without wildcards", repr(config.topic), "[[sink]] topic")
+            raise SinkSettingsError("a topic without wildcards", repr(config.topic), "[[sink]] topic")
         if not config.topic or "\0" in config.topic or len(config.topic) > _LONGEST:
-            raise InputError(f"a topic of 1 to {_LONGEST} letters", repr(config.topic)[:80], "[[sink]] topic")
+            raise SinkSettingsError(f"a topic of 1 to {_LONGEST} letters", repr(config.topic)[:80], "[[sink]] topic")
         self._library: Any = paho()
         self._config = config
         self._client: Any = None

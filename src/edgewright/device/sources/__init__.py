@@ -11,10 +11,10 @@ from urllib.parse import unquote
 import msgspec
 
 from edgewright.core import catalogue
+from edgewright.core.errors import SourceError, UnknownNameError
+from edgewright.core.records.data import Column
+from edgewright.core.records.device import Packet
 from edgewright.core.toml_tables import explain
-from edgewright.schema.data import Column
-from edgewright.schema.device import Packet
-from edgewright.schema.errors import InputError, UnknownNameError
 
 
 class Stream(Protocol):
@@ -125,7 +125,7 @@ class StreamKind(Generic[C]):
         for part in query.split("&") if query else ():
             name, equals, value = part.partition("=")
             if not equals or not name:
-                raise InputError("settings such as ?rate=50&time=t", repr(part), f"--source ...{rest}")
+                raise SourceError("settings such as ?rate=50&time=t", repr(part), f"--source ...{rest}")
             given[unquote(name)] = unquote(value)
         for key in given:
             if key not in self.config.__struct_fields__:
@@ -170,7 +170,7 @@ def short_source(text: str, rate: float | None = None) -> Source:
     name, colon, rest = text.partition(":")
     part = kind(name)
     if not colon:
-        raise InputError(f"a source such as {part.example}", repr(text), "--source")
+        raise SourceError(f"a source such as {part.example}", repr(text), "--source")
     config = part.short(rest)
     if rate is not None and getattr(config, "rate", rate) is None:
         with suppress(msgspec.ValidationError):  # a rate of sound is whole

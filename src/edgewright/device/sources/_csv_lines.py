@@ -12,26 +12,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.csv.categories import column_name, one_hot, text_inputs
 from edgewright.core.csv.cells import Cells, Plan, parse
-from edgewright.core.csv.header import DELIMITERS
-from edgewright.core.csv.number_forms import NumberForm
-from edgewright.core.csv.text import Block
-from edgewright.core.units import MISSING_NUMBERS, is_number
+from edgewright.core.csv.header import DELIMITERS, column_name, one_hot, text_inputs
+from edgewright.core.csv.text import Block, NumberForm
+from edgewright.core.errors import InputError
+from edgewright.core.formatting import MISSING_NUMBERS, is_number
+from edgewright.core.records.data import Column, Floats
 from edgewright.device.sources import RowSettings
-from edgewright.device.sources._columns import (
+from edgewright.device.sources._packet import (
+    Arrived,
     Match,
     TimeColumn,
     bare,
     clock_named,
     clock_unit,
+    joined,
     match,
     refuse_missing,
     with_categories,
 )
-from edgewright.device.sources._packet import Arrived, joined
-from edgewright.schema.data import Column, Floats
-from edgewright.schema.errors import InputError
 
 LONGEST_LINE = 1 << 16
 

@@ -10,22 +10,23 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import InputError, SourceDataError
+from edgewright.core.records.data import Column, Floats
 from edgewright.device.frames import FrameDecoder, Hello, Unwrapped
 from edgewright.device.sources import RowSettings
-from edgewright.device.sources._columns import (
+from edgewright.device.sources._csv_lines import LineReader
+from edgewright.device.sources._packet import (
     NO_COLUMN,
+    Arrived,
     Match,
     TimeColumn,
     bare,
     clock_named,
     clock_unit,
+    joined,
     match,
     refuse_missing,
 )
-from edgewright.device.sources._csv_lines import LineReader
-from edgewright.device.sources._packet import Arrived, joined
-from edgewright.schema.data import Column, Floats
-from edgewright.schema.errors import InputError
 
 
 class FrameReader:
@@ -161,7 +162,7 @@ class JsonReader:
         try:
             given = msgspec.json.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InputError("JSON", str(error), self._name) from None
+            raise SourceDataError("JSON", str(error), self._name) from None
         names, rows = self._table(given)
         names, rows, is_good = self._usable(names, rows)
         time = self._time or clock_named(self._trained, self._wanted, names)
@@ -188,7 +189,7 @@ class JsonReader:
         if isinstance(given, dict) and given and all(isinstance(value, list) for value in given.values()):
             columns = list(given.values())
             if len({len(column) for column in columns}) > 1:
-                raise InputError("columns of one length", "others", self._name)
+                raise SourceDataError("columns of one length", "others", self._name)
             return self._equal(list(given), [list(row) for row in zip(*columns, strict=True)])
         rows = given if isinstance(given, list) and given and isinstance(given[0], dict | list) else [given]
         if rows and all(isinstance(row, dict) for row in rows):
@@ -196,7 +197,7 @@ class JsonReader:
             return self._equal(keys, [[row.get(key) for key in keys] for row in rows])
         if rows and all(isinstance(row, list) for row in rows):
             return self._equal(self._without_names(rows), rows)
-        raise InputError(f"rows: {_FORMS}", "something else", self._name)
+        raise SourceDataError(f"rows: {_FORMS}", "something else", self._name)
 
     def _usable(self, names: list[str], rows: list[list[Any]]) -> tuple[list[str], list[list[Any]], NDArray[np.bool_]]:
         """Return names and rows without the column of the quality, and whether each row is good."""
@@ -223,21 +224,21 @@ class JsonReader:
             return not cell.lower().startswith(NOT_GOOD)
         # 0 is bad in OPC DA and Sparkplug, and good in OPC UA.
         do = "Name the good ones: good=192"
-        raise InputError("a text", repr(str(cell)[:40]), f"{self._name}, column {self._quality[:60]}", do)
+        raise SourceDataError("a text", repr(str(cell)[:40]), f"{self._name}, column {self._quality[:60]}", do)
 
     def _without_names(self, rows: list[Any]) -> list[str]:
         width = len(rows[0]) if rows and isinstance(rows[0], list) else 0
         known = self._names or self._wanted
         if len(known) != width:
-            raise InputError(f"{len(known)} numbers, or names for them", f"{width} numbers", self._name)
+            raise SourceDataError(f"{len(known)} numbers, or names for them", f"{width} numbers", self._name)
         return list(known)
 
     def _equal(self, names: list[Any], rows: list[Any]) -> tuple[list[str], list[list[Any]]]:
         if not names or len(names) > _MOST_COLUMNS or not all(isinstance(name, str) and name for name in names):
-            raise InputError("names of the columns", "none, or too many", self._name)
+            raise SourceDataError("names of the columns", "none, or too many", self._name)
         for row in rows:
             if not isinstance(row, list) or len(row) != len(names):
-                raise InputError(f"rows of {len(names)} cells", "another row", self._name)
+                raise SourceDataError(f"rows of {len(names)} cells", "another row", self._name)
         return names, rows
 
     def _number(self, cell: Any, name: str, largest: float = math.inf) -> float:  # noqa: ANN401
@@ -251,7 +252,7 @@ class JsonReader:
             if abs(number) <= largest:
                 return number
         shown = str(cell)[:40]
-        raise InputError("a number", repr(shown), f"{self._name}, column {name[:60]}")
+        raise SourceDataError("a number", repr(shown), f"{self._name}, column {name[:60]}")
 
     def _moments(self, rows: list[list[Any]], names: list[str], index: int) -> tuple[NDArray[np.float64] | None, str]:
         """Return seconds of the rows, and what is to be told of cells that are no dates."""
@@ -317,7 +318,7 @@ class PayloadReader:
         self._form = config.form
         names, time, sequence = config.names, config.time, config.sequence
         if config.quality not in ("", NO_COLUMN) and config.form in ("csv", "framed"):
-            raise InputError("messages of JSON, with a quality", config.form, name)
+            raise SourceDataError("messages of JSON, with a quality", config.form, name)
         self._json = JsonReader(
             wanted, name=name, names=names, time=time, sequence=sequence, quality=config.quality, good=config.good
         )

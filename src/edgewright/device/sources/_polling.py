@@ -11,11 +11,10 @@ from typing import Annotated, Any, Protocol
 import msgspec
 import numpy as np
 
+from edgewright.core.errors import SourceError
+from edgewright.core.records.device import Packet
 from edgewright.device.sources import Stream, StreamConfig
-from edgewright.device.sources._columns import match, refuse_missing
-from edgewright.device.sources._packet import Arrived, Backoff, Stamper, notice_of
-from edgewright.schema.device import Packet
-from edgewright.schema.errors import InputError
+from edgewright.device.sources._packet import Arrived, Backoff, Stamper, match, notice_of, refuse_missing
 
 _POLL = 0.01  # seconds between looks for what is not there, at the least
 
@@ -239,10 +238,10 @@ def named(given: Sequence[str], title: str, example: str) -> list[tuple[str, str
     for text in given:
         name, _, rest = text.partition("@")
         if not name or not rest:
-            raise InputError(f"{title} such as {example}", repr(text), "[source]")
+            raise SourceError(f"{title} such as {example}", repr(text), "[source]")
         if name in [before for before, _ in pairs]:
-            raise InputError("a name of its own for each column", f"{name!r} twice", "[source]")
+            raise SourceError("a name of its own for each column", f"{name!r} twice", "[source]")
         pairs.append((name, rest))
     if not pairs:
-        raise InputError(f"{title} such as {example}", "none", "[source]")
+        raise SourceError(f"{title} such as {example}", "none", "[source]")
     return pairs

@@ -2,25 +2,216 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
+import fcntl
 import io
+import mmap
+import os
+import select
 import stat
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, BinaryIO, Literal
+from typing import Annotated, BinaryIO, Final, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import (
+    FileTooLargeError,
+    InputError,
+    MissingExtraError,
+    SourceDataError,
+    SourceError,
+    UnknownNameError,
+)
+from edgewright.core.records.data import Floats
+from edgewright.core.records.device import Packet
 from edgewright.device.sources import Stream, StreamConfig, StreamKind
 from edgewright.device.sources._packet import Arrived
 from edgewright.device.sources._polling import CapturedSource, Gone, reached
-from edgewright.device.sources._v4l2 import Camera
-from edgewright.schema.data import Floats
-from edgewright.schema.device import Packet
-from edgewright.schema.errors import InputError, MissingExtraError, UnknownNameError
+
+_CAPTURE, _MMAP, _ANY_FIELD = 1, 1, 0
+_CAN_CAPTURE, _CAN_STREAM, _OWN_CAPABILITIES = 1, 0x0400_0000, 0x8000_0000
+_BUFFERS = 4
+_DAMAGED: Final = 0x40  # flag of a buffer whose picture is not whole
+_u32, _u8 = ctypes.c_uint32, ctypes.c_uint8
+
+
+class Capability(ctypes.Structure):
+    """`struct v4l2_capability`."""
+
+    _fields_ = (
+        ("driver", _u8 * 16), ("card", _u8 * 32), ("bus_info", _u8 * 32), ("version", _u32), ("capabilities", _u32),
+        ("device_caps", _u32), ("reserved", _u32 * 3),
+    )  # fmt: skip
+
+
+class _Pixels(ctypes.Structure):
+    _fields_ = tuple((name, _u32) for name in (
+        "width", "height", "pixelformat", "field", "bytesperline", "sizeimage", "colorspace", "priv", "flags",
+        "encoding", "quantization", "transfer",
+    ))  # fmt: skip
+
+
+class _FormatUnion(ctypes.Union):
+    # The pointer stands for those that the union holds in C, which decide where it begins.
+    _fields_ = (("pix", _Pixels), ("raw", _u8 * 200), ("align", ctypes.c_void_p))
+
+
+class Format(ctypes.Structure):
+    """`struct v4l2_format`."""
+
+    _fields_ = (("type", _u32), ("fmt", _FormatUnion))
+
+
+class Request(ctypes.Structure):
+    """`struct v4l2_requestbuffers`."""
+
+    _fields_ = (("count", _u32), ("type", _u32), ("memory", _u32), ("capabilities", _u32), ("flags", _u32))
+
+
+class _Time(ctypes.Structure):
+    _fields_ = (("seconds", ctypes.c_long), ("microseconds", ctypes.c_long))
+
+
+class _PayloadUnion(ctypes.Union):
+    _fields_ = (("offset", _u32), ("pointer", ctypes.c_ulong), ("fd", ctypes.c_int32))
+
+
+class Buffer(ctypes.Structure):
+    """`struct v4l2_buffer`."""
+
+    _fields_ = (
+        ("index", _u32), ("type", _u32), ("bytesused", _u32), ("flags", _u32), ("field", _u32), ("time", _Time),
+        ("timecode", _u32 * 4), ("sequence", _u32), ("memory", _u32), ("m", _PayloadUnion), ("length", _u32),
+        ("reserved2", _u32), ("request", ctypes.c_int32),
+    )  # fmt: skip
+
+
+def _number(direction: int, number: int, size: int) -> int:
+    return direction << 30 | size << 16 | ord("V") << 8 | number
+
+
+QUERYCAP = _number(2, 0, ctypes.sizeof(Capability))
+S_FMT = _number(3, 5, ctypes.sizeof(Format))
+REQBUFS = _number(3, 8, ctypes.sizeof(Request))
+QUERYBUF = _number(3, 9, ctypes.sizeof(Buffer))
+QBUF = _number(3, 15, ctypes.sizeof(Buffer))
+DQBUF = _number(3, 17, ctypes.sizeof(Buffer))
+STREAMON = _number(1, 18, 4)
+STREAMOFF = _number(1, 19, 4)
+
+
+class Camera:
+    """An open camera that streams.
+
+    Args:
+        path: such as '/dev/video0'.
+        width, height: wanted; the driver takes the nearest it has.
+        formats: four characters each, the most wanted first.
+
+    Attributes:
+        format: four characters, one of `formats`.
+        width, height, line: pixels of a row and a column, and bytes of a row.
+
+    Raises:
+        Gone: it cannot be opened, is no camera, or has none of these formats.
+    """
+
+    def __init__(self, path: str, width: int, height: int, formats: tuple[str, ...]) -> None:
+        self._shared: list[mmap.mmap] = []
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        except OSError as error:
+            raise Gone(error.strerror or str(error)) from None
+        try:
+            self._check()
+            self._settle(width, height, formats)
+            self._share()
+            fcntl.ioctl(self._fd, STREAMON, _u32(_CAPTURE))
+        except OSError as error:
+            self.close()
+            raise Gone(error.strerror or str(error)) from None
+        except Gone:
+            self.close()
+            raise
+
+    def read(self, timeout: float) -> bytes | None:
+        """Return the newest picture that is whole; None where none came in time. Older ones are left out.
+
+        Raises:
+            Gone: the camera vanished.
+        """
+        newest = None
+        try:
+            ready, _, failed = select.select([self._fd], [], [self._fd], max(0.0, timeout))
+            if failed and not ready:
+                raise Gone("no stream")
+            while ready:
+                buffer = Buffer(type=_CAPTURE, memory=_MMAP)
+                try:
+                    fcntl.ioctl(self._fd, DQBUF, buffer)
+                except BlockingIOError:
+                    break
+                if not buffer.flags & _DAMAGED and buffer.bytesused:
+                    newest = self._shared[buffer.index][: buffer.bytesused]
+                fcntl.ioctl(self._fd, QBUF, buffer)
+        except OSError as error:
+            raise Gone(error.strerror or str(error)) from None
+        return newest
+
+    def close(self) -> None:
+        """End the stream and give the camera back."""
+        with suppress(OSError):
+            fcntl.ioctl(self._fd, STREAMOFF, _u32(_CAPTURE))
+        for shared in self._shared:
+            shared.close()
+        self._shared = []
+        with suppress(OSError):
+            os.close(self._fd)
+        self._fd = -1
+
+    def _check(self) -> None:
+        capability = Capability()
+        try:
+            fcntl.ioctl(self._fd, QUERYCAP, capability)
+        except OSError as error:
+            if error.errno == errno.ENOTTY:
+                raise Gone("no camera") from None
+            raise
+        able = capability.device_caps if capability.capabilities & _OWN_CAPABILITIES else capability.capabilities
+        if not (able & _CAN_CAPTURE and able & _CAN_STREAM):
+            raise Gone("it gives no stream of pictures")
+
+    def _settle(self, width: int, height: int, formats: tuple[str, ...]) -> None:
+        for wanted in formats:
+            request = Format(type=_CAPTURE)
+            pix = request.fmt.pix
+            pix.width, pix.height, pix.field = width, height, _ANY_FIELD
+            pix.pixelformat = int.from_bytes(wanted.encode(), "little")
+            with suppress(OSError):  # some drivers refuse a format that they do not have, others give another one
+                fcntl.ioctl(self._fd, S_FMT, request)
+                if pix.pixelformat == int.from_bytes(wanted.encode(), "little"):
+                    self.format, self.width, self.height, self.line = wanted, pix.width, pix.height, pix.bytesperline
+                    return
+        raise Gone(f"none of the formats {', '.join(formats)}")
+
+    def _share(self) -> None:
+        request = Request(count=_BUFFERS, type=_CAPTURE, memory=_MMAP)
+        fcntl.ioctl(self._fd, REQBUFS, request)
+        if not request.count:
+            raise Gone("no buffers")
+        for index in range(request.count):
+            buffer = Buffer(index=index, type=_CAPTURE, memory=_MMAP)
+            fcntl.ioctl(self._fd, QUERYBUF, buffer)
+            both = mmap.PROT_READ | mmap.PROT_WRITE
+            self._shared.append(mmap.mmap(self._fd, buffer.length, mmap.MAP_SHARED, both, offset=buffer.m.offset))
+            fcntl.ioctl(self._fd, QBUF, buffer)
+
 
 Planes = NDArray[np.uint8]
 COLOURS, GREY = ("red", "green", "blue"), "grey"
@@ -52,7 +243,7 @@ def decoded(form: str, frame: bytes, width: int, height: int, line: int, columns
     each = BYTES[form]
     line = max(line, width * each)
     if len(frame) < line * (height - 1) + width * each:
-        raise InputError(f"{line * height} bytes of a picture", f"{len(frame)}", f"a frame of {form}")
+        raise SourceDataError(f"{line * height} bytes of a picture", f"{len(frame)}", f"a frame of {form}")
     padded = np.frombuffer(frame.ljust(line * height, b"\0"), np.uint8, line * height).reshape(height, line)
     rows = padded[:, : width * each].reshape(height, width, each)
     if form == "GREY":
@@ -110,14 +301,14 @@ class Recording:
         if self._size:
             frame = self._file.read(self._size)
             if frame and len(frame) < self._size:
-                raise InputError(f"frames of {self._size} bytes", f"{len(frame)} bytes at the end", self._name)
+                raise SourceDataError(f"frames of {self._size} bytes", f"{len(frame)} bytes at the end", self._name)
             return frame
         if not self._more(lambda: len(self._buffer) >= 2):
             if self._buffer:
-                raise InputError("a whole JPEG", "the file ends", self._name)
+                raise SourceDataError("a whole JPEG", "the file ends", self._name)
             return b""
         if self._buffer[:2] != _BEGIN:
-            raise InputError(
+            raise SourceDataError(
                 "JPEG after JPEG", "other bytes", self._name,
                 "Say the form of raw frames: ?format=YUYV&width=640&height=480",
             )  # fmt: skip
@@ -149,12 +340,12 @@ class Recording:
     def _need(self, length: int) -> None:
         # A frame ends with two bytes; the two behind them may be missing at the end of the file.
         if not self._more(lambda: len(self._buffer) >= length) and len(self._buffer) < length - 2:
-            raise InputError("a whole JPEG", "the file ends", self._name, "It was cut off: record it again")
+            raise SourceDataError("a whole JPEG", "the file ends", self._name, "It was cut off: record it again")
 
     def _more(self, enough: Callable[[], bool]) -> bool:
         while not enough():
             if len(self._buffer) > _LARGEST:
-                raise InputError(f"frames of at most {_LARGEST >> 20} MB", "a larger one", self._name)
+                raise FileTooLargeError(f"frames of at most {_LARGEST >> 20} MB", "a larger one", self._name)
             piece = self._file.read(_PIECE)
             if not piece:
                 return False
@@ -177,7 +368,7 @@ class Folder:
 
         self._left = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS and file.is_file())
         if not self._left:
-            raise InputError(f"pictures ({', '.join(ENDINGS)})", "none in the folder", str(path), _DO)
+            raise SourceError(f"pictures ({', '.join(ENDINGS)})", "none in the folder", str(path), _DO)
         self._left.reverse()
 
     def next(self) -> bytes:
@@ -265,13 +456,13 @@ class RecordedCamera(Stream):
         self._given, self._start, self._over = 0, 0.0, False
         if Path(config.path).is_dir():
             if config.format:
-                raise InputError("a folder without format", config.format, config.path, "Pictures say their own")
+                raise SourceError("a folder without format", config.format, config.path, "Pictures say their own")
             self._recording: Recording | Folder = Folder(Path(config.path))
             return
         try:
             self._file = Path(config.path).open("rb")  # noqa: SIM115 - closed by `close`
         except OSError as error:
-            raise InputError(
+            raise SourceError(
                 "a camera, or a file with frames", error.strerror or str(error), config.path, _DO
             ) from None
         size = config.width * config.height * BYTES.get(config.format, 0)
@@ -327,7 +518,7 @@ def _open(config: CameraConfig, columns: tuple[str, ...]) -> Stream:
         if name not in (*COLOURS, GREY):
             raise UnknownNameError("channel of a camera", name, (*COLOURS, GREY), config.path)
     if not config.path:
-        raise InputError("the device of a camera, or a file with frames", "none", "--source camera:", _DO)
+        raise SourceError("the device of a camera, or a file with frames", "none", "--source camera:", _DO)
     wanted = columns or COLOURS
     try:
         special = stat.S_ISCHR(Path(config.path).stat().st_mode)

@@ -15,14 +15,14 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from edgewright.core.errors import SourceError
+from edgewright.core.records.data import Column
+from edgewright.core.records.device import Packet
 from edgewright.device.sources import Stream, StreamKind
 from edgewright.device.sources._csv_lines import LineSettings, line_reader
 from edgewright.device.sources._csv_place import FilePlace, ReadBytes, file_with, next_file, place_in
 from edgewright.device.sources._packet import Arrived, Stamper
 from edgewright.device.sources._polling import AwaitedSource
-from edgewright.schema.data import Column
-from edgewright.schema.device import Packet
-from edgewright.schema.errors import InputError
 
 # Of inotify.h: written to, its attributes (which says that its last name is gone), renamed, deleted.
 _MODIFY, _ATTRIB, _MOVED, _DELETED = 0x2, 0x4, 0x800, 0x400
@@ -107,7 +107,7 @@ class CsvTail(AwaitedSource):
         self.loses = ""
         self._path = Path(config.path)
         if self._path.is_dir():
-            raise InputError("a CSV file", "a folder", config.path, "Name the file; replay takes folders")
+            raise SourceError("a CSV file", "a folder", config.path, "Name the file; replay takes folders")
         self._lines = line_reader(config, columns, config.path)
         self.origin = str(self._path.absolute())
         self._watch: Watch | None = None
@@ -319,7 +319,7 @@ class CsvPipe(Stream):
 
 def _open(config: CsvConfig, columns: tuple[str, ...]) -> Stream:
     if not config.path:
-        raise InputError(
+        raise SourceError(
             "the path of a CSV file, or - for standard input", "none", "--source csv:", "Name it: csv:FILE"
         )
     return CsvPipe(config, columns) if config.path == "-" else CsvTail(config, columns)

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socket import SHUT_RD, socket
@@ -17,14 +18,14 @@ from urllib.parse import unquote
 
 import msgspec
 
+from edgewright.core.errors import InputError, SourceError
 from edgewright.core.files import os_errors
+from edgewright.core.records.data import Column
+from edgewright.core.records.device import Packet
 from edgewright.core.request_origin import foreign_page, is_foreign_host, own_hosts, values_of
 from edgewright.device.sources import Stream, StreamKind
 from edgewright.device.sources._packet import Repeats, Stamper, digest_of, notice_of
 from edgewright.device.sources._payload import MessageSettings, PayloadReader
-from edgewright.schema.data import Column
-from edgewright.schema.device import Packet
-from edgewright.schema.errors import InputError
 
 _SLOW = 10.0  # seconds after which a sender that says nothing is let go
 _MOST_CONNECTIONS = 32
@@ -163,6 +164,27 @@ _PATIENCE = 20.0  # seconds that a sender waits for what it sent to be stored
 _REPEATS, _ALL_REPEATS = 64, 1024  # last bodies of a stream and of all that are known
 
 
+@dataclass
+class _Bodies:
+    """Posted bodies, and numbers of those taken, read, covered by the last position, and stored.
+
+    Attributes:
+        waiting: packet, stream and name of each that is not read yet.
+        rows: of those that wait.
+        refused: requests refused since the last read.
+        repeats: bodies that a sender may send again.
+    """
+
+    waiting: deque[tuple[Packet, str, str]] = field(default_factory=deque)
+    rows: int = 0
+    refused: int = 0
+    accepted: int = 0
+    read: int = 0
+    placed: int = 0
+    durable: int = 0
+    repeats: Repeats = field(default_factory=lambda: Repeats(_REPEATS))
+
+
 class HttpPush(Stream):
     """A listening server; every stream is the path it is posted to.
 
@@ -180,13 +202,8 @@ class HttpPush(Stream):
         self._token = _token(config)
         self._readers: dict[str, tuple[PayloadReader, Stamper]] = {}
         self._trained: Sequence[Column] = ()
-        self._packets: deque[tuple[Packet, str, str]] = deque()
-        # Bodies: taken, read, behind which the last position is, and stored.
-        self._accepted = self._read = self._placed = self._durable = 0
-        self._repeats = Repeats(_REPEATS)
+        self._bodies = _Bodies()
         self.loses = "" if config.acknowledge else "rows are answered before they are stored: set acknowledge=true"
-        self._rows = 0
-        self._refused = 0
         # Before the agent has taken up its place, nobody knows which bodies are repeated.
         self._begun, self._closed = not config.acknowledge, False
         self._ready = threading.Condition()
@@ -195,7 +212,7 @@ class HttpPush(Stream):
         except (OSError, OverflowError) as error:
             reason, where = getattr(error, "strerror", None) or str(error), f"{config.host}:{config.port}"
             do = "Use another port, or free this one"
-            raise InputError("an address to listen at", reason, where, do) from None
+            raise SourceError("an address to listen at", reason, where, do) from None
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="http source", daemon=True
@@ -214,43 +231,43 @@ class HttpPush(Stream):
         if not self._config.acknowledge:
             return None
         with self._ready:
-            self._placed = self._read
-            return {"taken": self._read, "repeats": self._repeats.state()}
+            self._bodies.placed = self._bodies.read
+            return {"taken": self._bodies.read, "repeats": self._bodies.repeats.state()}
 
     def resume(self, position: dict[str, Any]) -> bool:
         """Know the bodies whose answer the sender may not have got; it sends all others."""
         with self._ready:
-            self._repeats.go_on(position["repeats"])
+            self._bodies.repeats.go_on(position["repeats"])
             self._begin()
         return True
 
     def awaited(self) -> bool:
         """Return whether a sender waits for its answer."""
-        return self._config.acknowledge and self._read > self._placed
+        return self._config.acknowledge and self._bodies.read > self._bodies.placed
 
     def stored(self, position: dict[str, Any] | None) -> None:
         """Answer the senders of these rows."""
         if position is not None:
             with self._ready:
-                self._durable = position["taken"]
+                self._bodies.durable = position["taken"]
                 self._ready.notify_all()
 
     def read(self, timeout: float) -> Sequence[Packet]:
         """Return rows that were posted."""
         with self._ready:
             self._begin()
-            self._ready.wait_for(lambda: self._packets or self._refused, max(0.0, timeout))
-            packets = [packet for packet, _, _ in self._packets]
-            for _, stream, name in self._packets:
+            self._ready.wait_for(lambda: self._bodies.waiting or self._bodies.refused, max(0.0, timeout))
+            packets = [packet for packet, _, _ in self._bodies.waiting]
+            for _, stream, name in self._bodies.waiting:
                 if name:
-                    self._repeats.add(stream, name, _ALL_REPEATS)
-            self._read += len(self._packets)
-            self._packets.clear()
-            self._rows = 0
-            if self._refused:
-                text = f"{self._refused} requests were refused: rows arrived faster than they were read"
+                    self._bodies.repeats.add(stream, name, _ALL_REPEATS)
+            self._bodies.read += len(self._bodies.waiting)
+            self._bodies.waiting.clear()
+            self._bodies.rows = 0
+            if self._bodies.refused:
+                text = f"{self._bodies.refused} requests were refused: rows arrived faster than they were read"
                 packets.append(notice_of(text, len(self.columns)))
-                self._refused = 0
+                self._bodies.refused = 0
             return packets
 
     def _begin(self) -> None:
@@ -288,8 +305,8 @@ class HttpPush(Stream):
         with self._ready:
             if not self._ready.wait_for(lambda: self._begun or self._closed, _PATIENCE):
                 return 503, {"error": "the agent does not read yet: send the rows again"}
-            if self._rows >= self._config.waiting:
-                self._refused += 1
+            if self._bodies.rows >= self._config.waiting:
+                self._bodies.refused += 1
                 self._ready.notify()
                 return 429, {"error": "rows arrive faster than they are read"}
             if stream not in self._readers:
@@ -308,23 +325,23 @@ class HttpPush(Stream):
             # Rows that say when, or which ones, they are can be told from others of the same values.
             named = self._config.acknowledge and (arrived.time is not None or arrived.sequence is not None)
             name = digest_of(stream, body) if named and rows else ""
-            if name and self._repeats.known(stream, name):
-                return self._answer(self._read, rows)
-            unread = name and any(name == other for _, _, other in self._packets)
+            if name and self._bodies.repeats.known(stream, name):
+                return self._answer(self._bodies.read, rows)
+            unread = name and any(name == other for _, _, other in self._bodies.waiting)
             if not unread and (rows or arrived.notices):
-                self._packets.append((stamper.packet(arrived), stream, name))
-                self._accepted += 1
-                self._rows += max(1, rows)
+                self._bodies.waiting.append((stamper.packet(arrived), stream, name))
+                self._bodies.accepted += 1
+                self._bodies.rows += max(1, rows)
                 self._ready.notify_all()
             if arrived.notices and not rows:
                 return 400, {"error": "; ".join(arrived.notices)}
-            return self._answer(self._accepted, rows)
+            return self._answer(self._bodies.accepted, rows)
 
     def _answer(self, number: int, rows: int) -> tuple[int, dict[str, Any]]:
         """Wait until so many bodies are stored, where that is what the sender is told."""
         if not self._config.acknowledge:
             return 202, {"rows": rows}
-        if self._ready.wait_for(lambda: self._durable >= number or self._closed, _PATIENCE) and not self._closed:
+        if self._ready.wait_for(lambda: self._bodies.durable >= number or self._closed, _PATIENCE) and not self._closed:
             return 200, {"rows": rows}
         return 503, {"error": "the rows are not stored yet: send them again"}
 
@@ -337,12 +354,12 @@ class HttpPush(Stream):
 def _token(config: HttpConfig) -> bytes | None:
     if not config.token_file:
         if not _only_here(config.host):
-            raise InputError("a token on a reachable host", "none", f"http:{config.host}", "Set token_file")
+            raise SourceError("a token on a reachable host", "none", f"http:{config.host}", "Set token_file")
         return None
     with os_errors(InputError, "a file with a token", config.token_file):
         token = Path(config.token_file).read_bytes().partition(b"\n")[0].strip()
     if len(token) < 8:
-        raise InputError("a token of at least 8 characters", f"{len(token)}", config.token_file)
+        raise SourceError("a token of at least 8 characters", f"{len(token)}", config.token_file)
     return token
 
 

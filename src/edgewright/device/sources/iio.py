@@ -18,11 +18,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import InputError, SourceDataError, SourceError
 from edgewright.device.sources import Stream, StreamConfig, StreamKind
-from edgewright.device.sources._columns import NO_COLUMN, match, refuse_missing
-from edgewright.device.sources._packet import Arrived
+from edgewright.device.sources._packet import NO_COLUMN, Arrived, match, refuse_missing
 from edgewright.device.sources._polling import AwaitedSource
-from edgewright.schema.errors import InputError
 
 _TYPE = re.compile(r"(be|le):([su])(\d+)/(\d+)(?:X(\d+))?(?:>>(\d+))?")
 TIMESTAMP = "timestamp"
@@ -93,7 +92,7 @@ def elements(folder: Path) -> list[Element]:
         text = read(file)
         parts = _TYPE.fullmatch(text)
         if not parts:
-            raise InputError("a type such as le:s12/16>>4", repr(text), str(file))
+            raise SourceError("a type such as le:s12/16>>4", repr(text), str(file))
         big, sign, bits, storage, repeat, shift = parts.groups()
         element = Element(
             name, int(read(scan / f"in_{name}_index", "0")), big == "be", sign == "s", int(bits), int(storage),
@@ -101,7 +100,7 @@ def elements(folder: Path) -> list[Element]:
         )  # fmt: skip
         fits = 1 <= element.bits <= element.storage and element.shift + element.bits <= element.storage
         if element.storage not in (8, 16, 32, 64) or not fits or repeat not in (None, "1"):
-            raise InputError("a sample of 8, 16, 32 or 64 bits", repr(text), str(file), "Leave this channel out")
+            raise SourceError("a sample of 8, 16, 32 or 64 bits", repr(text), str(file), "Leave this channel out")
         channels.append(element)
     return sorted(channels, key=lambda element: element.index)
 
@@ -132,7 +131,7 @@ def number(folder: Path, channel: str, attribute: str, default: float) -> float:
             try:
                 return float(text)
             except ValueError:
-                raise InputError("a number", repr(text), str(file)) from None
+                raise SourceDataError("a number", repr(text), str(file)) from None
     return default
 
 
@@ -147,7 +146,7 @@ def read(file: Path, default: str | None = None) -> str:
     except OSError as error:
         if default is not None:
             return default
-        raise InputError("an attribute of an IIO device", error.strerror or str(error), str(file)) from None
+        raise SourceError("an attribute of an IIO device", error.strerror or str(error), str(file)) from None
 
 
 _SCANS = 1024  # read at once
@@ -213,12 +212,12 @@ class IioBuffer(AwaitedSource):
     def _set_up(self) -> None:
         folder = self._find()
         if folder is None:
-            raise InputError("an IIO device", f"none called {self._config.device!r}", self._config.sysfs)
+            raise SourceError("an IIO device", f"none called {self._config.device!r}", self._config.sysfs)
         where = folder.name
         known = elements(folder)
         given = [e for e in known if e.name != TIMESTAMP]
         if not given:
-            raise InputError("a device with a buffer (scan_elements)", "none", where, "Its driver has no buffer")
+            raise SourceError("a device with a buffer (scan_elements)", "none", where, "Its driver has no buffer")
         names = [f"{e.name} [{e.unit}]" if e.unit else e.name for e in given]
         columns = match(names, self._wanted, where, time=NO_COLUMN, sequence=NO_COLUMN)
         refuse_missing(columns, [e.name for e in given], where)
@@ -233,7 +232,7 @@ class IioBuffer(AwaitedSource):
             self._handle = os.open(Path(self._config.dev) / where, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             do = "Run as a user who can read it (udev rule or group)"
-            raise InputError(
+            raise SourceError(
                 "a buffer that can be read", error.strerror or str(error), f"{self._config.dev}/{where}", do
             ) from None
         self._buffer = b""
@@ -252,7 +251,7 @@ class IioBuffer(AwaitedSource):
             measured = float(text) if text.replace(".", "", 1).isdigit() else None
             if self._config.rate and measured and abs(measured - self._config.rate) > 0.02 * self._config.rate:
                 offered = read(folder / "sampling_frequency_available", "")
-                raise InputError(
+                raise SourceError(
                     f"a device at {self._config.rate:g} Hz", f"{measured:g} Hz", folder.name,
                     f"It offers {offered} Hz" if offered else "",
                 )  # fmt: skip
@@ -271,7 +270,7 @@ class IioBuffer(AwaitedSource):
             # What is already as it should be need not be written.
             if must and read(file, "") != text:
                 do = "Run as a user who can write it (udev rule or group)"
-                raise InputError("to set up the device", error.strerror or str(error), str(file), do) from None
+                raise SourceError("to set up the device", error.strerror or str(error), str(file), do) from None
 
     def _arrived(self, wait: float) -> Arrived | None:
         if self._handle is None and not self._again():
@@ -325,7 +324,7 @@ class IioBuffer(AwaitedSource):
 
 def _open(config: IioConfig, columns: tuple[str, ...]) -> Stream:
     if not config.device:
-        raise InputError("an IIO device", "none", "--source iio:", "Name it: iio:iio:device0, or by its driver's name")
+        raise SourceError("an IIO device", "none", "--source iio:", "Name it: iio:iio:device0, or by its driver's name")
     return IioBuffer(config, columns)
 
 

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import msgspec
 
+from edgewright.core.errors import MissingExtraError, SourceError, UnknownNameError
 from edgewright.device.sources import Stream, StreamKind
 from edgewright.device.sources._polling import LinkError, Polled, PolledConfig, named
-from edgewright.schema.errors import InputError, MissingExtraError, UnknownNameError
 
 _PATIENCE = 3.0  # seconds for an answer
 # Types of values: letter of `struct` and registers of two bytes.
@@ -77,7 +77,7 @@ def read_register(text: str) -> Register:
     """
     parts = _REGISTER.fullmatch(text)
     if parts is None:
-        raise InputError(f"a register such as {EXAMPLE}", repr(text), "[source] registers")
+        raise SourceError(f"a register such as {EXAMPLE}", repr(text), "[source] registers")
     bank, kind = parts["bank"] or "holding", parts["type"] or "uint16"
     if bank not in _BANKS:
         raise UnknownNameError("bank of registers", bank, _BANKS, "[source] registers")
@@ -86,10 +86,10 @@ def read_register(text: str) -> Register:
     try:
         scale = float(parts["scale"] or 1)
     except ValueError:
-        raise InputError("a number to multiply by", repr(parts["scale"]), "[source] registers") from None
+        raise SourceError("a number to multiply by", repr(parts["scale"]), "[source] registers") from None
     register = Register(bank, int(parts["number"]), kind, scale)
     if register.number + register.size > 65536:
-        raise InputError("registers from 0 to 65535", text, "[source] registers")
+        raise SourceError("registers from 0 to 65535", text, "[source] registers")
     return register
 
 

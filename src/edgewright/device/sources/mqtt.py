@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from edgewright.core.errors import InputError, SourceError
+from edgewright.core.records.data import Column
+from edgewright.core.records.device import Packet
 from edgewright.device.broker import new_client, paho
 from edgewright.device.sources import Stream, StreamKind
 from edgewright.device.sources._packet import Backoff, Repeats, Stamper, digest_of, notice_of
 from edgewright.device.sources._payload import MessageSettings, PayloadReader
-from edgewright.schema.data import Column
-from edgewright.schema.device import Packet
-from edgewright.schema.errors import InputError
 
 _PATIENCE = 5.0  # seconds to reach the broker
 _MOST_PACKETS = 256  # taken in one read; what comes after waits in the socket, so the broker feels it
@@ -52,6 +53,25 @@ class MqttConfig(MessageSettings, frozen=True, kw_only=True, forbid_unknown_fiel
     keepalive: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 30
 
 
+@dataclass
+class _Delivery:
+    """Messages of a session that the broker keeps until they are acknowledged.
+
+    Attributes:
+        accepted, placed, durable: numbers of messages taken, covered by the last position, and stored.
+        since: monotonic seconds of the first message after the last position; 0 for none.
+        waiting: taken and not acknowledged: the number of each, its name at the broker and its qos.
+        repeats: messages that the broker may send again.
+    """
+
+    accepted: int = 0
+    placed: int = 0
+    durable: int = 0
+    since: float = 0.0
+    waiting: deque[tuple[int, int, int]] = field(default_factory=deque)
+    repeats: Repeats = field(default_factory=lambda: Repeats(1))
+
+
 class MqttTopics(Stream):
     """Subscribed topics. The network is served within `read`, by the thread that reads: nothing piles up here.
 
@@ -76,16 +96,12 @@ class MqttTopics(Stream):
             self.loses = (
                 "" if config.qos == 1 else "a message of qos 2 on its way while the agent ends is lost: use qos=1"
             )
-        # Taken and not acknowledged: the number of each, its name at the broker and its qos.
-        self._unacknowledged: deque[tuple[int, int, int]] = deque()
-        self._accepted = self._placed = self._durable = 0
-        self._since = 0.0
-        self._repeats = Repeats(1)
+        self._delivery = _Delivery()
         self._readers: OrderedDict[str, tuple[PayloadReader, Stamper]] = OrderedDict()
         self._trained: Sequence[Column] = ()
         self._packets: list[Packet] = []
         self._backoff = Backoff()
-        self._connected = self._subscribed = self._was_there = False
+        self._connected = self._was_there = False
         self._client = self._new_client()
 
     def read_as(self, columns: Sequence[Column]) -> None:
@@ -96,24 +112,24 @@ class MqttTopics(Stream):
         """Return how many messages were taken, and the names of those that the broker may send again."""
         if not self._keeps:
             return None
-        self._placed, self._since = self._accepted, 0.0
-        return {"taken": self._accepted, "repeats": self._repeats.state()}
+        self._delivery.placed, self._delivery.since = self._delivery.accepted, 0.0
+        return {"taken": self._delivery.accepted, "repeats": self._delivery.repeats.state()}
 
     def resume(self, position: dict[str, Any]) -> bool:
         """Know the messages whose acknowledgement the broker may not have got; it sends all others."""
-        self._repeats.go_on(position["repeats"])
+        self._delivery.repeats.go_on(position["repeats"])
         return True
 
     def awaited(self) -> bool:
         """Return whether the broker waits for acknowledgements."""
-        return self._accepted - self._placed >= _UNACKNOWLEDGED or (
-            self._since > 0.0 and time.monotonic() - self._since >= _PATIENT
+        return self._delivery.accepted - self._delivery.placed >= _UNACKNOWLEDGED or (
+            self._delivery.since > 0.0 and time.monotonic() - self._delivery.since >= _PATIENT
         )
 
     def stored(self, position: dict[str, Any] | None) -> None:
         """Acknowledge these messages with the next `read`."""
         if position is not None:
-            self._durable = position["taken"]
+            self._delivery.durable = position["taken"]
 
     def read(self, timeout: float) -> Sequence[Packet]:
         """Return messages that came, a packet each."""
@@ -156,8 +172,8 @@ class MqttTopics(Stream):
         return client
 
     def _acknowledge(self) -> None:
-        while self._connected and self._unacknowledged and self._unacknowledged[0][0] <= self._durable:
-            _, mid, qos = self._unacknowledged.popleft()
+        while self._connected and self._delivery.waiting and self._delivery.waiting[0][0] <= self._delivery.durable:
+            _, mid, qos = self._delivery.waiting.popleft()
             self._client.ack(mid, qos)
 
     def _new(self, message: Any) -> bool:  # noqa: ANN401 - paho is loaded late
@@ -165,14 +181,14 @@ class MqttTopics(Stream):
         if not self._keeps or not message.qos:
             return True
         name = digest_of(message.topic, bytes(message.payload))
-        if message.dup and self._repeats.known(str(message.mid), name):
-            if all(mid != message.mid for _, mid, _ in self._unacknowledged):
+        if message.dup and self._delivery.repeats.known(str(message.mid), name):
+            if all(mid != message.mid for _, mid, _ in self._delivery.waiting):
                 self._client.ack(message.mid, message.qos)
             return False
-        self._accepted += 1
-        self._since = self._since or time.monotonic()
-        self._unacknowledged.append((self._accepted, message.mid, message.qos))
-        self._repeats.add(str(message.mid), name, max(_REPEATS, 2 * len(self._unacknowledged)))
+        self._delivery.accepted += 1
+        self._delivery.since = self._delivery.since or time.monotonic()
+        self._delivery.waiting.append((self._delivery.accepted, message.mid, message.qos))
+        self._delivery.repeats.add(str(message.mid), name, max(_REPEATS, 2 * len(self._delivery.waiting)))
         return True
 
     def _serve(self, wait: float) -> None:
@@ -210,7 +226,7 @@ class MqttTopics(Stream):
         self._was_there = True
         self._backoff.worked()
         if not flags.session_present:  # the broker forgot what it had sent
-            self._unacknowledged.clear()
+            self._delivery.waiting.clear()
         client.subscribe([(topic, self._config.qos) for topic in self._config.topics])
 
     def _on_subscribe(self, _client: Any, _data: Any, _id: Any, codes: Any, _properties: Any) -> None:  # noqa: ANN401
@@ -283,7 +299,7 @@ def _check_topic(topic: str) -> None:
     wrong = any("+" in level and level != "+" for level in levels)
     wrong |= any("#" in level and (level != "#" or index < len(levels) - 1) for index, level in enumerate(levels))
     if not topic or wrong or "\0" in topic or len(topic.encode()) > 65535:
-        raise InputError("a topic of MQTT, + for one level and # for the rest", repr(topic), "--source mqtt:")
+        raise SourceError("a topic of MQTT, + for one level and # for the rest", repr(topic), "--source mqtt:")
 
 
 def _settings_of(text: str) -> dict[str, str]:
@@ -295,7 +311,7 @@ def _settings_of(text: str) -> dict[str, str]:
 
 def _open(config: MqttConfig, columns: tuple[str, ...]) -> Stream:
     if not config.topics:
-        raise InputError("a topic", "none", "--source mqtt:", "Name it: mqtt:127.0.0.1:1883/sensors/+")
+        raise SourceError("a topic", "none", "--source mqtt:", "Name it: mqtt:127.0.0.1:1883/sensors/+")
     for topic in config.topics:
         _check_topic(topic)
     return MqttTopics(config, columns)

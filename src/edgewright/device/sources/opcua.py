@@ -19,13 +19,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import MissingExtraError, SourceError
+from edgewright.core.records.data import Floats
+from edgewright.core.records.device import Packet
 from edgewright.device.broker import first_line
 from edgewright.device.sources import Stream, StreamKind
 from edgewright.device.sources._packet import Arrived, notice_of
 from edgewright.device.sources._polling import LinkError, Polled, PolledConfig, named
-from edgewright.schema.data import Floats
-from edgewright.schema.device import Packet
-from edgewright.schema.errors import InputError, MissingExtraError
 
 _PATIENCE = 4.0  # seconds for an answer
 _CHUNK = 1000  # rows of a history at once
@@ -258,7 +258,7 @@ def _reason(error: Exception) -> str:
 
 def _open(config: OpcuaConfig, columns: tuple[str, ...]) -> Stream:
     if not config.url.startswith("opc.tcp://"):
-        raise InputError("an address such as opc.tcp://127.0.0.1:4840", repr(config.url), "--source opcua:")
+        raise SourceError("an address such as opc.tcp://127.0.0.1:4840", repr(config.url), "--source opcua:")
     pairs = named(config.nodes, "nodes", EXAMPLE)
     link = _Variables(config, [node for _, node in pairs])
     return PolledVariables(link, [name for name, _ in pairs], columns, config)

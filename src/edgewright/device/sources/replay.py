@@ -15,23 +15,24 @@ from edgewright.core.clocks.units import unit_spelled
 from edgewright.core.csv.blocks import blocks
 from edgewright.core.csv.header import opening_of, read_header, records
 from edgewright.core.csv.rows import Rows, iter_csv
-from edgewright.core.units import is_number
+from edgewright.core.errors import InputError, SourceDataError
+from edgewright.core.formatting import is_number
+from edgewright.core.records.data import Column, Floats
+from edgewright.core.records.device import Packet
 from edgewright.device.sources import RowSettings, Stream, StreamKind
-from edgewright.device.sources._columns import (
+from edgewright.device.sources._csv_place import ends_of
+from edgewright.device.sources._packet import (
+    EPOCH,
     Match,
     TimeColumn,
     clock_among,
     clock_named,
     clock_unit,
+    digest_of,
     match,
     refuse_missing,
     with_categories,
 )
-from edgewright.device.sources._csv_place import ends_of
-from edgewright.device.sources._packet import EPOCH, digest_of
-from edgewright.schema.data import Column, Floats
-from edgewright.schema.device import Packet
-from edgewright.schema.errors import InputError
 
 _SUFFIXES = (".csv", ".csv.gz", ".csv.xz")
 _LABELS = "labels.csv"
@@ -75,7 +76,7 @@ class Replay(Stream):
         self.columns = self._first[1].names
         self.untimed = self._first[1].time < 0 and not config.rate
         if config.speed and self._first[1].time < 0 and not config.rate:
-            raise InputError(
+            raise SourceDataError(
                 "a time column or a rate to keep pace with", "neither", config.path, "Set rate, or speed = 0"
             )
         self.origin, self.loses = str(Path(config.path).absolute()), ""
@@ -210,7 +211,7 @@ class Replay(Stream):
             if not np.isfinite(times).all():
                 row = int(np.flatnonzero(~np.isfinite(times))[0])
                 got = repr(str(block.text[name][row])) if name in block.text and block.text[name][row] else "none"
-                raise InputError(
+                raise SourceDataError(
                     "a time in every row: seconds, or a date such as 2026-11-20T13:00:00",
                     got,
                     f"{file.name} line {block.lines[row]}, column {name}",
@@ -232,11 +233,13 @@ def _of_replay(error: InputError, file: Path, columns: Match) -> InputError:
         return error
     column = error.where.rpartition("column ")[2]
     if columns.time >= 0 and column == _beginning(file)[0][columns.time]:
-        return InputError("seconds in every row, or dates in every row", error.got, error.where)
+        return SourceDataError("seconds in every row, or dates in every row", error.got, error.where)
     if np.isfinite(TimeColumn("").of_texts([error.got.strip("'")])[0]).all():
         do = f"If it is the time of the rows, set time={column}; a column of dates is not a channel"
-        return InputError(error.expected, f"the date {error.got}", error.where, do)
-    return InputError(error.expected, error.got, error.where, "Correct or empty the cell, or leave the column out")
+        return InputError(error.expected, f"the date {error.got}", error.where, do, code=error.code)
+    return InputError(
+        error.expected, error.got, error.where, "Correct or empty the cell, or leave the column out", code=error.code
+    )
 
 
 def _cut(values: Floats, times: NDArray[np.float64], counts: NDArray[np.int64] | None) -> Iterator[Packet]:
@@ -262,7 +265,7 @@ def _part(packet: Packet, start: int, end: int) -> Packet:
 
 def _beginning(file: Path) -> tuple[tuple[str, ...], list[str]]:
     """Return names of a file's columns, without the one of row numbers, and the cells of its first row."""
-    header, rest = read_header(opening_of(blocks(file, file.name)), file.name, None, None)
+    header, rest = read_header(opening_of(blocks(file, file.name)), file.name)
     _, cells = next(records(rest, header.delimiter, file.name), (0, [""] * len(header.names)))
     named = [index for index, name in enumerate(header.names) if name]
     return tuple(header.names[index] for index in named), [cells[index] for index in named if index < len(cells)]
@@ -273,13 +276,13 @@ def _files(path: Path) -> list[Path]:
         return [path]
     recordings = sorted(p for p in path.rglob("*") if p.name.endswith(_SUFFIXES) and p.name != _LABELS and p.is_file())
     if not recordings:
-        raise InputError("at least one CSV file", "none", str(path))
+        raise SourceDataError("at least one CSV file", "none", str(path))
     return recordings
 
 
 def _open(config: ReplayConfig, columns: tuple[str, ...]) -> Stream:
     if not config.path:
-        raise InputError("the path of a recording", "none", "--source replay:", "Name it: replay:FILE")
+        raise SourceDataError("the path of a recording", "none", "--source replay:", "Name it: replay:FILE")
     return Replay(config, columns)
 
 

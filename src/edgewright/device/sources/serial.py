@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from edgewright.core.errors import MissingExtraError, SourceError
+from edgewright.core.records.data import Column
 from edgewright.device.sources import Stream, StreamKind
 from edgewright.device.sources._csv_lines import LineReader, LineSettings, line_reader
 from edgewright.device.sources._packet import Arrived
 from edgewright.device.sources._payload import FrameReader
 from edgewright.device.sources._polling import CapturedSource, Gone
-from edgewright.schema.data import Column
-from edgewright.schema.errors import InputError, MissingExtraError
 
 _BYTES = 1 << 16
 _LOOK = 0.05  # seconds that a read of the port may wait at once
@@ -103,7 +103,7 @@ class SerialLine(CapturedSource):
         except (OSError, self._library.SerialException) as error:
             raise Gone(_reason(error)) from None
         except ValueError as error:
-            raise InputError(
+            raise SourceError(
                 "a baud rate that the port takes", str(error), f"--source serial:{self._config.port}"
             ) from None
         self._reader.restart()
@@ -144,7 +144,7 @@ def _settings_of(text: str) -> dict[str, str]:
 
 def _open(config: SerialConfig, columns: tuple[str, ...]) -> Stream:
     if not config.port:
-        raise InputError("the device of a serial line", "none", "--source serial:", "Name it: serial:/dev/ttyUSB0")
+        raise SourceError("the device of a serial line", "none", "--source serial:", "Name it: serial:/dev/ttyUSB0")
     return SerialLine(config, columns)
 
 

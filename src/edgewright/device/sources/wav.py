@@ -18,16 +18,15 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
+from edgewright.core.errors import InputError, SourceDataError, SourceError
 from edgewright.core.files import os_errors
 from edgewright.core.input.riff import channel_names, open_wav
+from edgewright.core.records.data import Floats
+from edgewright.core.records.device import Packet
 from edgewright.device.sources import Stream, StreamConfig, StreamKind
-from edgewright.device.sources._columns import match, refuse_missing
 from edgewright.device.sources._csv_place import ends_of
-from edgewright.device.sources._packet import Arrived
+from edgewright.device.sources._packet import Arrived, match, refuse_missing
 from edgewright.device.sources._polling import CapturedSource, Gone
-from edgewright.schema.data import Floats
-from edgewright.schema.device import Packet
-from edgewright.schema.errors import InputError
 
 _CAPTURE, _NONBLOCK = 1, 1
 _S16_LE, _INTERLEAVED, _RESAMPLE = 2, 3, 1
@@ -108,7 +107,7 @@ def library() -> Any:  # noqa: ANN401 - a C library
         alsa = ctypes.CDLL("libasound.so.2")
     except OSError:
         do = "Install it (Debian: libasound2), or name a WAV file"
-        raise InputError("ALSA's library libasound.so.2", "none", "--source wav:alsa", do) from None
+        raise SourceError("ALSA's library libasound.so.2", "none", "--source wav:alsa", do) from None
     alsa.snd_strerror.restype = ctypes.c_char_p
     alsa.snd_pcm_open.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_int]
     unsigned = ctypes.c_uint
@@ -173,9 +172,11 @@ class WavFile(Stream):
             self._form, size = open_wav(self._file, path.name)
             self._left = path.stat().st_size - self._file.tell() if size is None else size
             if path.stat().st_size - self._file.tell() < self._left:
-                raise InputError(f"{size} bytes of sound", "fewer", path.name, "The file is cut off: copy it again")
+                raise SourceDataError(
+                    f"{size} bytes of sound", "fewer", path.name, "The file is cut off: copy it again"
+                )
             if config.rate and config.rate != self._form.rate:
-                raise InputError(f"sound of {config.rate} Hz", f"{self._form.rate} Hz", path.name, "Resample it")
+                raise SourceError(f"sound of {config.rate} Hz", f"{self._form.rate} Hz", path.name, "Resample it")
             names = channel_names(self._form.channels)
             chosen = match(names, columns, path.name)
             refuse_missing(chosen, names, path.name)

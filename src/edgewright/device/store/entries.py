@@ -16,11 +16,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import InputError, MissingExtraError, StoreDamagedError
 from edgewright.core.files import os_errors
-from edgewright.schema.data import Floats
-from edgewright.schema.device import PRIORITY, Event
-from edgewright.schema.errors import InputError, MissingExtraError
-from edgewright.schema.store import RAW_PRIORITY, Item
+from edgewright.core.records.data import Floats
+from edgewright.core.records.device import PRIORITY, Event
+from edgewright.device.store.records import RAW_PRIORITY, Item
 
 _BYTES, _NONCE = 32, 12
 
@@ -68,7 +68,9 @@ def read_key(path: Path) -> Key:
         content = path.read_bytes()
         mode = path.stat().st_mode
     if mode & 0o077:
-        raise InputError("a key that only its owner reads", f"mode {mode & 0o777:o}", str(path), "chmod 600 the file")
+        raise StoreDamagedError(
+            "a key that only its owner reads", f"mode {mode & 0o777:o}", str(path), "chmod 600 the file"
+        )
     text = content.strip()
     if len(content) != _BYTES and len(text) == 2 * _BYTES:
         try:
@@ -76,7 +78,7 @@ def read_key(path: Path) -> Key:
         except ValueError:
             content = b""
     if len(content) != _BYTES:
-        raise InputError("32 bytes or 64 hexadecimal digits", f"{len(text)} characters", str(path),
+        raise StoreDamagedError("32 bytes or 64 hexadecimal digits", f"{len(text)} characters", str(path),
                          "Make one: head -c 32 /dev/urandom > FILE")  # fmt: skip
     return Key(content)
 

@@ -8,8 +8,8 @@ import resource
 from pathlib import Path
 from typing import IO
 
+from edgewright.core.errors import OutputError, StoreDamagedError
 from edgewright.core.files import lock, open_private, private_folder, sync
-from edgewright.schema.errors import InputError, OutputError
 
 
 def rename(old: Path, new: Path) -> None:
@@ -77,14 +77,14 @@ def lock_folder(folder: Path, name: str, expected: str) -> IO[str]:
         private_folder(folder)
         handle = open_private(folder / name, "a")
     except (FileExistsError, NotADirectoryError):
-        raise InputError("a folder for the store", "a file", str(folder)) from None
+        raise StoreDamagedError("a folder for the store", "a file", str(folder)) from None
     except OSError as error:
         do = "Name another one with --store, or make room"
         raise OutputError("a folder that can be written", error.strerror or str(error), str(folder), do) from error
     if not lock(handle):
         handle.close()
         do = "Stop the other `edgewright device run`, or name another folder"
-        raise InputError(expected, "one that is in use", str(folder), do)
+        raise StoreDamagedError(expected, "one that is in use", str(folder), do)
     return handle
 
 

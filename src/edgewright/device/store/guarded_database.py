@@ -17,11 +17,11 @@ from typing import Any
 
 import msgspec
 
+from edgewright.core.errors import InputError, OutputError
 from edgewright.core.files import INDEX, JOURNAL, LOG
 from edgewright.core.read_only_database import read_unchanged
 from edgewright.device.store import file_operations
 from edgewright.device.store.database import Connect, Database, connect, memory, trouble
-from edgewright.schema.errors import InputError, OutputError
 
 ENDINGS = (JOURNAL, LOG, INDEX)
 """Of the files that SQLite keeps beside a database."""
@@ -39,6 +39,8 @@ class LostError(OutputError):
 
 class NewerError(InputError):
     """A newer version wrote the file or its copy: they are whole, and stay as they are."""
+
+    code = "format-newer"
 
     def __init__(self, title: str, version: int, got: str, path: Path) -> None:
         super().__init__(f"{title} of version {version} or older", got, str(path), "Update Edgewright on this device")
@@ -333,7 +335,7 @@ def _insert(table: str, row: Sequence[object]) -> str:
 def _note(path: Path, damage: OutputError, content: _Content | None) -> None:
     # They load NumPy, which the agent and its launcher do without.
     from edgewright.device.store import recovery  # noqa: PLC0415
-    from edgewright.schema.store import Damage  # noqa: PLC0415
+    from edgewright.device.store.records import Damage  # noqa: PLC0415
 
     rescued = {name: len(rows) for name, rows in content.tables.items()} if content is not None else {}
     text, aside = f"{path.name}: {damage.got}", path.name + DAMAGED

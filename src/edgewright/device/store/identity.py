@@ -12,10 +12,10 @@ import os
 import secrets
 from pathlib import Path
 
+from edgewright.core.errors import StoreDamagedError
 from edgewright.device.store.database import Connect, Database, connect
 from edgewright.device.store.guarded_database import DAMAGED, LostError, open_guarded, start_over
 from edgewright.device.store.tables import STORE_FILE
-from edgewright.schema.errors import InputError
 
 IDENTITY_FILE = "identity.sqlite"
 _VERSION = 1
@@ -48,7 +48,7 @@ class Identity:
             start_over(folder / IDENTITY_FILE, _SUBJECT)
             identity = cls._opened(folder, device, opener, writable)
         if device and device != identity.device:
-            raise InputError(f"the store of device {device!r}", f"that of {identity.device!r}", str(folder))
+            raise StoreDamagedError(f"the store of device {device!r}", f"that of {identity.device!r}", str(folder))
         return identity
 
     @classmethod

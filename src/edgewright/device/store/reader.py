@@ -12,13 +12,13 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from edgewright.core.errors import EdgewrightError, OutputError, StoreDamagedError, UnknownNameError
 from edgewright.core.read_only_database import read_unchanged, unchanged
+from edgewright.core.records.device import Event
 from edgewright.device.store import entries, file_operations, stream_state, tables
 from edgewright.device.store.database import Database
 from edgewright.device.store.entries import AllowList, Key
-from edgewright.schema.device import Event
-from edgewright.schema.errors import EdgewrightError, InputError, OutputError, UnknownNameError
-from edgewright.schema.store import Stored, Stretch
+from edgewright.device.store.records import Stored, Stretch
 
 T = TypeVar("T")
 _BATCH = 256
@@ -35,7 +35,9 @@ def look(folder: Path) -> Iterator[Database]:
     """
     file_path = folder / tables.STORE_FILE
     if not file_path.is_file():
-        raise InputError("a folder with a store", "none", str(folder), "Name the folder that `run --store` was given")
+        raise StoreDamagedError(
+            "a folder with a store", "none", str(folder), "Name the folder that `run --store` was given"
+        )
     try:
         with unchanged(file_path):
             database = Database(file_path, writable=False)
@@ -162,7 +164,7 @@ def event_lines(
     """
     for name in columns:
         if name not in EVENT_COLUMNS:
-            raise InputError(f"one of {', '.join(EVENT_COLUMNS)}", repr(name), "--column")
+            raise StoreDamagedError(f"one of {', '.join(EVENT_COLUMNS)}", repr(name), "--column")
     gate = AllowList(detail, ())
     if form == "csv":
         yield _csv(["device", *columns, *detail])
@@ -194,7 +196,7 @@ def row_lines(device: str, stretches: Iterable[Stretch], form: Form, columns: Se
         UnknownNameError: rows were found, and none of them has a column that is named; told at the end.
     """
     if not columns:
-        raise InputError("the raw columns that may leave, by name", "none", "--column",
+        raise StoreDamagedError("the raw columns that may leave, by name", "none", "--column",
                          "Raw data stays on the device unless you name a column")  # fmt: skip
     if form == "csv":
         yield _csv(["device", "boot", "sequence", "stream", "time", *columns])
@@ -203,7 +205,7 @@ def row_lines(device: str, stretches: Iterable[Stretch], form: Form, columns: Se
         known.update(stretch.values, stretch.sealed)
         closed = [name for name in columns if name in stretch.sealed]
         if closed:
-            raise InputError(f"the key of column {closed[0]!r}", "none that opens it", "--key")
+            raise StoreDamagedError(f"the key of column {closed[0]!r}", "none that opens it", "--key")
         if not any(name in stretch.values for name in columns):
             continue
         for index, time in enumerate(stretch.times.tolist()):

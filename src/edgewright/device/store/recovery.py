@@ -10,7 +10,7 @@ import msgspec
 
 from edgewright.device.store import file_operations, tables
 from edgewright.device.store.database import Connect, Database
-from edgewright.schema.store import Damage
+from edgewright.device.store.records import Damage
 
 DAMAGE_FILE = "damage.jsonl"
 _LAST = 100

@@ -8,11 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from edgewright.core.files import open_private
+from edgewright.core.records.device import PRIORITY
 from edgewright.device.store import file_operations, stream_state
 from edgewright.device.store.database import Database
+from edgewright.device.store.records import ASIDE, RAW_PRIORITY, Limits, StoreConfig
 from edgewright.device.store.write_counter import WriteCounter
-from edgewright.schema.device import PRIORITY
-from edgewright.schema.store import ASIDE, RAW_PRIORITY, Limits, StoreConfig
 
 BALLAST_FILE = "ballast"
 # Beside the ballast so much stays free for others before it is made again.

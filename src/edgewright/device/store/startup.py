@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 from typing import IO, Protocol
 
+from edgewright.core.errors import EdgewrightError, OutputError, StoreDamagedError
 from edgewright.device.store import file_operations, recovery, tables
 from edgewright.device.store.database import Connect, Database, trouble
 from edgewright.device.store.identity import Identity
+from edgewright.device.store.records import StoreConfig
 from edgewright.device.store.retention import Ballast
-from edgewright.schema.errors import EdgewrightError, InputError, OutputError
-from edgewright.schema.store import StoreConfig
 
 
 class Clock(Protocol):
@@ -60,10 +60,10 @@ def begin(folder: Path, config: StoreConfig, device: str, clock: Clock, opener: 
         OutputError: something cannot be written.
     """
     if config.quota - config.ballast < MIN_BYTES:
-        raise InputError(f"a quota of at least {(MIN_BYTES + config.ballast) >> 20} MiB",
+        raise StoreDamagedError(f"a quota of at least {(MIN_BYTES + config.ballast) >> 20} MiB",
                          f"{config.quota} bytes", "[store] quota")  # fmt: skip
     if (limit := file_operations.largest_file()) is not None and limit < MIN_BYTES:
-        raise InputError(f"files that may grow to {MIN_BYTES >> 20} MiB", f"a limit of {limit} bytes for a file",
+        raise StoreDamagedError(f"files that may grow to {MIN_BYTES >> 20} MiB", f"a limit of {limit} bytes for a file",
                          str(folder), "Raise it: ulimit -f, or LimitFSIZE= of the service")  # fmt: skip
     try:
         try:

@@ -12,18 +12,17 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import EdgewrightError, OutputError, StoreDamagedError
+from edgewright.core.records.data import Floats
+from edgewright.core.records.device import PRIORITY, Event
 from edgewright.device.store import entries, startup, stream_state
 from edgewright.device.store.database import Connect, Database, connect
 from edgewright.device.store.entries import AllowList, Key, Write, read_key
-from edgewright.device.store.group_commit import Committer
+from edgewright.device.store.group_commit import Committer, Outbox
 from edgewright.device.store.identity import Identity
-from edgewright.device.store.outbox import Outbox
+from edgewright.device.store.records import RAW_PRIORITY, Item, SourcePlace, StoreConfig
 from edgewright.device.store.retention import TableSizes
 from edgewright.device.store.startup import Clock, SystemClock
-from edgewright.schema.data import Floats
-from edgewright.schema.device import PRIORITY, Event
-from edgewright.schema.errors import EdgewrightError, InputError, OutputError
-from edgewright.schema.store import RAW_PRIORITY, Item, SourcePlace, StoreConfig
 
 # Rows that wait are packed and written when there are so many, whatever the time.
 _ROWS_AT_ONCE = 4096
@@ -77,7 +76,7 @@ class Store:
         config = config or StoreConfig()
         clock = clock or SystemClock()
         if config.encrypt and not config.key_file:
-            raise InputError("a key_file with 'encrypt'", "none", "[store]", "Name a file of 32 bytes")
+            raise StoreDamagedError("a key_file with 'encrypt'", "none", "[store]", "Name a file of 32 bytes")
         key = read_key(Path(config.key_file)) if config.key_file else None
         lock = startup.lock(folder)
         try:
@@ -156,7 +155,7 @@ class Store:
         """
         times, values = np.array(times, dtype=np.float64), np.array(values, dtype=np.float32)
         if times.ndim != 1 or values.shape != (len(times), len(names)):
-            raise InputError(
+            raise StoreDamagedError(
                 f"rows of {len(names)} columns, as many as times", f"shape {values.shape}", f"stream {stream!r}"
             )
         if not len(times):

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.core.errors import OutputError
 from edgewright.core.files import os_errors
 from edgewright.device.store import file_operations
 from edgewright.device.store.database import Database
-from edgewright.schema.errors import OutputError
-from edgewright.schema.store import SourcePlace, StoreConfig
+from edgewright.device.store.records import SourcePlace, StoreConfig
 
 STATE_FILE = "learnt.state"
 """Where older versions kept the states."""

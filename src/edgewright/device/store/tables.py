@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgewright.core.errors import FormatNewerError, InputError
 from edgewright.device.store import file_operations
 from edgewright.device.store.database import Connect, Database
-from edgewright.schema.errors import InputError
 
 VERSION = 1
 # 'EDGW': tells a store from other people's databases (PRAGMA application_id).
@@ -84,7 +84,7 @@ def check_version(database: Database) -> None:
     if application == 0 and not database.value("SELECT count(*) FROM sqlite_schema"):
         return  # nothing in it: no other program's, but damaged
     if application != APPLICATION:
-        raise InputError(
+        raise FormatNewerError(
             "a store of Edgewright", "a SQLite file of another program", str(database.path), "Name another folder"
         )
     if version > VERSION:
@@ -102,7 +102,7 @@ def tune(database: Database, pages: int = 0) -> None:
 
 
 def _newer(version: int, path: Path) -> InputError:
-    return InputError(
+    return FormatNewerError(
         f"a store of version {VERSION} or older",
         f"version {version}",
         str(path),

@@ -12,21 +12,19 @@ import msgspec
 import numpy as np
 
 from edgewright.core.engines.extension import Description
-from edgewright.core.integer.reader import rounding_of
+from edgewright.core.errors import ExportError, InputError, OutputError
+from edgewright.core.integer.network import rounding_of
 from edgewright.core.onnx.reader import read_onnx
-from edgewright.core.prediction.native_modules import cache_folder, model_key
-from edgewright.export._extension.build import compile_module, compiler, flags
+from edgewright.core.prediction.objects import cache_folder, model_key
+from edgewright.core.records.network import Graph, IntegerNetwork, IntegerValue, Value
+from edgewright.export._extension.build import Blob, compile_module, compiler, flags
 from edgewright.export._extension.network import NetworkWriter, supported
-from edgewright.export._extension.packing import Blob
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.parts import filled, parts
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_graph.graph import network_end
+from edgewright.graph.builder import Mask, without_mask
 from edgewright.graph.extract import float_network, integer_network
-from edgewright.graph.mask import Mask, without_mask
-from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.graph import Graph, Value
-from edgewright.schema.integer import IntegerNetwork, IntegerValue
 
 SECONDS = 60.0
 MAIN = "model.c"
@@ -211,7 +209,7 @@ def _values(graph: Graph) -> tuple[str, int]:
     shapes = {output.name: output.shape for output in graph.outputs}
     expected = {"label", "probabilities", "confidence"} if _classifies(graph) else {"prediction"}
     if shapes.keys() != expected:
-        raise InputError(f"the outputs {', '.join(sorted(expected))}", ", ".join(shapes), f"graph {graph.name}")
+        raise ExportError(f"the outputs {', '.join(sorted(expected))}", ", ".join(shapes), f"graph {graph.name}")
     name = "probabilities" if _classifies(graph) else "prediction"
     return name, math.prod(shapes[name])
 

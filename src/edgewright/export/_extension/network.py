@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from edgewright.core.kernels import kernel
 from edgewright.core.kernels.elementwise import EXTRA_BITS
-from edgewright.core.prediction.processor import cpu_features
-from edgewright.export._extension.packing import (
+from edgewright.core.prediction.objects import cpu_features
+from edgewright.core.records.network import Array, IntegerNetwork, IntegerOperator, IntegerValue
+from edgewright.export._extension.build import (
     Blob,
     Site,
     blocks,
@@ -28,8 +29,6 @@ from edgewright.export._extension.packing import (
 )
 from edgewright.export.c99_code.parts import filled, parts
 from edgewright.export.c99_code.pipeline import write_network_c99
-from edgewright.schema.graph import Array
-from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
 
 C = parts(__file__, "network.c")
 # Kernels read whole vectors: room behind every buffer.

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from edgewright.core.prediction.objects import METADATA
+from edgewright.core.records.network import IntegerNetwork
 from edgewright.export.c99_code.header import Interface, declared, header, network_header
 from edgewright.export.c99_code.linkable import own_functions
 from edgewright.export.c99_code.parts import parts, written
@@ -18,8 +19,7 @@ from edgewright.export.c99_code.source import COUNTER, ROW, Buffer, Routine, Ste
 from edgewright.export.c99_code.text import NOINLINE, SMALL, TYPES, literal, number
 from edgewright.export.c99_code.unit import Arena, Unit
 from edgewright.export.c99_graph.frames import Framed
-from edgewright.graph.mask import without_mask
-from edgewright.schema.integer import IntegerNetwork
+from edgewright.graph.builder import without_mask
 
 # C expression of the address of a buffer, and whether what lies there is only read.
 Locate = Callable[[Buffer, bool], str]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgewright.core.csv.categories import fields, made_columns
+from edgewright.core.csv.header import fields, made_columns
+from edgewright.core.records.network import Graph, IntegerNetwork, IntegerOperator
 from edgewright.export.c99_code.parts import filled, parts, written
 from edgewright.export.c99_code.pixels import Pixels
 from edgewright.export.c99_code.source import Buffer, Source
@@ -16,9 +17,7 @@ from edgewright.export.c99_code.text import comment, guarded, label_lines, numbe
 from edgewright.export.c99_code.unit import Arena, Unit
 from edgewright.export.c99_graph.frames import Framed
 from edgewright.export.c99_graph.graph import turning
-from edgewright.graph.mask import without_mask
-from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerNetwork, IntegerOperator
+from edgewright.graph.builder import without_mask
 
 C = parts(__file__, "model.h")
 _LAYOUT = {

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from edgewright.core.errors import ExportError
+from edgewright.core.records.network import Graph, IntegerNetwork, IntegerOperator, Node
 from edgewright.export.c99_code.files import files, network_files
 from edgewright.export.c99_code.header import CodeOptions, Interface, Range
 from edgewright.export.c99_code.pixels import pixels_of, takes_bytes
@@ -14,8 +16,6 @@ from edgewright.export.c99_code.source import REPEATED, Buffer, Source, work
 from edgewright.export.c99_code.text import identifier
 from edgewright.export.c99_code.unit import Unit
 from edgewright.export.c99_dual import write_dual
-from edgewright.export.c99_graph.banks import Bank, banks_of
-from edgewright.export.c99_graph.bytes import bytes_of
 from edgewright.export.c99_graph.channels import LoopWriter
 from edgewright.export.c99_graph.frames import framed
 from edgewright.export.c99_graph.graph import (
@@ -27,17 +27,14 @@ from edgewright.export.c99_graph.graph import (
     plan_graph,
     turning,
 )  # fmt: skip
-from edgewright.export.c99_graph.picks import channels_of
-from edgewright.export.c99_graph.rows import Rows
+from edgewright.export.c99_graph.pairs import Bank, banks_of, bytes_of
+from edgewright.export.c99_graph.rows import Rows, channels_of
 from edgewright.export.c99_learning.adapt import LAYER
 from edgewright.export.c99_operators import Site, Spot, write_float, write_integer
 from edgewright.export.c99_operators._rounding import dequantised, quantise_step
 from edgewright.export.c99_rvv import write_lanes
 from edgewright.export.cores import has_floats, unrolled, vectors_of
 from edgewright.graph.extract import WEIGHTED
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph, Node
-from edgewright.schema.integer import IntegerNetwork, IntegerOperator
 
 # Readers up to which a long expression is worked out by each of them on a core with float instructions.
 _OFTEN = 2
@@ -131,7 +128,7 @@ def write_network_c99(network: IntegerNetwork, *, name: str, core: str = "", fla
         UnknownNameError: for a kind of operator that has no C form.
     """
     if network.rounding == "none":
-        raise InputError("an integer network", "a float one", f"network {network.name}")
+        raise ExportError("an integer network", "a float one", f"network {network.name}")
     unit = _unit(name, network, core, flash)
     turn = turning(network)
     first = unit.fresh(network.values[turn.output if turn else network.input].shape, "int8")
@@ -149,7 +146,7 @@ def _one_answer(graph: Graph) -> None:
     """Refuse a graph with more values than the structure of an answer has fields for."""
     others = [output.name for output in graph.outputs if output.name not in ("label", "probabilities", "confidence")]
     if len(others) > 1:
-        raise InputError(
+        raise ExportError(
             "one output, or label, probabilities and confidence", ", ".join(others[:6]), f"graph {graph.name}",
             "Export one output at a time, or to onnx",
         )  # fmt: skip
@@ -157,7 +154,7 @@ def _one_answer(graph: Graph) -> None:
 
 def _limits(graph: Graph, ranges: Sequence[Range]) -> tuple[Range, ...]:
     if ranges and len(ranges) != graph.inputs[0].shape[0]:
-        raise InputError(f"a range for each of {graph.inputs[0].shape[0]} columns", str(len(ranges)), "ranges")
+        raise ExportError(f"a range for each of {graph.inputs[0].shape[0]} columns", str(len(ranges)), "ranges")
     return tuple(ranges)
 
 

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.records.network import Graph, IntegerValue, Node
 from edgewright.export.c99_code.parts import filled, parts, written
 from edgewright.export.c99_code.source import Buffer, Source
 from edgewright.export.c99_code.text import number
 from edgewright.export.c99_code.unit import Unit
 from edgewright.export.c99_graph.graph import Plan
 from edgewright.export.c99_operators._rounding import byte_text
-from edgewright.graph.mask import without_mask
-from edgewright.schema.graph import Graph, Node
-from edgewright.schema.integer import IntegerValue
+from edgewright.graph.builder import without_mask
 
 # The stage's weights are multiples of one over this.
 _UNIT = 128

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from edgewright.core.errors import ExportError
+from edgewright.core.records.network import Array
 from edgewright.export.c99_code.parts import parts
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array
 
 # Tables begin at multiples of this: the largest number in them has eight bytes.
 ALIGNMENT = 8
@@ -79,7 +79,9 @@ def identifier(name: str) -> str:
         InputError: for other characters than letters, digits and underscores, or a word of C.
     """
     if not _IDENTIFIER.fullmatch(name) or name in _RESERVED or len(name) > 40:
-        raise InputError("a name of letters, digits and underscores that is no word of C", repr(name), "name of C code")
+        raise ExportError(
+            "a name of letters, digits and underscores that is no word of C", repr(name), "name of C code"
+        )
     return name
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from edgewright.core.records.network import Array
 from edgewright.export.c99_code.source import Buffer, Leaf, Loops, Routine, Source, Step, lives, loops, taken_over
 from edgewright.export.c99_code.text import TYPES, C, entries, number, slot_tables, smallest
-from edgewright.schema.graph import Array
 
 ALIGNMENT = 4
 # How often other orders are tried.
@@ -361,11 +361,6 @@ class Unit:
     def table_bytes(self) -> int:
         """Bytes of the tables that are read."""
         return sum(array.nbytes for array in self.contents().values())
-
-    @property
-    def table_sizes(self) -> dict[str, int]:
-        """Entries of every table by its name."""
-        return {name: array.size for name, array in self._tables.values()}
 
     def helpers(self) -> list[str]:
         """Return definitions of the small functions, in the order of their first use."""

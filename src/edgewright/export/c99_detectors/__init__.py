@@ -1,4 +1,4 @@
-"""Anomaly detectors as C99: every file is one of `monitor/detectors` by the same name and offers `WRITER`."""
+"""Anomaly detectors as C99: every module registers writers under the names of `monitor/detectors`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core import catalogue
+from edgewright.core.errors import ExportError, UnknownNameError
+from edgewright.core.records.network import Graph
 from edgewright.export.c99_code.parts import filled, parts
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
 
 Learnt = Mapping[str, Any]
 
@@ -52,25 +52,19 @@ class Score:
     begin: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Writer:
-    """The one object `WRITER` of a detector's file.
-
-    Attributes:
-        write: what was learnt -> its code. Raises `InputError` for what the code cannot hold.
-    """
-
-    write: Callable[[Learnt], Score]
+detector_writer = catalogue.Registry[Callable[[Learnt], Score]](__name__)
+"""Registers the writer of the detector of this name; it raises `InputError` for what the code cannot hold."""
 
 
-def writer(name: str) -> Writer:
-    """How the detector of this name is written.
+def write_score(name: str, learnt: Learnt) -> Score:
+    """Return the code of a fitted detector.
 
     Raises:
-        UnknownNameError: listing those that have a form in C.
+        UnknownNameError: listing the detectors that have a form in C.
     """
-    detector_writer: Writer = catalogue.find(__name__, name, "WRITER", "detector in C")
-    return detector_writer
+    if name not in detector_writer.known:
+        raise UnknownNameError("detector in C", name, tuple(detector_writer.known))
+    return detector_writer.known[name](learnt)
 
 
 def score_lines(module: str, file: str, **values: object) -> tuple[str, ...]:
@@ -115,7 +109,7 @@ def season_of(seconds: float, parts: int, detector: str) -> tuple[int, int]:
     """
     whole = round(seconds * 1e6)
     if whole < 1 or abs(whole - seconds * 1e6) > 1e-3 or whole * parts >= 1 << 62:
-        raise InputError("a season of whole microseconds", f"{seconds!r} s", f"detector {detector} in C")
+        raise ExportError("a season of whole microseconds", f"{seconds!r} s", f"detector {detector} in C")
     return whole, parts
 
 

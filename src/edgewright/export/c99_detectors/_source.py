@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.integer.reader import rounding_of
+from edgewright.core.errors import ExportError
+from edgewright.core.integer.network import rounding_of
+from edgewright.core.records.network import Graph
+from edgewright.core.records.package import WindowSpec
 from edgewright.export.c99_code.header import CodeOptions
 from edgewright.export.c99_code.parts import filled, named, parts
 from edgewright.export.c99_code.pipeline import write_c99
 from edgewright.export.c99_code.text import TYPES, entries, identifier, number, smallest, template_comment
-from edgewright.export.c99_detectors import Learnt, Score, writer
+from edgewright.export.c99_detectors import Learnt, Score, write_score
 from edgewright.export.contract import Subject
 from edgewright.monitor.detector_stream import FEATURES, MOST_SEEN
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
-from edgewright.schema.package import WindowSpec
 
 MAX_ROWS = 2**31 - 1
 _BYTES = {"uint16_t": 2, "uint32_t": 4}
@@ -99,16 +99,16 @@ def checked(form: Form) -> Form:
         InputError: no columns, a threshold or a count that is none, or windows of no size.
     """
     if not np.isfinite(np.float32(form.threshold)) or not 0 <= form.refractory <= MAX_ROWS or not form.columns:
-        raise InputError(
+        raise ExportError(
             "columns, a threshold and rows from 0 on",
             f"{form.channels}, {form.threshold:g} and {form.refractory}",
             "detector in C",
         )
     window = form.window
     if window is not None and 0 < form.refractory < 1:
-        raise InputError("a number of windows without another alarm", f"{form.refractory:g}", "detector in C")
+        raise ExportError("a number of windows without another alarm", f"{form.refractory:g}", "detector in C")
     if window is not None and not 1 <= min(window.samples, window.step) <= max(window.samples, window.step) <= MAX_ROWS:
-        raise InputError(
+        raise ExportError(
             f"windows and steps of 1 to {MAX_ROWS} rows", f"{window.samples} and {window.step}", "detector"
         )
     return form
@@ -173,7 +173,7 @@ def detector_form(
         InputError: a threshold or a count that is none, or what the code cannot hold.
         UnknownNameError: for a detector that has no form in C, listing those that have.
     """
-    score = writer(kind).write(learnt)
+    score = write_score(kind, learnt)
     return checked(Form(kind, score, tuple(columns), threshold, refractory, window, own_windows))
 
 

@@ -1,4 +1,4 @@
-"""How integer operators are written for cores that multiply two pairs of 16-bit numbers at once (ADR 66).
+"""Writers of integer operators for cores with dual 16-bit multiply-accumulate (docs/research/generated-code.md).
 
 Every module of this folder is a family, found by name. A writer gives None, having written nothing, for an operator
 whose bounds it cannot prove; the portable form is written then.
@@ -11,9 +11,8 @@ from collections.abc import Callable
 from edgewright.core import catalogue
 from edgewright.export.c99_code.source import Source
 from edgewright.export.c99_operators import Site
-from edgewright.schema.footprint import DUAL
 
-PREFIX = f"{DUAL} "
+PREFIX = "dual "
 """Begins the kinds of work that steps of this folder do."""
 DualWriter = Callable[[Site], Source | None]
 # Inputs of a dense layer from which on the vectors of bytes that its portable form takes are faster.

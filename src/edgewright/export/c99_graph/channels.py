@@ -9,16 +9,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from edgewright.core.records.network import Node
 from edgewright.export.c99_code.source import COUNTER, ROW, Buffer, Leaf, Routine, Source, Step, combined, work
 from edgewright.export.c99_code.text import TYPES, number, smallest
 from edgewright.export.c99_code.unit import Unit
-from edgewright.export.c99_graph.banks import Bank, parts_of
 from edgewright.export.c99_graph.graph import Plan
-from edgewright.export.c99_graph.pairs import pairs_of, products
-from edgewright.export.c99_graph.picks import channels_of
-from edgewright.export.c99_graph.rows import Group, Rows
+from edgewright.export.c99_graph.pairs import Bank, pairs_of, parts_of, products
+from edgewright.export.c99_graph.rows import Group, Rows, channels_of
 from edgewright.export.c99_operators import Spot, write_float
-from edgewright.schema.graph import Node
 
 # The loop over a row.
 _RANGED = re.compile(r"int i0 = 0; i0 < \d+;")

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from edgewright.core.records.network import Array, Graph, Node
 from edgewright.export.c99_code.source import COUNTER, Buffer, Step
 from edgewright.export.c99_code.unit import Unit
 from edgewright.export.c99_graph.rows import VALUE_BY_VALUE
-from edgewright.graph.mask import without_mask
-from edgewright.schema.graph import Array, Graph, Node
+from edgewright.graph.builder import without_mask
 
 _RANK = 4
 _HEAD = re.compile(rf"for \(int {COUNTER} = 0; {COUNTER} < (\d+); \+\+{COUNTER}\) \{{$")

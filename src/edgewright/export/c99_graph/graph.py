@@ -12,16 +12,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import EdgewrightError, ExportError
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.network import Array, Graph, IntegerNetwork, IntegerOperator, Node
 from edgewright.export.c99_graph.frames import with_frames
-from edgewright.export.c99_graph.kernels import with_kernels
-from edgewright.export.c99_graph.picks import with_early_picks
-from edgewright.export.c99_graph.spectrum import with_spectra
-from edgewright.export.c99_graph.trees import with_walks
+from edgewright.export.c99_graph.recognition import with_kernels, with_spectra, with_walks
+from edgewright.export.c99_graph.rows import with_early_picks
 from edgewright.graph.extract import WEIGHTED, float_network, value_names
-from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.schema.graph import Array, Graph, Node
-from edgewright.schema.integer import IntegerNetwork, IntegerOperator
 
 _LAST = (1, 2, 0)
 # Operators that only move numbers.
@@ -179,7 +176,7 @@ def plan_graph(graph: Graph, integer: bool) -> Plan:
     """
     source = graph.inputs[0]
     if not source.shape or any(length < 1 for length in source.shape) or source.dtype not in ("float32", "float64"):
-        raise InputError(
+        raise ExportError(
             "a float input whose lengths are fixed", f"{source.dtype} of shape {source.shape}", f"graph {graph.name}"
         )
     end = network_end(graph) if integer else ""
@@ -228,7 +225,7 @@ def network_end(graph: Graph) -> str:
             reached.update(node.outputs)
             last = node.outputs[0] if node.op in WEIGHTED else last
     if not last:
-        raise InputError("a graph with a network after its boundary", "none", f"graph {graph.name}")
+        raise ExportError("a graph with a network after its boundary", "none", f"graph {graph.name}")
     return last
 
 

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import ctypes
+import faulthandler
+import gc
+import importlib
+import multiprocessing
 import os
 import re
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import (
+    CompilerMissingError,
+    EdgewrightError,
+    GeneratedCodeFailedError,
+    SampleShapeError,
+    StoppedError,
+)
 from edgewright.export._extension.build import HOW_TO_BUILD, command_of
 from edgewright.export.c99_code.header import TURNED
 from edgewright.export.c99_graph.graph import pixels
-from edgewright.export.c99_host.apart import run_apart
-from edgewright.export.zig import run_compiler, zig_command
-from edgewright.schema.errors import InputError
+from edgewright.export.cores import run_compiler, zig_command
 
 OBJECTS = "objects"
 """Name of the objects among the outputs of a compiled pipeline."""
@@ -47,7 +61,9 @@ def compiler_command(wanted: str = "") -> tuple[str, ...]:
     for name in [requested] if requested else COMPILERS:
         if command := _find_command(name):
             return command
-    raise InputError(f"a C compiler ({requested or ', '.join(COMPILERS)})", "none on the path", do=HOW_TO_BUILD)
+    raise CompilerMissingError(
+        f"a C compiler ({requested or ', '.join(COMPILERS)})", "none on the path", do=HOW_TO_BUILD
+    )
 
 
 def _find_command(name: str) -> tuple[str, ...]:
@@ -145,7 +161,7 @@ def compile_c99(
     defines = [f"-D{stem.upper()}_TAPS"] if taps else []
     command = (*command, *flags, *defines, "-shared", "-fPIC", "-o", str(target), *sources, "-lm")
     if message := run_compiler(command, folder):
-        raise InputError("C that compiles", message, command[0])
+        raise GeneratedCodeFailedError("C that compiles", message, command[0])
     return target
 
 
@@ -210,7 +226,7 @@ class CModel:
         """
         rows = np.ascontiguousarray(pixels(x) if self._turned else x, np.float32).reshape(len(x), -1)
         if rows.shape[1] != self._numbers["INPUTS"]:
-            raise InputError(f"{self._numbers['INPUTS']} numbers a sample", str(rows.shape[1]), self.name)
+            raise SampleShapeError(f"{self._numbers['INPUTS']} numbers a sample", str(rows.shape[1]), self.name)
         return run_apart(lambda: self._answers(rows))
 
     def _answers(self, rows: NDArray[np.float32]) -> CAnswer:
@@ -236,7 +252,9 @@ class CModel:
         """Raw bytes of the integer network for bytes of shape (n, ...), as its header says: (n, outputs)."""
         rows = np.ascontiguousarray(x, np.int8).reshape(len(x), -1)
         if rows.shape[1] != self._numbers.get("NETWORK_INPUTS"):
-            raise InputError(f"{self._numbers.get('NETWORK_INPUTS')} bytes a sample", str(rows.shape[1]), self.name)
+            raise SampleShapeError(
+                f"{self._numbers.get('NETWORK_INPUTS')} bytes a sample", str(rows.shape[1]), self.name
+            )
         return run_apart(lambda: self._raw(rows))
 
     def _raw(self, rows: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -306,3 +324,102 @@ def load_c99(
     name = min((Path(file).stem for file in files if file.endswith(".h")), key=len)
     library = compile_c99(files, folder, flags=flags, compiler=compiler, taps=taps)
     return CModel(library, files[f"{name}.h"], name, files.get(f"{name}_objects.h", ""))
+
+
+Result = TypeVar("Result")
+# Seconds of processor time that a call may take.
+LIMIT_S = 300
+# Seconds by the clock after which a call that sleeps or waits is ended, too.
+_WAIT_S = 3600
+# Where a copy of the process may go on with what other threads of it began; elsewhere C is called here.
+_FORKS = sys.platform == "linux"
+_children: list[int] = []
+# Number of the option of prctl(2) that ends a child with its parent.
+_PARENT_ENDED = 1
+
+
+def run_apart(call: Callable[[], Result]) -> Result:
+    """Return the result of a call that runs in a child process; within such a call, it runs there.
+
+    Args:
+        call: of compiled C; its result is sent back, and what else it changes is lost.
+
+    Raises:
+        StoppedError: the code crashed, took more than `LIMIT_S` seconds of processor time, or did not answer.
+    """
+    if not _FORKS or _children:
+        return call()
+    # Loaded here: another thread may hold the loader's lock while this one forks, and would never release it there.
+    resource, prctl, parent = importlib.import_module("resource"), ctypes.CDLL(None).prctl, os.getpid()
+
+    def limited() -> Result:
+        prctl(_PARENT_ENDED, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        limit = LIMIT_S + 1 if hard == resource.RLIM_INFINITY else min(hard, LIMIT_S + 1)
+        resource.setrlimit(resource.RLIMIT_CPU, (min(LIMIT_S, limit), limit))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        return call()
+
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    with warnings.catch_warnings():
+        # The child only runs the call: it waits for none of the threads that it has not.
+        warnings.simplefilter("ignore")
+        try:
+            process = os.fork()
+        except OSError:  # no memory for a copy, or no process left: here, then
+            receiver.close()
+            sender.close()
+            return call()
+    if not process:
+        receiver.close()
+        _answer(limited, sender)
+    sender.close()
+    kind: str = "ended"
+    result: Any = None
+    try:
+        with receiver:
+            if not receiver.poll(_WAIT_S):
+                raise StoppedError(f"the compiled C gave no answer within {_WAIT_S} s")
+            kind, result = receiver.recv()
+    except EOFError:
+        pass
+    except BaseException:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        raise
+    status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    if kind == "ended":
+        raise StoppedError(f"the compiled C {_ending(status)}")
+    if kind == "result":
+        return result  # type: ignore[no-any-return]
+    raise StoppedError(result) if kind == "refused" else RuntimeError(result)
+
+
+def _answer(call: Callable[[], Any], out: Connection) -> NoReturn:
+    """Send the result of a call, in the child."""
+    status = 1
+    try:
+        gc.disable()
+        faulthandler.disable()
+        _children.append(os.getpid())
+        try:
+            answer = "result", call()
+        except EdgewrightError as error:
+            answer = "refused", str(error)
+        except Exception:  # noqa: BLE001 - raised again by the parent
+            answer = "failed", traceback.format_exc()
+        out.send(answer)
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _ending(status: int) -> str:
+    """Return how a child ended, from its exit code."""
+    if -status == signal.SIGXCPU:
+        return f"did not end within {LIMIT_S} s of processor time"
+    if status > 0:
+        return f"ended with status {status}"
+    return f"crashed: {signal.strsignal(-status) or f'signal {-status}'}"

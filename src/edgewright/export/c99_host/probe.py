@@ -14,12 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import ExportError, GeneratedCodeFailedError
 from edgewright.export.c99_code.parts import filled, parts
 from edgewright.export.c99_host import host
-from edgewright.export.c99_host.apart import run_apart
-from edgewright.export.c99_host.host import FLAGS, CModel
-from edgewright.nlp.texts.contract import SYMBOLS, Codes, Floats, decode
-from edgewright.schema.errors import InputError
+from edgewright.export.c99_host.host import FLAGS, CModel, run_apart
 
 Files = Mapping[str, str]
 Array = NDArray[Any]
@@ -87,7 +85,7 @@ class CStream:
             *_given(rows, lost, times), pointer(text), ctypes.c_int(maximum), pointer(means), pointer(scores)
         )
         if count > maximum:
-            raise InputError(f"at most {maximum} events of {n} rows", f"{count}", "the stream in C")
+            raise ExportError(f"at most {maximum} events of {n} rows", f"{count}", "the stream in C")
         events = [(int(record[0]), dict(zip(self.fields, record[1:].tolist(), strict=True))) for record in text[:count]]
         return StreamTold(events, means, scores[:, : self._detectors])
 
@@ -139,7 +137,7 @@ def struct_fields(header: str, name: str) -> tuple[str, ...]:
     end = header.find(f"}} {name};")
     begin = header.rfind("typedef struct {", 0, max(end, 0))
     if begin < 0:
-        raise InputError(f"a structure {name}", "none", "the header in C")
+        raise GeneratedCodeFailedError(f"a structure {name}", "none", "the header in C")
     body = re.sub(r"/\*.*?\*/", "", header[begin + len("typedef struct {") : end], flags=re.DOTALL)
     return tuple(member[1] for member in _FIELD.finditer(body))
 
@@ -185,7 +183,7 @@ def compiled(files: Files, compiler: str, defines: Sequence[str]) -> Iterator[Pa
             yield path
         except OSError as error:
             text = str(error).rpartition(": ")[2]
-            raise InputError("C with all of its functions", text, compiler, "Export it again") from None
+            raise GeneratedCodeFailedError("C with all of its functions", text, compiler, "Export it again") from None
 
 
 def _given(rows: Array, lost: Array, times: Array) -> tuple[Any, ...]:
@@ -234,7 +232,7 @@ def forecasts(
 
     done, forecast = run_apart(pushed)
     if done != len(given):
-        raise InputError(f"{ahead} rows ahead", f"a refusal at row {done}", "the forecaster in C")
+        raise ExportError(f"{ahead} rows ahead", f"a refusal at row {done}", "the forecaster in C")
     return forecast
 
 
@@ -306,55 +304,3 @@ def _slot_of(slot: _Slot) -> SlotFields:
     # 1 is a number, by the header.
     value = slot.said.decode() if slot.said is not None else number if kind == 1 else None
     return int(name), int(begin), int(end), int(by), value
-
-
-_ROOM = 64
-
-
-class CText:
-    """A compiled model of text; its state is the text so far.
-
-    Args:
-        files: as `text_files` gives them.
-        name: prefix of their names.
-        compiler: its command.
-
-    Raises:
-        InputError: the compiler refuses the code.
-    """
-
-    kind = "c99"
-    parameters = bytes = 0
-
-    def __init__(self, files: Files, name: str, compiler: str) -> None:
-        probe = driver("probe_text.c", name, room=_ROOM)
-        with compiled({**files, "probe.c": probe}, compiler, []) as path:
-            self._run = ctypes.CDLL(str(path)).probe_text
-
-    def start(self) -> str:
-        """Return the empty text."""
-        return ""
-
-    def step(self, state: str, symbol: int) -> str:
-        """Return the text with one more symbol."""
-        return state + decode(symbol)
-
-    def probabilities(self, state: str) -> Floats:
-        """Return the chances of every symbol, shape (96,)."""
-        return self._answer(state, 0)[0]
-
-    def completion(self, text: str, rank: int) -> str:
-        """Return the rest of the word that C suggests at a rank."""
-        return self._answer(text, rank)[1]
-
-    def bits(self, codes: Codes) -> float:
-        """Return the mean bits of a text."""
-        text = "".join(map(decode, codes.tolist()))
-        chances = [self.probabilities(text[:index])[code] for index, code in enumerate(codes.tolist())]
-        return float(-np.log2(chances).mean())
-
-    def _answer(self, text: str, rank: int) -> tuple[Floats, str]:
-        chances, word = np.zeros(SYMBOLS, np.float32), ctypes.create_string_buffer(_ROOM)
-        data = text.encode("ascii")
-        self._run(data, len(data), pointer(chances), rank, word)
-        return chances.astype(np.float64), word.value.decode()

@@ -26,16 +26,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edgewright.core.errors import DialogueError, StateTableError
 from edgewright.core.state_machine.guards import Tree
-from edgewright.core.state_machine.validation import CheckedTable, Row
+from edgewright.core.state_machine.table import EVERY, TIMEOUT, CheckedTable, Row
 from edgewright.export.c99_code.parts import filled, parts
 from edgewright.export.c99_code.text import guarded, identifier, literal, template_comment
-from edgewright.export.c99_language.slots import Slots
-from edgewright.export.c99_language.student import write_language_c99
+from edgewright.export.c99_language.student import Slots, write_language_c99
 from edgewright.nlp.dialogue import BLANK, CONFIDENCE, START, UNCLEAR, event_name
-from edgewright.schema.errors import InputError
-from edgewright.schema.language import LanguageSpec
-from edgewright.schema.state_table import EVERY, TIMEOUT
+from edgewright.nlp.records import LanguageSpec
 
 C = parts(__file__, "dialogue.c")
 _HELPERS = ("known", "number", "word", "size", "true", "not", "and", "or", "compare")
@@ -67,10 +65,10 @@ def dialogue_files(checked: CheckedTable, name: str) -> dict[str, str]:
     """
     identifier(name)
     if checked.table.retrieve:
-        raise InputError("a dialogue that retrieves nothing", "`retrieve`", f"{checked.table.name} in C",
+        raise DialogueError("a dialogue that retrieves nothing", "`retrieve`", f"{checked.table.name} in C",
                          "An index needs Python: edgewright language chat")  # fmt: skip
     if checked.table.patience:
-        raise InputError("a dialogue without a watchdog", "`patience`", f"{checked.table.name} in C")
+        raise DialogueError("a dialogue without a watchdog", "`patience`", f"{checked.table.name} in C")
     return _Writer(checked, name).files()
 
 
@@ -114,7 +112,7 @@ class _Writer:
         for name in names:
             other = seen.setdefault(self.constant(kind, name), name)
             if other != name:
-                raise InputError("names that differ in C", f"{other!r} and {name!r}", f"{self.table.name} in C",
+                raise StateTableError("names that differ in C", f"{other!r} and {name!r}", f"{self.table.name} in C",
                                  "Rename one of them")  # fmt: skip
 
     def _header(self) -> str:

@@ -20,13 +20,13 @@ from edgewright.core.adaptation.affine import (
     WAYS,
     AffineFactory,
     axes_of,
+    slot_bytes,
+    state_bytes,
 )
 from edgewright.core.adaptation.affine import (
     MEAN_BITS as AXES_MEAN_BITS,
 )
-from edgewright.core.adaptation.factory import MEAN_BITS, Factory
-from edgewright.core.adaptation.learner import FEWEST_COMPARED, LEADS
-from edgewright.core.adaptation.slots import slot_bytes, state_bytes
+from edgewright.core.adaptation.learner import FEWEST_COMPARED, LEADS, MEAN_BITS, Factory
 from edgewright.export.c99_code.parts import filled, parts
 from edgewright.export.c99_code.text import entries, guarded, identifier
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from edgewright.core import catalogue
+from edgewright.core.errors import ExportError, UnknownNameError
 from edgewright.core.operators import where
+from edgewright.core.records.network import Array, IntegerOperator, IntegerValue, Node
 from edgewright.export.c99_code.source import Leaf, Source
 from edgewright.export.c99_code.unit import Unit
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.graph import Array, Node
-from edgewright.schema.integer import IntegerOperator, IntegerValue
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Spot:
         """
         given = self.inputs[index]
         if given is None:
-            raise InputError(f"input {index}", "none", where(self.node))
+            raise ExportError(f"input {index}", "none", where(self.node))
         return given
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.arithmetic.requantise import twice as round_twice
+from edgewright.core.arithmetic import twice as round_twice
+from edgewright.core.errors import ExportError
+from edgewright.core.operators import where
+from edgewright.core.records.network import IntegerValue
 from edgewright.export.c99_code.parts import parts
 from edgewright.export.c99_code.source import Source
-from edgewright.export.c99_code.text import smallest
+from edgewright.export.c99_code.text import NOINLINE, smallest
 from edgewright.export.c99_code.unit import Unit
-from edgewright.export.c99_operators import Site
-from edgewright.schema.integer import IntegerValue
+from edgewright.export.c99_graph.recognition import KERNELS
+from edgewright.export.c99_operators import Site, Spot, operator
 
 C = parts(__file__, "rounding.c")
 
@@ -229,3 +234,55 @@ def _answers(site: Site, sums: NDArray[np.int64]) -> NDArray[np.int64]:
     own, operator = site.operator.arrays, site.operator
     rounded = round_twice(sums, own["multiplier"].ravel(), own["shift"].ravel()) + site.target.zero
     return np.clip(rounded, operator.low, operator.high)
+
+
+_FUNCTION = re.compile(r"(?:/\*(?:(?!\*/).)*\*/\n)static (?:void|int) (\w+)\(.*?\n\}", re.DOTALL)
+_CALLED = re.compile(r"\b(round_values|count_above|count_kernels)(?=\()")
+
+
+@operator(KERNELS)
+def count_kernels(spot: Spot) -> Source:
+    """(1, channels, samples) -> (1, kernels).
+
+    Raises:
+        InputError: for tables that are not constant.
+    """
+    unit = spot.unit
+    tables = [table for table in spot.constants[1:] if table is not None]
+    if len(tables) != len(spot.inputs) - 1:
+        raise ExportError("constant tables of kernels", "others", where(spot.node))
+    levels, factors, rows, taps, biases, centres, step = tables
+    source = unit.stored(spot.source(0))
+    leaf, (channels, samples) = source.leaves[0], source.shape[1:]
+    # It stands in the code, so that a slot of flash is not filled with tables of longer kernels than memory is for.
+    wide = 4 << int(np.max(rows[:, 0]))
+    values, row = (unit.fresh((n,), "int16") for n in (channels * samples, 2 * (samples + wide)))
+    target = unit.fresh(spot.shape)
+    unit.helper("apart", NOINLINE)
+    text = Path(__file__).with_name("kernels.c").read_text(encoding="utf-8")
+    for function in _FUNCTION.finditer(text):
+        # The inner loop has the registers of a small core for itself.
+        unit.helper(function[1], _CALLED.sub(r"@_\1", function[0]).replace("static int ", "@_apart static int "))
+    name, (channel, sample) = unit.name, leaf.view.strides[1:]
+    first = f"{leaf.buffer.name}{f' + {leaf.offset}' if leaf.offset else ''}"
+    scales = [unit.table(levels.astype(np.float32), "levels"), unit.table(factors.astype(np.float32), "factors")]
+    unit.step(
+        [
+            f"{name}_round_values({first}, {channel}, {sample}, {', '.join(scales)}, {spot.node.attributes['limit']},"
+            f" {channels}, {samples}, {values.leaves[0].buffer.name});"
+        ],
+        (source,),
+        (values,),
+    )
+    kernels = {"rows": np.asarray(rows, np.uint8).ravel(), "taps": taps, "biases": biases, "centres": centres}
+    names = [unit.table(table, role) for role, table in kernels.items()]
+    memory = [s.leaves[0].buffer.name for s in (values, row, target)]
+    unit.step(
+        [
+            f"{name}_count_kernels({memory[0]}, {channels}, {samples}, {names[0]}, {len(rows)}, {', '.join(names[1:])},"
+            f" {int(step)}, {wide}, {', '.join(memory[1:])});"
+        ],
+        (values,),
+        (row, target),
+    )
+    return target

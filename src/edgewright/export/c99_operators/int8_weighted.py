@@ -1,4 +1,4 @@
-"""Convolutions on bytes, channels last."""
+"""C of int8 layers: weighted, elementwise and pooling."""
 
 from __future__ import annotations
 
@@ -8,12 +8,26 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export.c99_code.text import NOINLINE
-from edgewright.export.c99_code.unit import Unit
+from edgewright.export.c99_code.parts import parts
+from edgewright.export.c99_code.source import Source
+from edgewright.export.c99_code.text import NOINLINE, smallest
+from edgewright.export.c99_code.unit import Unit, nested
 from edgewright.export.c99_operators import Site, kernel
-from edgewright.export.c99_operators._dots import TOGETHER, dots, interleaved, lanes, over_channels, repeats
-from edgewright.export.c99_operators._place import kernel_of, over_places, over_rows_of_taps
-from edgewright.export.c99_operators._rounding import start_of
+from edgewright.export.c99_operators._place import (
+    TOGETHER,
+    Kernel,
+    dots,
+    given,
+    interleaved,
+    kernel_of,
+    lanes,
+    over_blocks,
+    over_channels,
+    over_places,
+    over_rows_of_taps,
+    repeats,
+)
+from edgewright.export.c99_operators._rounding import C, clamp, divide, requantised, rescaled, start_of
 
 _WHERE = """\
 /* Cores with Helium multiply and add 16 bytes at once; -D@_NO_INTRINSICS leaves C99 over the same tables. */
@@ -149,3 +163,201 @@ def depthwise(site: Site) -> None:
 
 def _less(text: str, zero: str) -> str:
     return f"({text} - {zero})".replace("- -", "+ ") if zero else text
+
+
+INT8_ELEMENTWISE_C = parts(__file__, "int8_elementwise.c")
+
+
+@kernel("reshape")
+def reshape(site: Site) -> Source:
+    """Another shape: the same memory."""
+    return site.inputs[0].seen(lambda view: view.reshape(site.target.shape))
+
+
+@kernel("transpose")
+def transpose(site: Site) -> None:
+    """Axes in another order."""
+    order, shape = site.operator.numbers["order"], site.values[0].shape
+    walk = site.inputs[0].seen(lambda view: view.reshape(shape).transpose(order))
+    site.unit.copy(walk, site.output.viewed(lambda view: view.reshape(walk.shape)) or site.output)
+
+
+@kernel("slice")
+def cut(site: Site) -> None:
+    """Neighbours along one axis."""
+    (axis,), (begin,), (end,) = (site.operator.numbers[name] for name in ("axis", "begin", "end"))
+    shape, places = site.values[0].shape, (*(slice(None),) * axis, slice(begin, end))
+    walk = site.inputs[0].seen(lambda view: view.reshape(shape)[places])
+    site.unit.copy(walk, site.output.viewed(lambda view: view.reshape(walk.shape)) or site.output)
+
+
+@kernel("pad")
+def pad(site: Site) -> None:
+    """Write padding of height and width with the byte that means 0."""
+    top, left, _, _ = site.operator.numbers["pads"]
+    height, width, channels = site.values[0].shape
+    whole = site.target.shape[1] * channels
+    size, start = int(np.prod(site.target.shape)), top * whole + left * channels
+    body = [f"{site.result}[{start} + i0 * {whole} + i1] = {site.name()}[i0 * {width * channels} + i1];"]
+    site.step(
+        [
+            f"memset({site.result}, {site.unit.whole(site.target.zero)}, {size});",
+            *nested((height, width * channels), ("i0", "i1"), body),
+        ]
+    )
+
+
+@kernel("concat")
+def concat(site: Site) -> None:
+    """One after the other along an axis."""
+    axis = site.operator.numbers["axis"][0]
+    whole = int(np.prod(site.target.shape[axis:]))
+    lines, start = [], 0
+    for index, value in enumerate(site.values[:-1]):
+        part = int(np.prod(value.shape[axis:]))
+        rows = int(np.prod(value.shape[:axis]))
+        line = f"memcpy({site.result} + i * {whole} + {start}, {site.name(index)} + i * {part}, {part});"
+        lines += nested((rows,), ("i",), [line])
+        start += part
+    site.step(lines)
+
+
+# As core/kernels/elementwise.py: bits of fraction while adding.
+EXTRA_BITS = 20
+
+
+def _each(site: Site, expression: str) -> Source:
+    """Write a byte from those of the inputs at the same place, whose memory it may take."""
+    target, size = site.taken_over(), int(np.prod(site.target.shape))
+    name = target.leaves[0].buffer.name
+    lines = [f"for (int i = 0; i < {size}; ++i) {{", f"    {name}[i] = {expression};", "}"]
+    site.unit.step(lines, site.inputs, (target,))
+    return target
+
+
+@kernel("relu", "quantise")
+def rescale(site: Site) -> Source:
+    """Another grid, and the clamp of an activation."""
+    return _each(site, requantised(site, f"{site.name()}[i]{site.unit.less(site.values[0].zero)}", "0", 255))
+
+
+@kernel("add")
+def add(site: Site) -> Source:
+    """Both on one grid with more bits, added, brought to the output's grid."""
+    less, whole = site.unit.less, site.unit.whole
+    inside = [
+        rescaled(site, f"({site.name(i)}[i]{less(site.values[i].zero)}) * {1 << EXTRA_BITS}", "0", 255 << EXTRA_BITS, i)
+        for i in range(2)
+    ]
+    total = f"{rescaled(site, f'{inside[0]} + {inside[1]}', '0', 255 << EXTRA_BITS + 1, 2)}{less(-site.target.zero)}"
+    return _each(site, f"{clamp(site.unit)}({total}, {whole(site.operator.low)}, {whole(site.operator.high)})")
+
+
+@kernel("logistic", "table")
+def looked_up(site: Site) -> Source:
+    """Write a table of 256 bytes."""
+    return _each(site, f"{site.unit.table(site.operator.arrays['table'])}[{site.name()}[i] + 128]")
+
+
+@kernel("multiply")
+def multiply(site: Site) -> Source | None:
+    """Product of both, brought to the output's grid; a second factor of one row is that of every place."""
+    less, channels = site.unit.less, site.values[1].shape[-1]
+    at = "i" if site.values[1].shape == site.target.shape else f"i % {channels}"
+    factors = (f"{site.name()}[i]{less(site.values[0].zero)}", f"{site.name(1)}[{at}]{less(site.values[1].zero)}")
+    return _each(site, requantised(site, f"({factors[0]}) * ({factors[1]})", "0", 255 * 255))
+
+
+@kernel("softmax")
+def softmax(site: Site) -> None:
+    """Write softmax in fixed point over the last axis: exp by table, the reciprocal by three Newton steps."""
+    unit = site.unit
+    divide(unit)
+    unit.helper("high", INT8_ELEMENTWISE_C["high"])
+    unit.helper("reciprocal", INT8_ELEMENTWISE_C["reciprocal"])
+    function = unit.helper("softmax_bytes", INT8_ELEMENTWISE_C["softmax_bytes"])
+    length = site.values[0].shape[-1]
+    rows = site.output.leaves[0].buffer.size // length
+    table = unit.table(smallest(site.operator.arrays["table"]))
+    at = f" + i * {length}"
+    site.step(
+        [
+            f"for (int i = 0; i < {rows}; ++i) {{",
+            f"    {function}({site.name()}{at}, {site.result}{at}, {length}, {table});",
+            "}",
+        ]
+    )
+
+
+@kernel("max_pool")
+def max_pool(site: Site) -> None:
+    """Write the largest byte under the kernel."""
+    k, operator = kernel_of(site), site.operator
+    free = (operator.low, operator.high) == (-128, 127)
+    value = "(int8_t)sum[k]" if free else f"{clamp(site.unit)}(sum[k], {operator.low}, {operator.high})"
+
+    def block(count: int) -> list[str]:
+        body = [f"{name} = x[{n}] > {name} ? x[{n}] : {name};" for n, name in enumerate(lanes(count))]
+        return [*_taps(site, k, count, "INT8_MIN", body), *given(site, count, value, _offset(k))]
+
+    site.step(over_places(k, over_blocks(k.source[2], block, work=k.work)))
+
+
+@kernel("average_pool")
+def average_pool(site: Site) -> None:
+    """Write the mean of the bytes under the kernel, rounded half away from zero, without padding."""
+    k, operator = kernel_of(site), site.operator
+    rows = "(lower - upper)" if k.fewest[0] < k.size[0] else str(k.size[0])
+    count_of_taps = f"{rows} * {k.taps}" if k.padded else str(math.prod(k.size))
+    mean_of = f"{site.unit.helper('average', C['average'])}(sum[k], {count_of_taps})"
+    value = f"{clamp(site.unit)}({mean_of}, {operator.low}, {operator.high})"
+
+    def block(count: int) -> list[str]:
+        body = [f"{name} += x[{n}];" for n, name in enumerate(lanes(count))]
+        return [*_taps(site, k, count, "0", body), *given(site, count, value, _offset(k))]
+
+    site.step(over_places(k, over_blocks(k.source[2], block, work=k.work)))
+
+
+@kernel("mean")
+def mean(site: Site) -> None:
+    """Write the mean over height and width, with a scale of its own."""
+    height, width, channels = site.values[0].shape
+    count = height * width
+    value = requantised(site, f"sum[k]{site.unit.less(count * site.values[0].zero)}", "j + k", 255 * count)
+
+    def block(together: int) -> list[str]:
+        return [
+            _lanes(together, "0"),
+            f"const int8_t *x = {site.name()} + j;",
+            f"for (int i = 0; i < {count}; ++i, x += {channels}) {{",
+            *(f"    {name} += x[{n}];" for n, name in enumerate(lanes(together))),
+            "}",
+            _sums(together),
+            *given(site, together, value),
+        ]
+
+    site.step(over_blocks(channels, block, work=count))
+
+
+def _lanes(count: int, value: str) -> str:
+    return f"int32_t {', '.join(f'{name} = {value}' for name in lanes(count))};"
+
+
+def _sums(count: int) -> str:
+    return f"const int32_t sum[{count}] = {{{', '.join(lanes(count))}}};"
+
+
+def _taps(site: Site, k: Kernel, count: int, first: str, body: list[str]) -> list[str]:
+    """`body` for every tap, on numbers that begin as `first` and end as `sum`; `x` is the block's first byte there."""
+    walk = [
+        f"const int8_t *x = {site.name()} + at + j;",
+        f"for (int n = 0; n < {k.taps}; ++n, x += {k.dilations[1] * k.source[2]}) {{",
+        *("    " + line for line in body),
+        "}",
+    ]
+    return [_lanes(count, first), *over_rows_of_taps(k, walk), _sums(count)]
+
+
+def _offset(k: Kernel) -> str:
+    return f"place * {k.places[2]} + "

@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import ExportError
 from edgewright.core.operators import where
 from edgewright.export.c99_code.parts import parts
 from edgewright.export.c99_code.source import Source, combined, loops
@@ -18,7 +19,6 @@ from edgewright.export.c99_code.text import smallest
 from edgewright.export.c99_code.unit import Unit, nested
 from edgewright.export.c99_operators import Spot, operator
 from edgewright.export.c99_operators.reduction import reduced
-from edgewright.schema.errors import InputError
 
 Matrix = NDArray[np.float32]
 # Numbers from which those on a line are not stored.
@@ -51,7 +51,7 @@ def gemm(spot: Spot) -> Source:
     node, attributes = spot.node, spot.node.attributes
     weights, bias = spot.constants[1], spot.constants[2] if len(spot.constants) > 2 else None
     if weights is None or attributes.get("transA", 0) or (bias is None and len(node.inputs) > 2 and node.inputs[2]):
-        raise InputError("a Gemm with constant weights and bias", "others", where(node))
+        raise ExportError("a Gemm with constant weights and bias", "others", where(node))
     alpha, beta = (np.float32(str(attributes.get(name, 1.0))) for name in ("alpha", "beta"))
     matrix = np.asarray(weights.T if attributes.get("transB", 0) else weights, np.float32) * alpha
     offset = None if bias is None else np.broadcast_to(np.asarray(bias, np.float32) * beta, (1, matrix.shape[1]))[0]
@@ -159,7 +159,7 @@ def _computed(spot: Spot) -> Source:
     unit = spot.unit
     first, second = unit.stored(spot.source(0)), unit.stored(spot.source(1))
     if len(first.shape) < 2 or len(second.shape) < 2:
-        raise InputError("matrices", f"shapes {first.shape} and {second.shape}", where(spot.node))
+        raise ExportError("matrices", f"shapes {first.shape} and {second.shape}", where(spot.node))
     target = unit.fresh(spot.shape)
     inner = first.shape[-1]
     left = first.seen(lambda view: np.broadcast_to(view[..., :1], spot.shape))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import ExportError
 from edgewright.core.operators import prepare, where
 from edgewright.export.c99_code.source import Bytes, Leaf, Source, loops
 from edgewright.export.c99_code.text import smallest
 from edgewright.export.c99_code.unit import nested
-from edgewright.export.c99_graph.trees import OP, SUMS
+from edgewright.export.c99_graph.recognition import SUMS, TREES
 from edgewright.export.c99_operators import Spot, operator
-from edgewright.schema.errors import InputError
 
 # Sums of whole numbers below this are exact in float32, in any order.
 _EXACT = 1 << 24
@@ -23,7 +23,7 @@ def gather_elements(spot: Spot) -> Source:
     return chosen(spot)
 
 
-@operator(OP)
+@operator(TREES)
 def walk(spot: Spot) -> Source:
     """Return numbers of the leaves at which the trees end; a leaf follows itself."""
     unit = spot.unit
@@ -286,7 +286,7 @@ def pad(spot: Spot) -> Source:
     axes = spot.constants[3] if len(spot.constants) > 3 else None
     mode = spot.node.attributes.get("mode", "constant")
     if mode != "constant" or spot.constants[1] is None or (widths < 0).any():
-        raise InputError("constant padding of constant width", f"mode {mode}", where(spot.node))
+        raise ExportError("constant padding of constant width", f"mode {mode}", where(spot.node))
     source = spot.source(0)
     order = range(len(source.shape)) if axes is None else [int(a) for a in np.ravel(axes)]
     cut = [slice(None)] * len(source.shape)

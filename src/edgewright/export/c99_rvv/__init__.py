@@ -1,4 +1,4 @@
-"""How operators with weights are written for RISC-V with vectors: a lane a channel of the output (ADR 71).
+"""Writers of weighted operators for RISC-V vectors, one lane per output channel (docs/research/generated-code.md).
 
 A byte of the input meets the weights of as many channels as a vector holds. Sums need no adding across lanes and are
 rescaled in lanes, too. A strip of as many output channels as the vectors of the processor hold has its sums in 8
@@ -17,9 +17,8 @@ from edgewright.export.c99_code.unit import Unit
 from edgewright.export.c99_operators import Site
 from edgewright.export.c99_operators._place import first_tap, kernel_of, over_places
 from edgewright.export.c99_operators._rounding import Start, exact, factors_of, settle, single, start_of
-from edgewright.schema.footprint import LANES
 
-PREFIX = f"{LANES} "
+PREFIX = "lanes "
 """Begins the kinds of work that steps of this folder do."""
 TURN = 4
 """Bytes of inputs that one turn of the loop takes."""

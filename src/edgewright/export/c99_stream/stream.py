@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from edgewright.core.prediction.decision import SLACK, check_decision, own_thresholds
-from edgewright.export.c99_code.parts import filled, named, parts
-from edgewright.export.c99_code.text import identifier, number, template_comment
+from edgewright.core.errors import ExportError
+from edgewright.core.prediction.executor import SLACK, check_decision, own_thresholds
+from edgewright.core.records.network import IntegerNetwork
+from edgewright.export.c99_code.files import stream_source
+from edgewright.export.c99_code.parts import filled, named, parts, written
+from edgewright.export.c99_code.source import Source
+from edgewright.export.c99_code.text import guarded, identifier, number, template_comment
+from edgewright.export.c99_code.unit import Unit
 from edgewright.export.c99_graph.frames import Grid, grid_in
+from edgewright.export.c99_graph.graph import layer_names
+from edgewright.export.c99_operators import Site, recurrence, write_integer
 from edgewright.export.c99_stream.detectors import Watchers, note_lines, watch_functions
 from edgewright.export.contract import Stream
-from edgewright.schema.errors import InputError
+from edgewright.graph.restoration import DenoiserFile
+from edgewright.graph.streaming import Moment, Steps, steps_of
 
 _MOST_ROWS = 2**31 - 1
 _NOBODY = Watchers((), {}, {})
@@ -75,13 +84,13 @@ def layout_of(name: str, stream: Stream, shape: tuple[int, ...], outputs: int, g
     samples, step = (1, 1) if window is None else (window.samples, window.step)
     wanted = shape[:1] if window is None else (*shape[:1], samples)
     if not 1 <= min(samples, step) <= max(samples, step) <= _MOST_ROWS:
-        raise InputError(f"windows and steps of 1 to {_MOST_ROWS} rows", f"{samples} and {step}", f"model {name}")
+        raise ExportError(f"windows and steps of 1 to {_MOST_ROWS} rows", f"{samples} and {step}", f"model {name}")
     if not shape or tuple(shape) != wanted:
-        raise InputError(f"samples of shape {wanted}, as the stream has them", f"{shape}", f"model {name}")
+        raise ExportError(f"samples of shape {wanted}, as the stream has them", f"{shape}", f"model {name}")
     if labels and outputs not in (len(labels), 1 if len(labels) == 2 else len(labels)):
-        raise InputError(f"a probability for each of {len(labels)} labels", str(outputs), f"model {name}")
+        raise ExportError(f"a probability for each of {len(labels)} labels", str(outputs), f"model {name}")
     if not labels and outputs != 1:
-        raise InputError("one number, or probabilities of labels", f"{outputs} numbers", f"model {name}")
+        raise ExportError("one number, or probabilities of labels", f"{outputs} numbers", f"model {name}")
     return Layout(
         name=name,
         channels=shape[0],
@@ -108,13 +117,13 @@ def _quiet(stream: Stream) -> int:
         return 0
     rate = None if stream.window is None else stream.window.rate
     if rate is None or not 0 < rate < math.inf:
-        raise InputError(
+        raise ExportError(
             "a rate of the rows, in which the refractory time is counted", "none", "decision.refractory",
             "Set it to 0, or give the run a rate",
         )  # fmt: skip
     rows = math.ceil(seconds * rate)
     if rows > _MOST_ROWS:
-        raise InputError(f"at most {_MOST_ROWS} rows", f"{rows}", "decision.refractory")
+        raise ExportError(f"at most {_MOST_ROWS} rows", f"{rows}", "decision.refractory")
     return rows
 
 
@@ -235,3 +244,221 @@ def _code(at: Layout, watchers: Watchers) -> dict[str, object]:
 
 def _constants(values: Iterable[float]) -> str:
     return ", ".join(number(value).strip("()") for value in values)
+
+
+# Of what a saved state holds; it changes where the same bytes come to mean something else.
+_VERSION = 1
+_H = parts(__file__, "network_stream.h")
+HEADER = _H["title"] + guarded("@@_H", "<stdint.h>", _H["header"])
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Bytes of the context that stay from step to step: their name, how many, and what each begins as."""
+
+    name: str
+    size: int
+    first: str
+
+    @property
+    def field(self) -> str:
+        """The field of the struct."""
+        return f"int8_t {self.name}[{self.size}];"
+
+    @property
+    def clear(self) -> str:
+        """The line that sets it back."""
+        return f"    memset(context->{self.name}, {self.first}, sizeof context->{self.name});\n"
+
+
+def write_steps(unit: Unit, steps: Steps, names: Mapping[int, str]) -> tuple[Source, Source, list[Kept]]:
+    """Append the code of one step; give its input, its output and what is kept.
+
+    Args:
+        unit: where code goes.
+        steps: of the network.
+        names: of layers, by the number of what they give.
+    """
+    first = unit.fresh((1, steps.hop, steps.channels), "int8")
+    values: dict[int, Source] = {steps.source: first}
+    kept: list[Kept] = []
+    for moment in steps.moments:
+        unit.layer = names.get(moment.operator.output, "")
+        values[moment.operator.output] = _write(unit, moment, values, kept)
+    return first, values[steps.target], kept
+
+
+def _write(unit: Unit, moment: Moment, values: dict[int, Source], kept: list[Kept]) -> Source:
+    sources = tuple(values[i] for i in moment.operator.inputs)
+    if moment.operator.kind in recurrence.known:
+        return _state(Site(unit, moment.operator, moment.values, sources), moment, kept)
+    if moment.kept:
+        width = moment.values[0].shape[-1]
+        old, fresh = moment.kept * width, moment.fresh * width
+        own = Kept(f"line{len(kept)}", old + fresh, str(moment.values[0].zero))
+        line = unit.buffer(own.size, "int8", name=f"context->{own.name}")
+        kept.append(own)
+        source = sources[0].leaves[0].buffer.name
+        unit.step(
+            [f"memmove({line.name}, {line.name} + {fresh}, {old});",
+             f"memcpy({line.name} + {old}, {source}, {fresh});"],
+            sources, (),
+        )  # fmt: skip
+        sources = (unit.source(line, moment.values[0].shape),)
+    return write_integer(Site(unit, moment.operator, moment.values, sources))
+
+
+def _state(site: Site, moment: Moment, kept: list[Kept]) -> Source:
+    """Write the samples of a step into a state that stays."""
+    kind = site.unit.work = moment.operator.kind
+    parts = [
+        Kept(f"{part.name}{len(kept) + index}", part.size, part.first)
+        for index, part in enumerate(recurrence.known[kind].parts(site))
+    ]
+    kept += parts
+    site.step(recurrence.known[kind].lines(site, [f"context->{part.name}" for part in parts], moment.fresh))
+    return site.output
+
+
+def write_network_stream_c99(network: IntegerNetwork, *, name: str) -> dict[str, str]:
+    """NAME.h and NAME.c: the network alone, a step at a time, its state in a struct that can be saved.
+
+    Args:
+        network: with a rounding; of causal convolutions, LSTM and what works on single samples.
+        name: of the files, and prefix of every name in them.
+
+    Raises:
+        InputError: a name that C does not take, or a network that is no stream.
+    """
+    unit, steps = Unit(identifier(name)), steps_of(network)
+    first, last, kept = write_steps(unit, steps, layer_names(network))
+    ends = (first.leaves[0].buffer, last.leaves[0].buffer)
+    # A state belongs to these weights in this layout: another model's is refused, and one of another version.
+    tables = sorted(unit.contents().items())
+    layout = f"{_VERSION} {network.rounding} {[(memory.name, memory.size) for memory in kept]}".encode()
+    mark = zlib.crc32(layout + b"".join(np.ascontiguousarray(array).tobytes() for _, array in tables))
+    text, arena = stream_source(unit, ends, [], [_tail(kept, mark)])
+    input_value, output_value = network.values[network.input], network.values[network.output]
+    head = filled(HEADER, **{
+        "title": template_comment(network.name), "hop": steps.hop, "width": steps.channels, "outputs": steps.outputs,
+        "in_scale": f"{input_value.scale:.9g}", "in_zero": input_value.zero, "out_scale": f"{output_value.scale:.9g}",
+        "out_zero": output_value.zero,
+        "remembered": sum(memory.size for memory in kept), "arena": max(arena // 4, 1),
+        "fields": "".join(f"    {memory.field}\n" for memory in kept),
+    })  # fmt: skip
+    files = {f"{name}.h": head, f"{name}.c": text}
+    return {file: written.replace("@@", name.upper()).replace("@", name) for file, written in files.items()}
+
+
+def _tail(kept: list[Kept], mark: int) -> str:
+    fields = [(f"context->{memory.name}", memory.size) for memory in kept]
+    out = "".join(f"    memcpy(at, {field}, {size});\n    at += {size};\n" for field, size in fields)
+    back = "".join(f"    memcpy({field}, at, {size});\n    at += {size};\n" for field, size in fields)
+    clear, state = "".join(memory.clear for memory in kept), parts(__file__, "network_stream.c")["state"]
+    return "\n" + filled(state, clear=clear, out=out, back=back, mark=f"0x{mark:08X}")
+
+
+def write_replay_c99(name: str, **numbers: int) -> str:
+    """Return C that takes windows through a network step by step, with a power cut in each; for a proof.
+
+    Args:
+        name: of the network.
+        numbers: its hop, channels and outputs; count of steps in a window, and of damaged copies of the state.
+    """
+    sizes = " || ".join(f"@@_{key.upper()} != {numbers[key]}" for key in ("hop", "channels", "outputs"))
+    head = f'#include "@.h"\n#include "steps_replay.h"\n#include <string.h>\n\n#if {sizes}\n'
+    head += '#error "the steps of another network"\n#endif\n\n'
+    return written(head + parts(__file__, "replay.c")["steps"], name, **numbers)
+
+
+DENOISER = parts(__file__, "denoiser.c")
+_DENOISER_H = parts(__file__, "denoiser.h")
+DENOISER_HEADER = _DENOISER_H["title"] + guarded("@@_H", "<stdint.h>", _DENOISER_H["header"])
+
+
+@dataclass(frozen=True)
+class DenoiserCode:
+    """What was written.
+
+    Attributes:
+        files: text by name.
+        ram: bytes of static memory.
+        constants: bytes of tables.
+    """
+
+    files: dict[str, str]
+    ram: int
+    constants: int
+
+
+def write_denoiser_c99(denoiser: DenoiserFile, *, name: str) -> DenoiserCode:
+    """NAME.h and NAME.c, proven equal to the Python runtime byte by byte (docs/adr/0039-denoising.md).
+
+    Args:
+        denoiser: the denoiser.
+        name: of the files, and prefix of every name in them.
+
+    Raises:
+        InputError: a name that C does not take, or a network that is no stream.
+    """
+    unit = Unit(identifier(name))
+    steps = steps_of(denoiser.network)
+    first, last, kept = write_steps(unit, steps, layer_names(denoiser.network))
+    constants = unit.table_bytes + 4 * 3 * steps.channels
+    tail = [_denoiser_tail(denoiser, steps, kept)]
+    late = max(denoiser.spec.delay * steps.channels, 1)
+    ends = (first.leaves[0].buffer, last.leaves[0].buffer)
+    text, arena = stream_source(unit, ends, _floats(denoiser), tail)
+    lines = sum(memory.size for memory in kept)
+    steps_bytes = 2 * steps.hop * steps.channels
+    ram = -(-(arena + lines) // 4) * 4 + 4 * late + -(-steps_bytes // 4) * 4 + 4
+    fields = [f"int32_t arena[{max(arena // 4, 1)}];", *(memory.field for memory in kept)]
+    head = filled(DENOISER_HEADER, **{
+        **_numbers(denoiser, steps), "ram": ram, "remembered": lines, "late": 4 * late, "flash": constants,
+        "arena": arena, "waiting": late,
+        "lines": "".join(f"    {line}\n" for line in fields),
+    })  # fmt: skip
+    files = {f"{name}.h": head, f"{name}.c": text}
+    named = {file: written.replace("@@", name.upper()).replace("@", name) for file, written in files.items()}
+    return DenoiserCode(named, ram, constants)
+
+
+def _floats(denoiser: DenoiserFile) -> list[str]:
+    """Return means and deviations of the channels as tables."""
+    deviation = np.asarray(denoiser.spec.deviation, np.float32)
+    tables = {"mean": np.asarray(denoiser.spec.mean, np.float32), "unit": np.float32(1.0) / deviation,
+              "deviation": deviation}  # fmt: skip
+    return [
+        f"static const float @_{word}[@@_CHANNELS] = {{{', '.join(number(float(v)).strip('()') for v in values)}}};"
+        for word, values in tables.items()
+    ]
+
+
+def _denoiser_tail(denoiser: DenoiserFile, steps: Steps, kept: Sequence[Kept]) -> str:
+    numbers, spec = _numbers(denoiser, steps), denoiser.spec
+    clear = "".join(memory.clear for memory in kept)
+    wait = (
+        filled(DENOISER["wait"], waiting=spec.delay * steps.channels)
+        if spec.delay
+        else "        out[i] = in[i] - noise;\n"
+    )
+    first, last = (
+        denoiser.network.values[number_of] for number_of in (denoiser.network.input, denoiser.network.output)
+    )
+    floats = {"in_scale": number(first.scale), "out_scale": number(last.scale)}
+    return "\n" + filled(DENOISER["step"], **{
+        **numbers, **floats, "clear": clear, "wait": wait, "limit": number(spec.limit),
+        "in_zero": number(float(first.zero)),
+    })  # fmt: skip
+
+
+def _numbers(denoiser: DenoiserFile, steps: Steps) -> dict[str, float | int | str]:
+    spec, network = denoiser.spec, denoiser.network
+    first, last = network.values[network.input], network.values[network.output]
+    return {
+        "title": template_comment(spec.name), "rate": f"{spec.rate:g}",
+        "channels": template_comment(", ".join(spec.columns)),
+        "rounding": spec.rounding, "hop": spec.hop, "delay": spec.delay, "width": steps.channels,
+        "in_scale": f"{first.scale:.9g}", "in_zero": first.zero, "out_scale": f"{last.scale:.9g}",
+        "out_zero": last.zero,
+    }  # fmt: skip

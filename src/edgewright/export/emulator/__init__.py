@@ -21,9 +21,15 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import (
+    CheckFailedError,
+    ProgramTooLargeError,
+    SampleShapeError,
+    StoppedError,
+    UnknownNameError,
+)
 from edgewright.export.emulator import pip_tools
 from edgewright.export.emulator.pip_tools import PipCore
-from edgewright.schema.errors import CheckFailedError, InputError, StoppedError, UnknownNameError
 
 
 @dataclass(frozen=True)
@@ -286,7 +292,7 @@ def run_on_device(
         raise CheckFailedError(needs, how_to_install(device))
     data = np.ascontiguousarray(rows)
     if not len(data) or data.nbytes != len(data) * entry.input_bytes:
-        raise InputError(f"rows of {entry.input_bytes} bytes", f"{data.nbytes} bytes in {len(data)} rows", device)
+        raise SampleShapeError(f"rows of {entry.input_bytes} bytes", f"{data.nbytes} bytes in {len(data)} rows", device)
     if chosen == "pip" and target.pip is not None:
         return _run_with_pip(files, entry, target, target.pip, data, optimise, timeout)
     return _run_with_qemu(files, entry, target, data, optimise, timeout, counted)
@@ -379,7 +385,7 @@ def _call(command: Sequence[str], folder: Path, target: Board, timeout: float) -
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if re.search(r"error:|undefined|overflow|fewer", line)]
         text = " ".join((lines or done.stderr.splitlines() or ["nothing"])[0].split())
-        raise InputError(
+        raise ProgramTooLargeError(
             f"C that fits a {target.device} ({target.flash >> 10} KB flash, {target.ram >> 10} KB RAM)",
             text[:300],
             target.tools.compiler,

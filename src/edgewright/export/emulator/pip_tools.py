@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export.zig import run_compiler, zig_command
-from edgewright.schema.errors import InputError, StoppedError
+from edgewright.core.errors import ProgramTooLargeError, StoppedError
+from edgewright.export.cores import run_compiler, zig_command
 
 HOST_ADDRESS = 0x6000_0000
 """Address of the row that the host writes; the answer and the return address follow it."""
@@ -140,7 +140,9 @@ def build_image(
 def _call_zig(command: list[str], folder: Path, device: str, sizes: tuple[int, int]) -> None:
     if message := run_compiler(command, folder):
         flash, ram = sizes
-        raise InputError(f"C that fits a {device} ({flash >> 10} KB flash, {ram >> 10} KB RAM)", message, "ziglang")
+        raise ProgramTooLargeError(
+            f"C that fits a {device} ({flash >> 10} KB flash, {ram >> 10} KB RAM)", message, "ziglang"
+        )
 
 
 def _read_image(data: bytes) -> Image:

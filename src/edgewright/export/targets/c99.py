@@ -11,31 +11,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgewright.core.adaptation.affine import AffineFactory
-from edgewright.core.adaptation.factory import Factory
+from edgewright.core.adaptation.learner import Factory
+from edgewright.core.errors import InputError
 from edgewright.core.formatting import percent
 from edgewright.core.prediction.objects import read_objects
-from edgewright.export.c99_code.answers import write_interval_c99, write_objects_c99
+from edgewright.core.records.network import Graph
 from edgewright.export.c99_code.header import CodeOptions
-from edgewright.export.c99_code.linkable import linkable
+from edgewright.export.c99_code.linkable import linkable, write_interval_c99, write_objects_c99, write_self_test
 from edgewright.export.c99_code.pipeline import write_c99
-from edgewright.export.c99_code.self_test import write_self_test
+from edgewright.export.c99_detectors._source import write_detector_c99
 from edgewright.export.c99_learning.adapt import write_adapt_c99, write_affine_c99
-from edgewright.export.c99_stream.denoiser import write_denoiser_c99
-from edgewright.export.c99_stream.detectors import Watchers, watchers_of
-from edgewright.export.c99_stream.forecast import write_forecaster_c99
-from edgewright.export.c99_stream.network import write_network_stream_c99
-from edgewright.export.c99_stream.stream import write_stream_c99
+from edgewright.export.c99_stream.detectors import Watchers, watchers_of, write_forecaster_c99
+from edgewright.export.c99_stream.stream import write_denoiser_c99, write_network_stream_c99, write_stream_c99
 from edgewright.export.contract import Exported, Subject, Target
-from edgewright.graph.denoising import DenoiserFile
 from edgewright.graph.extract import marked_stages
+from edgewright.graph.restoration import DenoiserFile
 from edgewright.graph.streaming import remembers
+from edgewright.monitor.detector_stream import DetectorFile
 from edgewright.monitor.forecaster import ForecasterFile
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
-from edgewright.schema.language import LanguageSpec
+from edgewright.nlp.records import LanguageSpec
 
 if TYPE_CHECKING:
-    from edgewright.nlp.utterance.model_file import Arrays
+    from edgewright.nlp.utterance.parse import Arrays
 
 
 def _count(graph: Graph) -> int:
@@ -154,6 +151,15 @@ def _write_forecaster(forecaster: ForecasterFile, name: str) -> Exported:
     return Exported(_encoded(write_forecaster_c99(forecaster, name=name), name))
 
 
+def _write_detector(detector: DetectorFile, name: str) -> Exported:
+    spec = detector.spec
+    files = write_detector_c99(
+        spec.kind, detector.learnt, name=name, columns=tuple(column.name for column in spec.columns),
+        threshold=spec.threshold.value, refractory=spec.refractory, window=spec.window,
+    )  # fmt: skip
+    return Exported(_encoded(files, name))
+
+
 def _write_denoiser(denoiser: DenoiserFile, name: str) -> Exported:
     spec, code = denoiser.spec, write_denoiser_c99(denoiser, name=name)
     note = (f"{name}_step takes {spec.hop} samples and gives {spec.hop}, {spec.delay} samples late; "
@@ -178,7 +184,10 @@ def _encoded(texts: Mapping[str, str], word: str) -> dict[str, bytes]:
 TARGET = Target(
     description="C99 source and header, preprocessing included, no heap, no library", files=_target_files, note=_note,
     watches=True,
-    writers={"forecaster": _write_forecaster, "denoiser": _write_denoiser, "language model": _write_language},
+    writers={
+        "forecaster": _write_forecaster, "denoiser": _write_denoiser, "detector": _write_detector,
+        "language model": _write_language,
+    },
 )  # fmt: skip
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 
+from edgewright.core.errors import InputError
 from edgewright.export import vela
 from edgewright.export.contract import Subject, Target, need_int8
 from edgewright.export.targets import tflite
-from edgewright.schema.errors import InputError
 
 compiled = cache(vela.compile_vela)
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import importlib.machinery
 from pathlib import Path
 
-from edgewright.core.integer.reader import marked, rounding_of
+from edgewright.core.errors import CompilerMissingError
+from edgewright.core.integer.network import marked, rounding_of
 from edgewright.core.onnx.reader import read_onnx
-from edgewright.core.prediction.native_modules import MODULE
+from edgewright.core.prediction.objects import MODULE
+from edgewright.core.records.network import Graph
 from edgewright.export._extension.build import HOW_TO_BUILD, can_build
 from edgewright.export._extension.model import SECONDS, build_model, compose
 from edgewright.export.contract import Subject, Target
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
 
 
 def build_extension(model: Graph | bytes, *, cache: Path | None = None, seconds: float = SECONDS) -> Path:
@@ -32,7 +32,7 @@ def model_bytes(subject: Subject) -> bytes:
 def _need_compiler() -> None:
     if not can_build():
         # Here a module is asked for by name; `predict` goes on without one.
-        raise InputError(
+        raise CompilerMissingError(
             "a C compiler", "none on this machine", "--to extension",
             f"Install one ({HOW_TO_BUILD}), or export --to c99",
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The C99 as one folder that Arduino, PlatformIO, CMake, Zephyr, ESP-IDF and CMSIS-Pack take (docs/adr/0070)."""
+"""The C99 library folder for Arduino, PlatformIO, CMake, Zephyr, ESP-IDF and CMSIS-Pack (docs/research/targets.md)."""
 
 from __future__ import annotations
 

@@ -10,8 +10,9 @@ from pathlib import PurePath
 
 import msgspec
 
+from edgewright.core.errors import UnknownNameError
 from edgewright.core.onnx.reader import read_onnx
-from edgewright.core.prediction.native_modules import (
+from edgewright.core.prediction.objects import (
     INDEX,
     INDEX_FORMAT,
     MODULE,
@@ -23,9 +24,8 @@ from edgewright.core.prediction.native_modules import (
 from edgewright.export._extension.build import FLAGS, compiled
 from edgewright.export._extension.model import compose
 from edgewright.export.contract import Subject, Target
+from edgewright.export.cores import need_zig
 from edgewright.export.targets.extension import model_bytes
-from edgewright.export.zig import need_zig
-from edgewright.schema.errors import UnknownNameError
 
 _README = """# {name}, {form}, compiled
 
@@ -135,7 +135,7 @@ class System:
 
 _GLIBC = "glibc 2.28 or newer"
 _X86 = frozenset({"ssse3", "sse4_1", "sse4_2", "popcnt"})
-# Named after `sys.platform` and `platform.machine()`, as `core.native_modules.this_system` gives them.
+# Named after `sys.platform` and `platform.machine()`, as `core.prediction.objects.this_system` gives them.
 SYSTEMS = {
     "linux-x86_64": System(
         ("-target", "x86_64-linux-gnu.2.28", "-mcpu=x86_64_v2"), f"{_GLIBC}, SSE4.2 (x86-64-v2)", _X86

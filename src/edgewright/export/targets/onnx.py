@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgewright.core.integer.reader import marked
+from edgewright.core.integer.network import marked
 from edgewright.export.contract import Subject, Target
 from edgewright.graph.onnx_writer import to_onnx
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from edgewright.core.integer.reader import marked
+from edgewright.core.errors import ExportError, InputError
+from edgewright.core.integer.network import marked
+from edgewright.core.records.network import Graph, IntegerNetwork, Rounding
 from edgewright.export._tflite_builder import TfliteBuilder
 from edgewright.export.contract import Subject, Target
 from edgewright.export.tflite_operators import append_network, tensor_shape, value_tensor
 from edgewright.export.tflite_whole import write_whole
 from edgewright.graph.extract import float_network, integer_network
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerNetwork, Rounding
 
 # Of the file with the network alone, between the model's name and the ending.
 NETWORK = ".network"
@@ -29,7 +28,7 @@ def to_tflite(network: IntegerNetwork, *, float_ends: bool = False) -> bytes:
     builder = TfliteBuilder(network.name)
     first, last = network.values[network.input], network.values[network.output]
     if float_ends and not first.scale:
-        raise InputError("an integer network", "a float one, whose ends are float already", ".tflite")
+        raise ExportError("an integer network", "a float one, whose ends are float already", ".tflite")
     tensors = {network.input: value_tensor(builder, first)}
     source = target = tensors[network.input]
     if float_ends:

@@ -1,4 +1,4 @@
-"""The int8 network as synthesizable Verilog: bytes in, bytes out, weights inside (docs/adr/0068-verilog.md)."""
+"""The int8 network as synthesizable Verilog: bytes in, bytes out, weights inside (docs/research/targets.md)."""
 
 from __future__ import annotations
 

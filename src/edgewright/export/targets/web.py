@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from edgewright.core.errors import ExportError
 from edgewright.export.contract import Subject, Target
+from edgewright.export.cores import need_zig
 from edgewright.export.targets import c99
-from edgewright.export.web.app import about_of, app_files
-from edgewright.export.web.module import compile_wasm
-from edgewright.export.zig import need_zig
-from edgewright.schema.errors import InputError
+from edgewright.export.web.module import about_of, app_files, compile_wasm
 
 
 def _sources(subject: Subject) -> dict[str, str]:
     """Return the C that is compiled, by name."""
     if len(subject.graph.inputs[0].shape) == 3:
-        raise InputError(
+        raise ExportError(
             "a model of rows, motion or sound", "one of pictures", "--to web",
             "The app has no camera yet; the C of --to c99 takes a picture's bytes",
         )  # fmt: skip

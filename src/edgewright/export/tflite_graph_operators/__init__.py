@@ -12,10 +12,10 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgewright.core import catalogue
+from edgewright.core.errors import ExportError
 from edgewright.core.operators import where
+from edgewright.core.records.network import Array, Node
 from edgewright.export._tflite_builder import TfliteBuilder
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array, Node
 
 
 def reshaped(site: Site, tensor: int, shape: tuple[int, ...], to: tuple[int, ...] | None = None) -> int:
@@ -127,7 +127,7 @@ def write(site: Site) -> None:
     """
     writer = says.known.get(site.node.op)
     if writer is None:
-        raise InputError("operators that .tflite has outside a network", site.node.op, site.where)
+        raise ExportError("operators that .tflite has outside a network", site.node.op, site.where)
     writer(site)
 
 
@@ -144,5 +144,5 @@ def plain(array: Array) -> Array:
     """
     kind = np.dtype(kind_of(array))
     if kind == np.int32 and array.size and (array.min() < -(2**31) or array.max() >= 2**31):
-        raise InputError("whole numbers of 32 bits", str(array.max()), ".tflite")
+        raise ExportError("whole numbers of 32 bits", str(array.max()), ".tflite")
     return np.asarray(array, kind)

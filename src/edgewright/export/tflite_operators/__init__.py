@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewright.core import catalogue
+from edgewright.core.errors import UnknownNameError
+from edgewright.core.records.network import IntegerNetwork, IntegerOperator, IntegerValue
 from edgewright.export._tflite_builder import TfliteBuilder
-from edgewright.schema.errors import UnknownNameError
-from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
 
 
 def value_tensor(builder: TfliteBuilder, value: IntegerValue) -> int:

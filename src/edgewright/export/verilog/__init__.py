@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core import catalogue
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
+from edgewright.core.errors import ExportError, UnknownNameError
+from edgewright.core.records.network import IntegerNetwork, IntegerOperator, IntegerValue
 
 # Steps and rows of factors have numbers of their own; a shift has six bits.
 _LARGEST_SHIFT = 63
@@ -143,7 +143,7 @@ class Site:
         """
         first, second = (0, shift) if once else (31 - max(shift, 0), max(-shift, 0))
         if not (0 <= first <= _LARGEST_SHIFT and 0 <= second <= _LARGEST_SHIFT):
-            raise InputError(f"a shift from 0 to {_LARGEST_SHIFT}", str(shift), self.name, "Export it to c99")
+            raise ExportError(f"a shift from 0 to {_LARGEST_SHIFT}", str(shift), self.name, "Export it to c99")
         return Factor(bias, multiplier, first, second)
 
 
@@ -207,7 +207,7 @@ def program_of(network: IntegerNetwork) -> Program:
         InputError: for an operator whose settings have none.
     """
     if network.rounding == "none":
-        raise InputError("an int8 network", "a float one", f"network {network.name}", "Export the int8 form")
+        raise ExportError("an int8 network", "a float one", f"network {network.name}", "Export the int8 form")
     steps: list[Step] = []
     home: dict[int, int] = {}
     for position, operator in enumerate(network.operators, 1):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.integer.network import run_integer
+from edgewright.core.records.network import IntegerNetwork
 from edgewright.export.verilog import program_of
 from edgewright.export.verilog._layout import (
     BLOCKS,
@@ -20,7 +21,6 @@ from edgewright.export.verilog._layout import (
     huges,
     template,
 )
-from edgewright.schema.integer import IntegerNetwork
 
 # Fields that can be below zero, with their bits.
 _SIGNED = {"zero": 9, "target": 9, "low": 9, "high": 9}

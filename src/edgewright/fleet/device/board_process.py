@@ -15,13 +15,13 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.core.errors import EdgewrightError, error_code
 from edgewright.core.package import Package, read_package
+from edgewright.core.records.fleet import BoardAsk, BoardRound, BoardSeen, BoardState
 from edgewright.device.agent.parent_process import end_with
 from edgewright.device.boards.link import BoardLine, open_link
 from edgewright.device.boards.reconciliation import BoardCheck, look, unreachable
 from edgewright.device.boards.weights import keep, only_for_boards
-from edgewright.schema.boards import BoardAsk, BoardRound, BoardSeen, BoardState
-from edgewright.schema.errors import EdgewrightError, error_code
 
 Report = Callable[[BoardSeen], None]
 _AT_ONCE = 8

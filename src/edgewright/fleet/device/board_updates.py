@@ -19,11 +19,10 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.fleet.device.backoff import Pace
-from edgewright.fleet.device.ports import Slot
+from edgewright.core.records.fleet import FAILED, SETTLED, WORDS, BoardAsk, BoardEntry, BoardRound, BoardSeen
+from edgewright.fleet.device.ports import Pace, Slot
 from edgewright.fleet.device.state_database import State
-from edgewright.fleet.protocol.ports import Chance, Clock
-from edgewright.schema.boards import FAILED, SETTLED, WORDS, BoardAsk, BoardEntry, BoardRound, BoardSeen
+from edgewright.fleet.protocol.layout import Chance, Clock
 
 _MODULE = "edgewright.fleet.device.board_process"
 _SILENT = 300.0

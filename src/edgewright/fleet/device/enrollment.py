@@ -1,5 +1,4 @@
 """Enrols a device: creates its key, pins the root that the token names, and receives an id."""
-# ruff: noqa: D102 - a port's methods are described where it is declared
 
 from __future__ import annotations
 
@@ -7,26 +6,36 @@ import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from edgewright.core.errors import InputError, OutputError
 from edgewright.core.files import os_errors, write_atomic
+from edgewright.core.records.fleet import Acknowledged, Allowed, Enrolled, Enrolment, Intent, Plan, Release, Report
 from edgewright.device.store import file_operations
-from edgewright.fleet.device.backoff import ClockJump, Pace
-from edgewright.fleet.device.control_client import HttpControl
-from edgewright.fleet.device.ports import Control, Reporter
+from edgewright.fleet.device.ports import ClockJump, Control, Pace, Reporter, RetiredError
 from edgewright.fleet.device.state_database import KEY_COPY, KEY_FILE, State
 from edgewright.fleet.device.trust.pinned_root import pin
-from edgewright.fleet.protocol.layout import METADATA_PATH
-from edgewright.fleet.protocol.ports import Chance, Clock, Seen, Transport, Trust, Unreachable
-from edgewright.fleet.protocol.wire.signing import public_text
-from edgewright.fleet.protocol.wire.token import Token
-from edgewright.schema.errors import OutputError
-from edgewright.schema.fleet_plan import Plan, Release
-from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enrolment, Intent, Report
+from edgewright.fleet.protocol.api_records import Diagnosis, Problem
+from edgewright.fleet.protocol.layout import (
+    API_PATH,
+    METADATA_PATH,
+    Chance,
+    Clock,
+    NotTaken,
+    Seen,
+    Transport,
+    Trust,
+    Unreachable,
+)
+from edgewright.fleet.protocol.transport import Token, public_text, sign
+
+# ruff: noqa: D102 - a port's methods are described where it is declared
+
 
 _FIRST, _SLOWEST = 5.0, 600.0
 
@@ -204,3 +213,77 @@ def _plain(text: str) -> str:
     """Return a name valid on the wire: letters, digits and `_.:-`, at most 64."""
     kept = "".join(c if c.isascii() and (c.isalnum() or c in "_.:-") else "-" for c in text)[:64]
     return kept if kept[:1].isalnum() else f"d{kept}"[:64]
+
+
+_LARGEST = 1 << 18
+_LONG = 3600.0
+_RETIRED = 410
+_REFUSED = frozenset({401, 403, 404, 409, _RETIRED})
+_NOT_TAKEN = frozenset({400, 413, 422})
+"""Statuses for an invalid request: too large, or not as the API description requires."""
+_OFTEN = frozenset({408, 425, 429, 503})
+"""Statuses of a temporary refusal; on an overloaded server a body can time out (408) without a fault of the device."""
+NEW = "new"
+"""Key id of a request that contains its public key in the body."""
+A = TypeVar("A")
+
+
+class HttpControl:
+    """Calls the control plane over HTTP (`fleet.device.ports.Control`).
+
+    Args:
+        transport: transport to the control plane.
+        key: private key of this device.
+        device: id of this device; empty before enrolment.
+    """
+
+    def __init__(self, transport: Transport, key: Ed25519PrivateKey, device: str = "") -> None:
+        self._transport, self._key, self._device = transport, key, device
+
+    def enrol(self, request: Enrolment) -> Enrolled:
+        """Enrol the device."""
+        answer = self._ask("enroll", request, Enrolled, NEW)
+        self._device = answer.device
+        return answer
+
+    def intent(self, intent: Intent) -> Allowed:
+        """Send an intent."""
+        return self._ask("intent", intent, Allowed, self._device)
+
+    def report(self, report: Report) -> Acknowledged:
+        """Send a report."""
+        return self._ask("report", report, Acknowledged, self._device)
+
+    def diagnosis(self, diagnosis: Diagnosis) -> None:
+        """Send what an operator asked for."""
+        self._ask("diagnosis", diagnosis, dict, self._device)
+
+    def _ask(self, endpoint: str, record: object, kind: type[A], name: str) -> A:
+        path, body = f"{API_PATH}/{endpoint}", msgspec.json.encode(record)
+        headers = {"Content-Type": "application/json", **sign("POST", path, body, self._key, name)}
+        with self._transport.exchange("POST", path, headers, body) as answer:
+            content = answer.whole(_LARGEST)
+        # After the exchange: a refused device keeps its connection for the next attempt.
+        if answer.status == 200:
+            try:
+                return msgspec.json.decode(content, type=kind)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise Unreachable(f"{path}: an invalid answer: {error}", _LONG) from None
+        try:
+            problem = msgspec.json.decode(content, type=Problem)
+        except (msgspec.DecodeError, UnicodeDecodeError):  # not a response of a control plane
+            problem = Problem(
+                status=answer.status, expected="an answer of a control plane", got=f"status {answer.status}"
+            )
+        if answer.status in _REFUSED:
+            refusal = RetiredError if answer.status == _RETIRED else InputError
+            raise refusal(problem.expected, problem.got, problem.where or path, problem.do)
+        after = answer.headers.get("retry-after", "")
+        wait = float(after) if after.isdecimal() and len(after) < 8 else None
+        # The server would refuse the same request again, so wait for an hour instead of some seconds.
+        text = ", ".join(word for word in (problem.expected, problem.got) if word)
+        if answer.status in _NOT_TAKEN:
+            raise NotTaken(f"{path}: expected {text}"[:300], _LONG)
+        raise Unreachable(
+            f"{path}: expected {text}"[:300], wait if answer.status in _OFTEN or answer.status >= 500 else _LONG
+        )

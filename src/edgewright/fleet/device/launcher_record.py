@@ -16,10 +16,10 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from edgewright.core.errors import FormatNewerError, OutputError
 from edgewright.core.files import open_private
+from edgewright.core.records.fleet import Because
 from edgewright.device.store import file_operations
-from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.fleet_report import Because
 
 FILE, RESERVE = "launcher.state", "launcher.reserve"
 FORMAT = 1
@@ -112,7 +112,7 @@ class RecordFile:
             got = f"format {version}"
         except msgspec.ValidationError as error:
             got = str(error)
-        raise InputError(f"a record of the launcher of format {FORMAT} or older", got, str(self._path),
+        raise FormatNewerError(f"a record of the launcher of format {FORMAT} or older", got, str(self._path),
                          "Update Edgewright on this device")  # fmt: skip
 
     def write(self, record: LauncherRecord) -> None:

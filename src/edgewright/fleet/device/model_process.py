@@ -18,14 +18,11 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.core.errors import OutputError
 from edgewright.core.files import os_errors
-from edgewright.device.agent.bounded_log import PROGRAM
-from edgewright.fleet.device.package_slots import FolderSlots
+from edgewright.core.records.fleet import TrialLimits, Vitals
 from edgewright.fleet.device.package_test import run_vectors, written
-from edgewright.fleet.device.ports import Slot, Tested
-from edgewright.schema.errors import OutputError
-from edgewright.schema.fleet_plan import TrialLimits
-from edgewright.schema.fleet_report import Vitals
+from edgewright.fleet.device.ports import FolderSlots, Slot, Tested
 
 # The process exits together with the agent, even if that is killed: two would disturb each other.
 _MAIN = (
@@ -180,9 +177,9 @@ class ModelProcess:
 
     def _how(self, code: int) -> str:
         """Return how the process exited, without what it printed: that may quote rows, and stays on the device."""
-        # The first line may be cut. What a program prints is no reason of the model.
+        # The first line may be cut.
         lines = self._messages.decode("utf-8", "replace").splitlines()[len(self._messages) >= _KEPT :]
-        lines = [line for line in lines if line.strip() and not line.startswith(PROGRAM)]
+        lines = [line for line in lines if line.strip()]
         last = lines[-1] if lines else ""
         how = f"ended with signal {-code}" if code < 0 else f"ended with exit code {code}"
         how = f"{how}: {self._error}" if self._error else how

@@ -15,17 +15,12 @@ from collections.abc import Callable
 
 import msgspec
 
+from edgewright.core.errors import DeviceSettingsError, EdgewrightError, error_code
+from edgewright.core.records.fleet import Because, TrialLimits, Vitals
 from edgewright.fleet.device.agent_choice import go_back
-from edgewright.fleet.device.backoff import Pace
-from edgewright.fleet.device.device_state import Counts, Trial
-from edgewright.fleet.device.package_slots import NAMES
-from edgewright.fleet.device.ports import DeviceConfig, Runner, Slot, Slots
-from edgewright.fleet.device.state_database import State
-from edgewright.fleet.protocol.layout import DAY
-from edgewright.fleet.protocol.ports import Chance, Clock
-from edgewright.schema.errors import EdgewrightError, InputError, error_code
-from edgewright.schema.fleet_plan import TrialLimits
-from edgewright.schema.fleet_report import Because, Vitals
+from edgewright.fleet.device.ports import NAMES, DeviceConfig, Pace, Runner, Slot, Slots
+from edgewright.fleet.device.state_database import Counts, State, Trial
+from edgewright.fleet.protocol.layout import DAY, Chance, Clock
 
 CHANCE = 1e-3
 LEAST_ANSWERS = 100
@@ -48,7 +43,7 @@ class TrialVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 def added(counts: Counts, vitals: Vitals) -> Counts:
     """Return the sum of the counts of earlier starts and of this one."""
-    names = ("windows", "unsure", "alarms", "anomalies", "crashes")
+    names = ("windows", "unsure", "alarms", "anomalies")
     sums = {name: getattr(counts, name) + getattr(vitals, name) for name in names}
     return Counts(seconds=counts.seconds + max(0.0, vitals.seconds), **sums)
 
@@ -62,7 +57,7 @@ def judge(trial: Trial, total: Counts, vitals: Vitals | None) -> TrialVerdict:
         vitals: vitals of the running process; None if none runs.
     """
     limits = trial.limits
-    failure = _ended(trial, total.crashes) or (_now(limits, total, vitals) if vitals else None) or _rates(limits, total)
+    failure = _ended(trial) or (_now(limits, total, vitals) if vitals else None) or _rates(limits, total)
     if failure:
         return failure
     if total.seconds >= limits.seconds:
@@ -73,10 +68,9 @@ def judge(trial: Trial, total: Counts, vitals: Vitals | None) -> TrialVerdict:
     return TrialVerdict(why=f"on trial: {total.seconds:.0f} of {limits.seconds:.0f} s with rows")
 
 
-def _ended(trial: Trial, programs: int) -> TrialVerdict | None:
-    if trial.crashes + programs > trial.limits.crashes:
-        text = f", its programs {programs} times" if programs else ""
-        return _back("crash", f"exited {trial.crashes} times{text}, {trial.limits.crashes} allowed")
+def _ended(trial: Trial) -> TrialVerdict | None:
+    if trial.crashes > trial.limits.crashes:
+        return _back("crash", f"exited {trial.crashes} times, {trial.limits.crashes} allowed")
     if trial.boots > trial.limits.boots:
         return _back("boots", f"cut off {trial.boots} times, {trial.limits.boots} allowed")
     return None
@@ -167,8 +161,12 @@ def recover(state: State, slots: Slots, product: str, wall: float) -> str:
     """
     current = state.device_state
     if current.product and current.product != product:
-        raise InputError(f"the product {current.product!r} that this store follows", repr(product), "--product",
-                         "Name another folder with --store")  # fmt: skip
+        raise DeviceSettingsError(
+            f"the product {current.product!r} that this store follows",
+            repr(product),
+            "--product",
+            "Name another folder with --store",
+        )
     floor = max(current.floors.get(product, 0), *(slots.floor(slot) for slot in NAMES))
     if not current.begun:
         slot = _confirmed(slots, product, floor)
@@ -222,9 +220,9 @@ class ModelSupervisor:
     """Supervises the process of the active slot.
 
     Attributes:
-        crashes: unexpected exits of the process and, before its last start, of its programs since the agent started,
-            and one more if that start followed a power loss, a restart by a watchdog or a kill: otherwise a release
-            that hangs the device again and again would pass for healthy.
+        crashes: unexpected exits of the process since the agent started, and one more if that start followed a power
+            loss, a restart by a watchdog or a kill: otherwise a release that hangs the device again and again would
+            pass for healthy.
         why: why the process does not run or was rolled back; empty for neither.
     """
 
@@ -250,8 +248,7 @@ class ModelSupervisor:
 
     def vitals(self) -> Vitals | None:
         """Return the vitals of the running process; None if none runs."""
-        vitals = self._runner.vitals()  # with the crashes of its programs
-        return msgspec.structs.replace(vitals, crashes=self.crashes + vitals.crashes) if self._up else None
+        return msgspec.structs.replace(self._runner.vitals(), crashes=self.crashes) if self._up else None
 
     def counts(self) -> Counts:
         """Return the counts of the trial over all starts."""
@@ -338,13 +335,12 @@ class ModelSupervisor:
         if trial is not None:
             self._state.change(trial=msgspec.structs.replace(trial, running=False))
             self._base = trial.counts
-        self.crashes += self._runner.vitals().crashes
         self._up = False
         self._pace.good(self._clock.monotonic(), self._config.again)
         self.why = "the source has ended"
 
     def _crashed(self, line: str) -> None:
-        self.crashes += 1 + self._runner.vitals().crashes
+        self.crashes += 1
         self.why = line
         trial = self.keep()
         self._up = False

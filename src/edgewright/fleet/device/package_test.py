@@ -12,12 +12,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from edgewright.core.errors import OutputError
 from edgewright.core.files import os_errors
+from edgewright.core.records.fleet import Because, TrialLimits
 from edgewright.device.agent.parent_process import output_of
 from edgewright.fleet.device.ports import Tested
-from edgewright.schema.errors import OutputError
-from edgewright.schema.fleet_plan import KEEP_AGENT_VARIABLE, TrialLimits
-from edgewright.schema.fleet_report import Because
 
 _NEW_USER, _NEW_NET = 0x10000000, 0x40000000  # CLONE_NEWUSER, CLONE_NEWNET of sched.h
 _ADDRESSES = 16 << 30  # engines map far more memory than they use; RLIMIT_DATA is the effective limit
@@ -28,10 +27,7 @@ _CODE = re.compile(r"[A-Za-z0-9_.:<>]{1,200}")
 _MEMORY = 1 << 30
 _SECONDS = 60
 _WALL = 120.0
-_KEPT = (
-    "PATH", "HOME", "LANG", "XDG_CACHE_HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "CREDENTIALS_DIRECTORY",
-    KEEP_AGENT_VARIABLE,
-)  # fmt: skip
+_KEPT = ("PATH", "HOME", "LANG", "XDG_CACHE_HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "CREDENTIALS_DIRECTORY")
 
 
 def limit(memory: int, seconds: int) -> None:
@@ -80,9 +76,9 @@ def main(arguments: list[str]) -> int:
     path, memory, seconds = Path(arguments[0]), int(arguments[1]), int(arguments[2])
     alone()
     limit(memory, seconds)
+    from edgewright.core.errors import CheckFailedError, EdgewrightError, OutputError  # noqa: PLC0415
     from edgewright.core.package import read_package  # noqa: PLC0415 - after the limits
     from edgewright.core.predictor import Predictor  # noqa: PLC0415
-    from edgewright.schema.errors import CheckFailedError, EdgewrightError, OutputError  # noqa: PLC0415
 
     try:
         Predictor(read_package(path))
@@ -99,9 +95,9 @@ def main(arguments: list[str]) -> int:
 
 def _check_settings(path: Path, file: str, folder: str) -> int:
     """Check the settings that a package carries against those of this device."""
+    from edgewright.core.errors import EdgewrightError  # noqa: PLC0415
     from edgewright.device.agent.release_settings import carried_files, check_carried  # noqa: PLC0415 - after the limits
     from edgewright.device.agent.settings import read_settings  # noqa: PLC0415
-    from edgewright.schema.errors import EdgewrightError  # noqa: PLC0415
 
     if not carried_files(path):
         return OK
@@ -120,7 +116,7 @@ def _check_settings(path: Path, file: str, folder: str) -> int:
 
 def _answered(error: BaseException, code: int, about: str = "") -> int:
     """Print the message for the log of this device, and as the last line the code that may leave it."""
-    from edgewright.schema.errors import error_code  # noqa: PLC0415 - after the limits
+    from edgewright.core.errors import error_code  # noqa: PLC0415 - after the limits
 
     sys.stderr.write(f"edgewright: {about}{' '.join(str(error).splitlines())[:500]}\n{error_code(error)}\n")
     return code

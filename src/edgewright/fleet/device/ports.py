@@ -1,22 +1,29 @@
-"""Interfaces of the state machine to its device: settings, slots, the model's process, the control plane."""
+"""Interfaces of the state machine to its device, retry delays, and the slots of packages."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
-from typing import Protocol
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import Any, Protocol
 
 import msgspec
 
-from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_plan import Release, TrialLimits
-from edgewright.schema.fleet_report import (
+from edgewright.core.errors import FormatNewerError, InputError, OutputError
+from edgewright.core.files import PRIVATE, open_private, os_errors, private_folder, sync, write_atomic
+from edgewright.core.records.fleet import (
     Acknowledged,
     Allowed,
     Because,
     Intent,
+    Release,
     Report,
+    TrialLimits,
     Vitals,
 )
+from edgewright.device.store import file_operations
+from edgewright.fleet.protocol.layout import Chance, Clock
 
 HOUR = 3600.0
 
@@ -188,3 +195,236 @@ class Reporter(Protocol):
         Raises:
             InputError: the control plane no longer knows this device, or has quarantined it.
         """
+
+
+MIN_PAUSE_S = 60.0
+"""Seconds by which the wall clock must differ from the monotonic clock; smaller differences are normal adjustments."""
+
+
+class ClockJump:
+    """Detects that a device's wall clock was set. Suspending the machine does not count: both clocks continue.
+
+    A device whose clock is far ahead refuses all news as expired and polls less and less often, down to once an hour;
+    over TLS the same happens if the clock is behind. After the time service sets the clock, the device need not wait.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._difference = self._now()
+
+    def __call__(self) -> bool:
+        """Return whether the clock was set since the last call."""
+        before, self._difference = self._difference, self._now()
+        return abs(self._difference - before) > MIN_PAUSE_S
+
+    def _now(self) -> float:
+        return self._clock.wall() - self._clock.monotonic()
+
+
+BACK = 60.0
+"""Longest pause in seconds between attempts without an answer; all devices are back this soon after an outage. These
+attempts come about one and a half times as often as polls and reports each minute, and carry less."""
+_DOUBLINGS = 16
+_LONGEST_ASKED = 3600.0
+
+
+class Pace:
+    """The schedule of one kind of request.
+
+    Args:
+        chance: random numbers that spread the times.
+        every: seconds between two successful requests.
+        slowest: longest pause after failures, in seconds.
+        first: first pause after a failure in seconds, which then doubles; None for `every`.
+    """
+
+    def __init__(self, chance: Chance, every: float, slowest: float, first: float | None = None) -> None:
+        self._chance, self._every, self._slowest = chance, every, max(every, slowest)
+        self._first = every if first is None else min(first, every)
+        self.failures = 0
+        self.due = 0.0
+        self._requested = 0.0
+        self._pause = 0.0
+
+    def spread(self, now: float) -> None:
+        """Schedule the first attempt at random within one interval."""
+        self.due = now + self._every * self._chance.share()
+
+    def at_once(self, now: float, within: float = 0.0) -> None:
+        """Schedule the next attempt at random within `within` seconds."""
+        self.due = min(self.due, now + within * self._chance.share())
+
+    def good(self, now: float, wait: float | None = None) -> None:
+        """Schedule the next attempt after 90 to 110 % of the interval, or of the requested time."""
+        self.failures, self._pause = 0, 0.0
+        self.due = now + (self._every if wait is None else wait) * (0.9 + 0.2 * self._chance.share())
+
+    def bad(self, now: float, wait: float | None = None) -> None:
+        """Double the pause after a failure; the next attempt falls in its second half, never before `wait`."""
+        self.failures += 1
+        longest = min(self._slowest, self._first * 2.0 ** min(self.failures, _DOUBLINGS))
+        self.due = now + max(longest * (0.5 + 0.5 * self._chance.share()), wait or 0.0)
+
+    def away(self, now: float, wait: float | None = None) -> None:
+        """Schedule a retry after no answer, or after a request to retry in `wait` seconds (at most an hour).
+
+        After `wait`, the pause is uniform between once and twice that time: the server knows how many others it asked.
+        Otherwise it is uniform between half the first one and three times the last one, up to `BACK`: decorrelated
+        jitter (M. Brooker, Exponential Backoff and Jitter, 2015). Devices that failed at the same moment retry at
+        different times.
+        """
+        self.failures += 1
+        wait = min(wait, _LONGEST_ASKED) if wait else None
+        minimum = wait or self._first / 2.0
+        maximum = max(2.0 * minimum, 0.0 if wait else min(BACK, 3.0 * (self._pause or self._first)))
+        self._pause = minimum + (maximum - minimum) * self._chance.share()
+        self._requested, self.due = now + (wait or 0.0), now + self._pause
+
+    def answered(self, now: float) -> None:
+        """Retry now because the server responded, but not before the time that it requested."""
+        if self.failures:
+            self.due = min(self.due, max(now, self._requested))
+
+
+# ruff: noqa: D102 - a port's methods are described where it is declared
+
+
+FOLDER = "slots"
+NAMES: tuple[Slot, Slot] = ("a", "b")
+PACKAGE, PART, LABEL = "package.edge", "package.part", "release.json"
+FORMAT = 1
+_BLOCK = 1 << 20
+
+
+class Label(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of `release.json`: describes the package next to it and stores the floor at the time of writing.
+
+    Attributes:
+        counter: counter of the release; 0 for a package that came with the device.
+        sha256: hash of the package; empty if there is none.
+    """
+
+    format: int = FORMAT
+    product: str = ""
+    counter: int = 0
+    target: str = ""
+    sha256: str = ""
+    length: int = 0
+    package: str = ""
+    floor: int = 0
+
+
+class FolderSlots:
+    """The slots in a store's folder; every write except parts of downloads is durable when its function returns.
+
+    Raises:
+        OutputError: the folders cannot be created.
+    """
+
+    def __init__(self, store: Path) -> None:
+        self._folder = store / FOLDER
+        with _slot_errors(self._folder):
+            for name in NAMES:
+                if not (self._folder / name).is_dir():
+                    private_folder(self._folder)
+                    private_folder(self._folder / name)
+                    file_operations.sync_folder(self._folder)
+                    file_operations.sync_folder(store)
+
+    def path(self, slot: Slot) -> Path:
+        """Return the path of the package in a slot."""
+        return self._folder / slot / PACKAGE
+
+    def size(self, slot: Slot) -> int:
+        return file_operations.size(self._folder / slot / PART)
+
+    def write(self, slot: Slot, offset: int, data: bytes) -> None:
+        path = self._folder / slot / PART
+        with _slot_errors(path), open_private(path, "ab" if offset else "wb") as file:
+            if offset and file.tell() != offset:
+                raise OutputError(f"a download of {offset:,} bytes", f"{file.tell():,}", str(path))
+            file.write(data)
+
+    def finish(self, slot: Slot, release: Release, floor: int) -> bool:
+        folder = self._folder / slot
+        with _slot_errors(folder):
+            part = folder / PART
+            if file_operations.size(part):
+                if not _is(part, release.length, release.sha256):
+                    self._empty(slot, floor)
+                    return False
+                sync(part)
+                file_operations.rename(part, folder / PACKAGE)
+                file_operations.sync_folder(folder)
+            elif not _is(folder / PACKAGE, release.length, release.sha256):
+                self._empty(slot, floor)
+                return False
+            # Between the rename and this write, the label does not match the bytes: the slot counts as empty.
+            self._label(slot, Label(floor=max(floor, self.floor(slot)), **_named(release)))
+        return True
+
+    def put(self, slot: Slot, data: bytes, release: Release, floor: int) -> bool:
+        """Write a whole package, such as one that came with the device; return whether it is correct."""
+        self.write(slot, 0, data)
+        return self.finish(slot, release, floor)
+
+    def holds(self, slot: Slot) -> Release | None:
+        label = self._read(slot)
+        if not label.sha256 or not _is(self._folder / slot / PACKAGE, label.length, label.sha256):
+            return None
+        return Release(**_named(label))
+
+    def floor(self, slot: Slot) -> int:
+        return self._read(slot).floor
+
+    def raise_floor(self, floor: int) -> None:
+        for slot in NAMES:
+            label = self._read(slot)
+            if label.floor < floor:
+                self._label(slot, msgspec.structs.replace(label, floor=floor))
+
+    def _read(self, slot: Slot) -> Label:
+        path = self._folder / slot / LABEL
+        try:
+            label = msgspec.json.decode(path.read_bytes(), type=Label)
+        except (OSError, msgspec.DecodeError):
+            return Label()
+        if label.format > FORMAT:
+            raise FormatNewerError(f"a slot of format {FORMAT} or older", f"format {label.format}", str(path),
+                             "Update Edgewright on this device")  # fmt: skip
+        return label
+
+    def _label(self, slot: Slot, label: Label) -> None:
+        folder = self._folder / slot
+        # Remove temporary files of interrupted writes.
+        for left in folder.glob(f".{LABEL}.*"):
+            file_operations.remove(left)
+        write_atomic(folder / LABEL, msgspec.json.encode(label) + b"\n", PRIVATE)
+
+    def _empty(self, slot: Slot, floor: int) -> None:
+        self._label(slot, Label(floor=max(floor, self.floor(slot))))
+        file_operations.remove(self._folder / slot / PART)
+        file_operations.remove(self._folder / slot / PACKAGE)
+        file_operations.sync_folder(self._folder / slot)
+
+
+def _named(release: Release | Label) -> dict[str, Any]:
+    """Return the fields that a label and a release have in common."""
+    return {name: getattr(release, name) for name in ("product", "counter", "target", "sha256", "length", "package")}
+
+
+def _is(path: Path, length: int, sha256: str) -> bool:
+    """Return whether a file has this length and hash; it is read in blocks."""
+    if file_operations.size(path) != length:
+        return False
+    digest = hashlib.sha256()
+    with suppress(OSError), path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+        return digest.hexdigest() == sha256
+    return False
+
+
+def _slot_errors(path: Path) -> AbstractContextManager[None]:
+    """Turn an OSError into an OutputError."""
+    return os_errors(OutputError, "room for a package on a disk that can be written", path)

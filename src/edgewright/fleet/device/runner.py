@@ -15,29 +15,29 @@ from pathlib import Path
 import msgspec
 
 from edgewright._version import __version__
+from edgewright.core.errors import EnrollmentTokenMissingError, InputError, OutputError, PackageMissingError
 from edgewright.core.files import os_errors
+from edgewright.core.records.fleet import BoardEntry, Release
 from edgewright.device.agent.systemd import Supervisor
+from edgewright.fleet.device.agent_choice import Environments, running
 from edgewright.fleet.device.board_updates import BoardProcess, Boards
-from edgewright.fleet.device.control_client import HttpControl
-from edgewright.fleet.device.diagnosis import Diagnoser, LogBuffer
-from edgewright.fleet.device.enrollment import TRUST_FOLDER, EnrolledPorts, EnrollmentPorts, device_key, enrol
-from edgewright.fleet.device.environments import Environments, running
+from edgewright.fleet.device.enrollment import (
+    TRUST_FOLDER,
+    EnrolledPorts,
+    EnrollmentPorts,
+    HttpControl,
+    device_key,
+    enrol,
+)
 from edgewright.fleet.device.ipc_server import IpcServer
 from edgewright.fleet.device.model_process import ModelProcess
-from edgewright.fleet.device.package_slots import NAMES, FolderSlots
-from edgewright.fleet.device.ports import DeviceConfig, Packages
-from edgewright.fleet.device.reports import ReportSender
-from edgewright.fleet.device.state_database import NOT_ENROLLED, State
+from edgewright.fleet.device.ports import NAMES, DeviceConfig, FolderSlots, Packages
+from edgewright.fleet.device.reports import Diagnoser, LogBuffer, ReportSender
+from edgewright.fleet.device.state_database import NOT_ENROLLED, State, locked
 from edgewright.fleet.device.state_machine import Agent
-from edgewright.fleet.device.store_lock import locked
-from edgewright.fleet.device.trust.client import Client
-from edgewright.fleet.device.usb_repository import CombinedRepository, StickMount
-from edgewright.fleet.protocol.ports import SystemClock, SystemRandom, Trust, Unreachable
-from edgewright.fleet.protocol.wire.token import Token, read_token
-from edgewright.fleet.protocol.wire.transport import HttpTransport, TransportPackages
-from edgewright.schema.boards import BoardEntry
-from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.fleet_plan import Release
+from edgewright.fleet.device.trust.client import Client, CombinedRepository, StickMount
+from edgewright.fleet.protocol.layout import SystemClock, SystemRandom, Trust, Unreachable
+from edgewright.fleet.protocol.transport import HttpTransport, Token, TransportPackages, read_token
 
 DOOR_ENVIRONMENT = "EDGEWRIGHT_DOOR"
 _LONGEST = 30.0
@@ -55,7 +55,7 @@ class RunnerOptions(msgspec.Struct, frozen=True, kw_only=True):
         store: folder of the store.
         package: package that came with the device; None for none.
         arguments: arguments of the model's process after the package.
-        name, profile, ca_file, broker: the options with these names; empty for their defaults.
+        name, profile, ca_file: the options with these names; empty for their defaults.
         poll: seconds between two polls for news.
         mirrors: further addresses with the bytes of packages.
         stick: mount point of USB sticks; None for none.
@@ -72,7 +72,6 @@ class RunnerOptions(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     profile: str = ""
     ca_file: str = ""
-    broker: str = ""
     poll: float = 60.0
     mirrors: tuple[str, ...] = ()
     stick: Path | None = None
@@ -104,11 +103,11 @@ def follow(
         slots = FolderSlots(options.store)
         product = state.device_state.product or (token.product if token else "") or _product(slots)
         if not product:
-            raise InputError("an enrolment token", "none", "--token",
+            raise EnrollmentTokenMissingError("an enrolment token", "none", "--token",
                              "A device that was never enrolled needs one: edgewright fleet token new")  # fmt: skip
         _factory(options.package, product, state, slots)
         private = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgewright-")))
-        signals, supervisor = LoopSignals(), Supervisor()
+        signals, supervisor = AlarmSignal(), Supervisor()
         log = LogBuffer(SystemClock(), say, hear)
         ipc = IpcServer(private / "door", signals.alarm)
         stack.callback(ipc.close)
@@ -120,13 +119,7 @@ def follow(
         signals.wake = process.wake
         clock, chance = SystemClock(), SystemRandom()
         transport = HttpTransport(options.url, options.ca_file, supervisor.alive)
-        if options.broker:
-            from edgewright.fleet.protocol.wire.broker import checked_broker  # noqa: PLC0415 - few devices need it
-
-            checked_broker(options.broker)
-        enrollment = EnrollmentPorts(
-            lambda: _enroll(options, state, transport, token, ipc, product, signals.news, stack, log), clock, chance
-        )
+        enrollment = EnrollmentPorts(lambda: _enroll(options, state, transport, token, ipc, stack, log), clock, chance)
         trust: Trust = enrollment
         packages: Packages = TransportPackages(
             transport, {url: HttpTransport(url, options.ca_file) for url in options.mirrors}, options.url
@@ -156,17 +149,12 @@ def follow(
         _loop(agent, enrollment, process, signals, ending, log.say, supervisor)
 
 
-class LoopSignals:
-    """Requests of other threads to the loop."""
+class AlarmSignal:
+    """Requests of the IPC server's thread to the loop to report now."""
 
     def __init__(self) -> None:
         self.wake: Callable[[], None] = lambda: None
-        self._news, self._alarm = threading.Event(), threading.Event()
-
-    def news(self) -> None:
-        """Request a poll, since something may have been published."""
-        self._news.set()
-        self.wake()
+        self._alarm = threading.Event()
 
     def alarm(self) -> None:
         """Request a report, since an item must be reported now."""
@@ -174,17 +162,14 @@ class LoopSignals:
         self.wake()
 
     def pass_on(self, agent: Agent) -> None:
-        """Forward the requests to the agent, in the loop's own thread."""
-        if self._news.is_set():
-            self._news.clear()
-            agent.wake()
+        """Forward a request to the agent, in the loop's own thread."""
         if self._alarm.is_set():
             self._alarm.clear()
             agent.report_soon()
 
 
 def _loop(
-    agent: Agent, enrollment: EnrollmentPorts, process: ModelProcess, signals: LoopSignals, ending: Callable[[], bool],
+    agent: Agent, enrollment: EnrollmentPorts, process: ModelProcess, signals: AlarmSignal, ending: Callable[[], bool],
     say: Callable[[str], None], supervisor: Supervisor,
 ) -> None:  # fmt: skip
     # A signal ends the wait for output of the process.
@@ -222,8 +207,8 @@ def _plain(line: str) -> str:
 
 
 def _enroll(
-    options: RunnerOptions, state: State, transport: HttpTransport, token: Token | None, ipc: IpcServer, product: str,
-    news: Callable[[], None], stack: ExitStack, log: LogBuffer,
+    options: RunnerOptions, state: State, transport: HttpTransport, token: Token | None, ipc: IpcServer,
+    stack: ExitStack, log: LogBuffer,
 ) -> EnrolledPorts:  # fmt: skip
     """Enrol the device unless it is enrolled, and return its ports."""
     if not state.link.device:
@@ -234,11 +219,6 @@ def _enroll(
     trust = Client(options.store / TRUST_FOLDER, transport, SystemClock())
     stack.callback(trust.close)
     control = HttpControl(transport, key, state.link.device)
-    if options.broker:
-        from edgewright.fleet.protocol.wire.broker import NewsSubscriber, delayed  # noqa: PLC0415 - few devices need it
-
-        waker = NewsSubscriber(options.broker, product, delayed(news), state.link.device, options.ca_file)
-        stack.callback(waker.close)
     diagnoser = Diagnoser(state, options.store, log, control, SystemClock())
     reporter = ReportSender(
         state, control, SystemClock(), SystemRandom(), outbox=ipc, diagnose=diagnoser.answer
@@ -261,7 +241,7 @@ def _factory(package: Path | None, product: str, state: State, slots: FolderSlot
         return
     packages = sorted(package.glob("*.edge")) if package.is_dir() else [package]
     if len(packages) != 1:
-        raise InputError("one package", f"{len(packages)}", str(package), "Name the file directly")
+        raise PackageMissingError("one package", f"{len(packages)}", str(package), "Name the file directly")
     with os_errors(InputError, "a package file", packages[0]), packages[0].open("rb") as file:
         data = file.read(_LARGEST)
     release = Release(

@@ -11,15 +11,14 @@ from typing import Any
 
 import msgspec
 
-from edgewright.fleet.device.backoff import ClockJump, Pace
+from edgewright.core.errors import InputError, OutputError, error_code
+from edgewright.core.records.fleet import Phase, Report
 from edgewright.fleet.device.board_updates import Boards
 from edgewright.fleet.device.model_supervisor import ModelSupervisor, recover
-from edgewright.fleet.device.ports import Control, DeviceConfig, Packages, Reporter, Runner, Slots
+from edgewright.fleet.device.ports import ClockJump, Control, DeviceConfig, Pace, Packages, Reporter, Runner, Slots
 from edgewright.fleet.device.state_database import State
 from edgewright.fleet.device.update import Activator, Choice, Downloader, PlanSelector
-from edgewright.fleet.protocol.ports import Chance, Clock, Refused, Seen, Trust, Unreachable
-from edgewright.schema.errors import InputError, OutputError, error_code
-from edgewright.schema.fleet_report import Phase, Report
+from edgewright.fleet.protocol.layout import Chance, Clock, Refused, Seen, Trust, Unreachable
 
 _DISK = 30.0  # seconds until a retry after a disk error
 # Largest number of seconds between two writes that count as waiting time of a trial. A longer gap means that the

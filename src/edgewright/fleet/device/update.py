@@ -12,16 +12,13 @@ from contextlib import closing
 
 import msgspec
 
-from edgewright.fleet.device.backoff import Pace
-from edgewright.fleet.device.device_state import DeviceState, Fetched, Followed, Trial
+from edgewright.core.errors import InputError, OutputError, error_code
+from edgewright.core.records.fleet import Intent, Plan, Release, Standing
 from edgewright.fleet.device.model_supervisor import ModelSupervisor
-from edgewright.fleet.device.ports import Control, DeviceConfig, Packages, Runner, Slots, Tested
-from edgewright.fleet.device.state_database import State
+from edgewright.fleet.device.ports import Control, DeviceConfig, Pace, Packages, Runner, Slots, Tested
+from edgewright.fleet.device.state_database import DeviceState, Fetched, Followed, State, Trial
+from edgewright.fleet.protocol.layout import Chance, Clock, Refused, Seen, Trust, Unreachable
 from edgewright.fleet.protocol.plans.decision import Moment, Traits, Verdict, decide, invited, lists_devices
-from edgewright.fleet.protocol.ports import Chance, Clock, Refused, Seen, Trust, Unreachable
-from edgewright.schema.errors import InputError, OutputError, error_code
-from edgewright.schema.fleet_plan import Plan, Release, Standing
-from edgewright.schema.fleet_report import Intent
 
 _SOON = 5.0  # seconds until the first retry of an interrupted download
 

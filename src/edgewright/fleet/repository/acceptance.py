@@ -17,13 +17,16 @@ from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from securesystemslib.signer import Signer
+from tuf.api.metadata import MetaFile, Snapshot, TargetFile, Targets, Timestamp
 
+from edgewright.core.errors import FleetChangeError, InputError, MetadataVersionError, ReleaseError, SignatureError
 from edgewright.core.files import sync
-from edgewright.fleet.protocol.keys.files import Ring
+from edgewright.core.records.fleet import FORMAT, Standings
+from edgewright.fleet.protocol.keys import Ring
 from edgewright.fleet.protocol.layout import (
     DAY,
     INDEX,
@@ -34,15 +37,21 @@ from edgewright.fleet.protocol.layout import (
     ROOT,
     SNAPSHOT,
     STICK_TIMESTAMP,
+    TARGETS,
     TIMESTAMP,
+    Change,
+    Settled,
 )
-from edgewright.fleet.repository import changes, metadata, offline
-from edgewright.fleet.repository.folder import Fleet, locked
-from edgewright.fleet.repository.online import check_role_file, sign_online
-from edgewright.fleet.repository.public_files import make_folder, read_index, read_published, write_roles, write_targets
-from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_folder import Change, Settled
-from edgewright.schema.fleet_plan import Standings
+from edgewright.fleet.repository import changes, metadata
+from edgewright.fleet.repository.folder import (
+    Fleet,
+    locked,
+    make_folder,
+    read_index,
+    read_published,
+    write_roles,
+    write_targets,
+)
 
 KEPT = LONGEST[SNAPSHOT]
 """Seconds for which a version stays after its successor was signed."""
@@ -186,7 +195,7 @@ def withdraw(fleet: Fleet, number: int) -> list[Waiting]:
     going = [item for item in queue if int(item.path.stem) >= number]
     if number not in [int(item.path.stem) for item in going]:
         known = ", ".join(str(int(item.path.stem)) for item in queue) or "none"
-        raise InputError("the number of a waiting change", f"{number}; waiting: {known}", str(fleet.incoming))
+        raise FleetChangeError("the number of a waiting change", f"{number}; waiting: {known}", str(fleet.incoming))
     for item in reversed(going):
         mark_taken(item)
     return going
@@ -221,7 +230,7 @@ def accept(fleet: Fleet, change: Change, now: float, ring: Ring | None = None) -
     changes.require_whole(role_files, change)
     files = changes.role_files(change)
     if all(role_files.get(role) == data for role, data in files.items()):
-        raise InputError("a new change", "one that is already published or waiting", change.about)
+        raise FleetChangeError("a new change", "one that is already published or waiting", change.about)
     for role in files:
         if (
             role_files.get(role) != files[role]
@@ -229,11 +238,11 @@ def accept(fleet: Fleet, change: Change, now: float, ring: Ring | None = None) -
         ):
             expected, got = metadata.version(role_files, role) + 1, metadata.version(files, role)
             do = "Something was published after you prepared it; prepare it again"
-            raise InputError(f"version {expected} of {role}", str(got), change.about, do)
+            raise MetadataVersionError(f"version {expected} of {role}", str(got), change.about, do)
         check_role_file(role_files, role, {**role_files, **files})
     for name in change.targets:
         if not (fleet.targets / name).is_file():
-            raise InputError("the file of each target", "none", str(fleet.targets / name), "Prepare the change again")
+            raise ReleaseError("the file of each target", "none", str(fleet.targets / name), "Prepare the change again")
     if not fleet.managed():
         online_signers(fleet, {**role_files, **files}, ring)  # before anything is written
     make_folder(fleet.incoming, 0o700)
@@ -332,12 +341,12 @@ def _signed_time(role_files: dict[str, bytes], new: dict[str, bytes], before: by
     last = msgspec.json.decode(before, type=Standings).issued if before else 0.0
     if (
         now >= last
-        or offline.role_of({**role_files, **new}, TIMESTAMP).keyids != offline.role_of(role_files, TIMESTAMP).keyids
+        or metadata.role_of({**role_files, **new}, TIMESTAMP).keyids != metadata.role_of(role_files, TIMESTAMP).keyids
     ):
         return now
     if last - now > _CLOCKS_DIFFER:
         do = "Set the clock; if it was wrong before, edgewright fleet key rotate timestamp resets it on devices"
-        raise InputError("a clock that is not behind what was signed before", f"{last - now:.0f} s behind", do=do)
+        raise SignatureError("a clock that is not behind what was signed before", f"{last - now:.0f} s behind", do=do)
     return last
 
 
@@ -356,11 +365,111 @@ def online_signers(fleet: Fleet, role_files: dict[str, bytes], ring: Ring | None
     ring = ring or fleet.ring()
     signers: dict[str, Signer] = {}
     for role in ONLINE:
-        keys = offline.keys_of(role_files, role)
+        keys = metadata.keys_of(role_files, role)
         signer = next(iter(ring.signers(keys)), None)
         if signer is None:
             named = ", ".join(key.keyid[:16] for key in keys)
             do = "Restore its file, or rotate the role: edgewright fleet key rotate " + role
-            raise InputError(f"the key {named} of the online role {role}", ring.why() or "none", str(fleet.online), do)
+            raise SignatureError(
+                f"the key {named} of the online role {role}", ring.why() or "none", str(fleet.online), do
+            )
         signers[role] = signer
     return signers
+
+
+_CUSTOM: Mapping[str, Any] = {"format": FORMAT}
+
+
+def sign_online(
+    published: Mapping[str, bytes], targets: Mapping[str, bytes], signers: Mapping[str, Signer], now: float,
+    role_files: Mapping[str, bytes], *, above: Mapping[str, int] | None = None, lifetime: float | None = None,
+) -> Mapping[str, bytes]:  # fmt: skip
+    """Sign the next metadata of the three online roles.
+
+    Args:
+        published: published metadata by role; without online roles for their first version.
+        targets: new content by target path, such as `rollouts/index.json`; other targets stay unchanged.
+        signers: signers of 'rollouts', 'snapshot' and 'timestamp'.
+        now: seconds since 1970.
+        role_files: new metadata of offline roles, by role: 'root', 'targets', 'releases', hash bins.
+        above: versions by role that are already used; new versions are larger. For a restore from a backup.
+        lifetime: lifetime of all three in seconds, for a repository on a USB stick; None for each role's own.
+
+    Returns:
+        Metadata of rollouts, snapshot and timestamp, each with the next version. The function verifies them
+        against the root and targets of `published` and `role_files`.
+
+    Raises:
+        InputError: a signer is missing or is not the one that root or targets names, a role's version would fall, or
+            a role file is not correctly signed.
+    """
+    missing = [role for role in ONLINE if role not in signers]
+    if missing:
+        raise SignatureError("a key for each of rollouts, snapshot and timestamp", f"none for {', '.join(missing)}")
+    now_held = {**published, **role_files}
+    for role in role_files:
+        check_role_file(published, role, now_held)
+    number = {role: max(metadata.version(published, role), (above or {}).get(role, 0)) + 1 for role in ONLINE}
+    expires = {role: metadata.expiry(role, now, lifetime) for role in ONLINE}
+    files = _rollout_targets(published, targets)
+    rollouts = metadata.sign(Targets(number[ROLLOUTS], None, expires[ROLLOUTS], files), [signers[ROLLOUTS]])
+    named = {role: data for role, data in role_files.items() if role != ROOT} | {ROLLOUTS: rollouts}
+    if SNAPSHOT not in published:
+        named = {r: d for r, d in now_held.items() if r not in (ROOT, SNAPSHOT, TIMESTAMP)} | named
+    meta = _snapshot_meta(published, named)
+    snapshot = metadata.sign(Snapshot(number[SNAPSHOT], None, expires[SNAPSHOT], meta), [signers[SNAPSHOT]])
+    described = metadata.described(snapshot, SNAPSHOT)
+    timestamp = metadata.sign(Timestamp(number[TIMESTAMP], None, expires[TIMESTAMP], described), [signers[TIMESTAMP]])
+    signed = {ROLLOUTS: rollouts, SNAPSHOT: snapshot, TIMESTAMP: timestamp}
+    for role, data in signed.items():
+        metadata.verify(now_held, role, data)
+    return signed
+
+
+def check_role_file(role_files: Mapping[str, bytes], role: str, now_held: Mapping[str, bytes]) -> None:
+    """Check that new metadata of an offline role is a valid successor of the held metadata.
+
+    Args:
+        role_files: current metadata by role.
+        role: 'root', 'targets', 'releases' or a hash bin.
+        now_held: metadata by role including the new one.
+
+    Raises:
+        InputError: too few keys signed it (a root also needs those of the previous root), or its version does not rise.
+    """
+    if role in ONLINE:
+        raise SignatureError("metadata of an offline role", role, "role files")
+    data = now_held[role]
+    metadata.verify(now_held, role, data)
+    before, after = metadata.version(role_files, role), metadata.version(now_held, role)
+    if role == ROOT and role in role_files and role_files[role] != data:
+        metadata.verify(role_files, role, data)
+        if after != before + 1:
+            raise MetadataVersionError(
+                f"version {before + 1} of root", str(after), do="Devices follow every version of the root"
+            )
+    if after < before or (after == before and role_files[role] != data):
+        raise ReleaseError(f"a version of {role} above {before}", str(after))
+
+
+def _rollout_targets(role_files: Mapping[str, bytes], targets: Mapping[str, bytes]) -> dict[str, TargetFile]:
+    """Return the targets of `rollouts` with new content; targets without new content stay."""
+    files = dict(metadata.read(role_files[ROLLOUTS], ROLLOUTS).signed.targets) if ROLLOUTS in role_files else {}
+    for path, data in targets.items():
+        if path.split("/")[0] != ROLLOUTS:
+            raise ReleaseError(f"a target below {ROLLOUTS}/", path, "targets of the online role")
+        files[path] = metadata.target(path, data, _CUSTOM)
+    return files
+
+
+def _snapshot_meta(role_files: Mapping[str, bytes], named: Mapping[str, bytes]) -> dict[str, MetaFile]:
+    """Return the snapshot's entries with the new metadata; a role never leaves the snapshot."""
+    meta = dict(metadata.read(role_files[SNAPSHOT], SNAPSHOT).signed.meta) if SNAPSHOT in role_files else {}
+    for role, data in sorted(named.items()):
+        new, before = metadata.described(data, role), meta.get(f"{role}.json")
+        if before and (new.version < before.version or (new.version == before.version and new != before)):
+            raise ReleaseError(f"a version of {role} above {before.version}", str(new.version), "snapshot")
+        meta[f"{role}.json"] = new
+    if f"{TARGETS}.json" not in meta:
+        raise SignatureError("the metadata of targets", "none", "snapshot")
+    return meta

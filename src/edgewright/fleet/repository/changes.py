@@ -9,12 +9,18 @@ from typing import Any
 import msgspec
 from tuf.api.metadata import Root, Targets, VerificationResult
 
+from edgewright.core.errors import (
+    ExistingFileError,
+    FileTooLargeError,
+    FleetChangeError,
+    MetadataVersionError,
+    ReleaseError,
+    SignatureError,
+)
 from edgewright.core.files import PRIVATE, write_atomic
-from edgewright.fleet.protocol.keys.files import Ring
-from edgewright.fleet.protocol.layout import ONLINE, ROOT, TARGETS
+from edgewright.fleet.protocol.keys import Ring
+from edgewright.fleet.protocol.layout import CHANGE_VERSION, ONLINE, ROOT, TARGETS, Change
 from edgewright.fleet.repository import metadata
-from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_folder import CHANGE_VERSION, Change
 
 _SHORT = 16
 
@@ -96,14 +102,14 @@ def results(published: Mapping[str, bytes], change: Change) -> dict[str, list[Ve
         new = metadata.read(data, role)
         above = metadata.delegator(role)
         if role in ONLINE or above not in after:
-            raise InputError("metadata of offline roles", role, change.about)
+            raise SignatureError("metadata of offline roles", role, change.about)
         delegators = [metadata.read(after[above], above).signed]
         if role == ROOT and ROOT in published and published[ROOT] != data:
             delegators.append(metadata.read(published[ROOT], ROOT).signed)
         try:
             by_role[role] = [d.get_verification_result(role, new.signed_bytes, new.signatures) for d in delegators]
         except ValueError as error:
-            raise InputError("a role that its delegator names", str(error), role) from None
+            raise ReleaseError("a role that its delegator names", str(error), role) from None
     return by_role
 
 
@@ -143,7 +149,7 @@ def require_whole(role_files: Mapping[str, bytes], change: Change, ring: Ring | 
     if describe:
         why = ring.why() if ring else ""
         do = "Bring more keys with --keys DIR, or let others sign: --prepare FILE, then edgewright fleet key sign FILE"
-        raise InputError("signatures up to the threshold", "; ".join(describe), why, do)
+        raise SignatureError("signatures up to the threshold", "; ".join(describe), why, do)
 
 
 def write_change(path: Path, change: Change, role_files: Mapping[str, bytes]) -> None:
@@ -154,7 +160,7 @@ def write_change(path: Path, change: Change, role_files: Mapping[str, bytes]) ->
         OutputError: the file cannot be written.
     """
     if path.exists():
-        raise InputError("a file that does not exist yet", "one that does", str(path))
+        raise ExistingFileError("a file that does not exist yet", "one that does", str(path))
     needed = {ROOT, TARGETS, *change.roles, *(metadata.delegator(role) for role in change.roles)}
     base = {role: role_files[role].decode() for role in sorted(needed) if role in role_files}
     save_change(path, msgspec.structs.replace(change, base=base))
@@ -179,7 +185,7 @@ def check_base(change: Change) -> str:
     previous = base(change)
     for role in (ROOT, TARGETS):
         if role not in previous:
-            raise InputError(f"the metadata of {role} that the change is based on", "none", change.about)
+            raise SignatureError(f"the metadata of {role} that the change is based on", "none", change.about)
     for role, data in previous.items():
         metadata.verify(previous, role, data)
     return metadata.sha256(previous[ROOT])
@@ -206,14 +212,16 @@ def read_change(path: Path) -> Change:
     """
     try:
         if path.stat().st_size > _LARGEST:
-            raise InputError(f"at most {_LARGEST >> 20} MB", f"{path.stat().st_size >> 20} MB", str(path))
+            raise FileTooLargeError(f"at most {_LARGEST >> 20} MB", f"{path.stat().st_size >> 20} MB", str(path))
         data = path.read_bytes()
         format_number = msgspec.json.decode(data, type=_Format).format
         if format_number > CHANGE_VERSION:
             describe = f"Format {format_number} is newer than this Edgewright reads ({CHANGE_VERSION}): upgrade"
-            raise InputError(f"a change of format {CHANGE_VERSION} or older", str(format_number), str(path), describe)
+            raise MetadataVersionError(
+                f"a change of format {CHANGE_VERSION} or older", str(format_number), str(path), describe
+            )
         return msgspec.json.decode(data, type=Change)
     except OSError as error:
-        raise InputError("a file with a change", error.strerror or str(error), str(path)) from None
+        raise FleetChangeError("a file with a change", error.strerror or str(error), str(path)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError("a change that `--prepare` wrote", str(error), str(path)) from None
+        raise FleetChangeError("a change that `--prepare` wrote", str(error), str(path)) from None

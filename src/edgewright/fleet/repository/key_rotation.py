@@ -1,25 +1,144 @@
-"""Rotates the keys of a role, replaces stolen ones, and renews metadata that offline keys signed."""
+"""Create a fleet folder, rotate and replace its keys, and renew metadata that offline keys signed."""
 
 from __future__ import annotations
 
 import re
+import secrets
+import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-from securesystemslib.signer import Key
+from securesystemslib.signer import Key, Signer
 
-from edgewright.core.files import PRIVATE as PRIVATE_MODE
-from edgewright.core.files import write_atomic
-from edgewright.fleet.protocol.keys.files import PRIVATE, PUBLIC, make_key
-from edgewright.fleet.protocol.layout import DAY, ONLINE
-from edgewright.fleet.repository import changes, metadata, offline
-from edgewright.fleet.repository.acceptance import read_held
-from edgewright.fleet.repository.folder import Fleet
-from edgewright.fleet.repository.public_files import make_folder
-from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_folder import Change, KeyMade, StolenKey
+from edgewright.core.errors import OutputError, SigningKeyError, ThresholdError
+from edgewright.core.files import private_folder, sync
+from edgewright.core.records.fleet import Release
+from edgewright.fleet.protocol.keys import PRIVATE, PUBLIC, make_key
+from edgewright.fleet.protocol.layout import (
+    DAY,
+    INDEX,
+    ONLINE,
+    RELEASES,
+    ROOT,
+    STICK_TIMESTAMP,
+    TARGETS,
+    Change,
+    FleetSettings,
+    KeyMade,
+)
+from edgewright.fleet.repository import changes, metadata
+from edgewright.fleet.repository.acceptance import issued, read_held, settle, sign_online, writing
+from edgewright.fleet.repository.folder import (
+    Fleet,
+    make_folder,
+    open_fleet,
+    write_roles,
+    write_settings,
+    write_targets,
+)
+from edgewright.fleet.repository.publication import Contents, prepare_release
+
+MOST_KEYS = 16
+
+
+class Quorum(msgspec.Struct, frozen=True, kw_only=True):
+    """Keys of an offline role: `threshold` of `keys` must sign."""
+
+    keys: int
+    threshold: int
+
+
+# The root tolerates the loss or the theft of one key. Releases are signed often, so one signature is enough.
+USUAL: Mapping[str, Quorum] = {
+    ROOT: Quorum(keys=3, threshold=2),
+    TARGETS: Quorum(keys=3, threshold=2),
+    RELEASES: Quorum(keys=2, threshold=1),
+}
+
+
+def create_fleet(
+    folder: Path, settings: FleetSettings, quorums: Mapping[str, Quorum], passphrase: bytes | None, now: float
+) -> tuple[Fleet, list[KeyMade]]:
+    """Create keys, sign the first metadata and write the folder.
+
+    Args:
+        folder: a new or empty folder.
+        settings: settings of the fleet.
+        quorums: keys and thresholds of root, targets and releases.
+        passphrase: passphrase of the offline keys; None for none. Online keys have none, for an unattended start.
+        now: seconds since 1970.
+
+    Returns:
+        The fleet and the created keys.
+
+    Raises:
+        InputError: the folder is not empty, or a threshold cannot be reached.
+        OutputError: the folder cannot be written; no files remain.
+    """
+    _check(folder, quorums)
+    make_folder(folder.absolute().parent)
+    temporary = folder.absolute().parent / f".{folder.name}.{secrets.token_hex(8)}"
+    try:
+        temporary.mkdir(mode=0o700)
+        fleet = Fleet(temporary, settings)
+        new_keys = _fill(fleet, quorums, passphrase, now)
+        # A rename can replace an empty folder and fails for anything else.
+        temporary.rename(folder)
+        sync(folder.absolute().parent)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        got = error.strerror or str(error)
+        raise OutputError("a folder that can be written", got, str(folder), "Choose another one") from None
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    moved = [msgspec.structs.replace(m, file=str(folder / Path(m.file).relative_to(temporary))) for m in new_keys]
+    return Fleet(folder, settings), moved
+
+
+def _check(folder: Path, quorums: Mapping[str, Quorum]) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        got = "a folder with files" if folder.is_dir() else "a file"
+        raise SigningKeyError(
+            "a new or empty folder", got, str(folder), "Choose another one; keys are never overwritten"
+        )
+    for role, quorum in quorums.items():
+        if not 1 <= quorum.threshold <= quorum.keys <= MOST_KEYS:
+            got = f"{quorum.threshold} of {quorum.keys}"
+            raise ThresholdError(f"a threshold of {role} from 1 to its number of keys, at most {MOST_KEYS}", got)
+
+
+def _fill(fleet: Fleet, quorums: Mapping[str, Quorum], passphrase: bytes | None, now: float) -> list[KeyMade]:
+    new_keys: list[KeyMade] = []
+    keys: dict[str, list[Key]] = {}
+    signers: dict[str, list[Signer]] = {}
+    for folder in (fleet.offline.parent, fleet.offline, fleet.online):
+        private_folder(folder)
+    for role in metadata.ROLES:
+        away = fleet.away(role)
+        for number in range(quorums[role].keys if role in quorums else 1):
+            path = (fleet.offline if away else fleet.online) / f"{role}-{number + 1}{PRIVATE}"
+            signer = make_key(path, passphrase if away else None)
+            name = signer.public_key.keyid
+            encrypted = away and passphrase is not None
+            new_keys.append(KeyMade(role=role, key=name, file=str(path), offline=away, encrypted=encrypted))
+            keys.setdefault(role, []).append(signer.public_key)
+            signers.setdefault(role, []).append(signer)
+    thresholds = {role: quorums[role].threshold if role in quorums else 1 for role in metadata.ROLES}
+    unsigned = metadata.first(keys, thresholds, now)
+    first = {role: metadata.sign(metadata.read(data, role).signed, signers[role]) for role, data in unsigned.items()}
+    index = issued(None, now)
+    lifetime = STICK_TIMESTAMP - metadata.SLACK if fleet.settings.stick else None
+    only = {role: signers[role][0] for role in ONLINE}
+    signed = sign_online({}, {INDEX: index}, only, now, first, lifetime=lifetime)
+    write_targets(fleet, {INDEX: index})
+    write_roles(fleet, {**first, **signed})
+    write_settings(fleet.folder, fleet.settings)
+    return new_keys
+
 
 REFRESH_WITHIN = 30 * DAY
 
@@ -59,7 +178,7 @@ def rotate(
         OutputError: a key cannot be written.
     """
     role_files = read_held(fleet)
-    named = offline.role_of(role_files, role).keyids
+    named = metadata.role_of(role_files, role).keyids
     going = list(named) if remove is None else [full_id(key_id, named, role) for key_id in remove]
     count = max(0, len(going) - len(add)) if make is None else make
     new_keys: list[KeyMade] = []
@@ -69,7 +188,7 @@ def rotate(
             key, key_made = make_key_of(fleet, role, passphrase)
             keys.append(key)
             new_keys.append(key_made)
-        roles = offline.change_keys(role_files, role, remove=going, add=keys, threshold=threshold, now=now)
+        roles = metadata.change_keys(role_files, role, remove=going, add=keys, threshold=threshold, now=now)
     about = f"{role}: {len(keys)} new, {len(going)} removed"
     return changes.change(f"keys of {about}", roles), new_keys
 
@@ -80,10 +199,10 @@ def role_with(role_files: Mapping[str, bytes], key: str) -> str:
     Raises:
         InputError: the prefix matches no role or several roles.
     """
-    roles = [r for r in offline.ROLES if any(name.startswith(key) for name in offline.role_of(role_files, r).keyids)]
+    roles = [r for r in metadata.ROLES if any(name.startswith(key) for name in metadata.role_of(role_files, r).keyids)]
     if len(roles) != 1 or len(key) < 4:
         got = f"{key!r}, which matches {', '.join(roles) or 'none'}"
-        raise InputError("the first 4 or more digits of one key's id", got, do="See edgewright fleet key list")
+        raise SigningKeyError("the first 4 or more digits of one key's id", got, do="See edgewright fleet key list")
     return roles[0]
 
 
@@ -96,20 +215,20 @@ def full_id(key: str, known: Sequence[str], role: str) -> str:
     matches = [name for name in known if key and name.startswith(key)]
     if len(matches) != 1:
         text = ", ".join(name[:16] for name in known)
-        raise InputError(f"a key of {role}: {text}", repr(key), "--key")
+        raise SigningKeyError(f"a key of {role}: {text}", repr(key), "--key")
     return matches[0]
 
 
 def due(role_files: Mapping[str, bytes], now: float) -> list[str]:
     """Return the offline roles, including hash bins, whose metadata expires within `REFRESH_WITHIN` seconds."""
-    roles = offline.offline_roles(role_files)
+    roles = metadata.offline_roles(role_files)
     return [r for r in roles if metadata.read(role_files[r], r).signed.expires.timestamp() - now < REFRESH_WITHIN]
 
 
 def refresh(fleet: Fleet, roles: Sequence[str], now: float) -> Change:
     """Create an unsigned change that renews offline roles without changing their content."""
     role_files = read_held(fleet)
-    return changes.change(f"{', '.join(roles)} for longer", offline.refreshed(role_files, roles, now))
+    return changes.change(f"{', '.join(roles)} for longer", metadata.refreshed(role_files, roles, now))
 
 
 def make_key_of(fleet: Fleet, role: str, passphrase: bytes | None) -> tuple[Key, KeyMade]:
@@ -119,7 +238,7 @@ def make_key_of(fleet: Fleet, role: str, passphrase: bytes | None) -> tuple[Key,
     make_folder(folder, 0o700)
     names = (re.fullmatch(rf"{role}-(\d+)", path.stem) for path in folder.iterdir())
     # Numbers are not reused, even if the private half was moved away and only the public half remains.
-    known = len(offline.role_of(read_held(fleet), role).keyids)
+    known = len(metadata.role_of(read_held(fleet), role).keyids)
     number = 1 + max((int(match[1]) for match in names if match), default=known)
     path = folder / f"{role}-{number}{PRIVATE}"
     signer = make_key(path, passphrase if away else None)
@@ -128,109 +247,24 @@ def make_key_of(fleet: Fleet, role: str, passphrase: bytes | None) -> tuple[Key,
     return signer.public_key, key_made
 
 
-RECORD = "stolen.json"
-
-
-def find_stolen(fleet: Fleet, key: str, now: float) -> StolenKey:
-    """Return what to do about a key: what was recorded of it before, or what it is now.
+def create(folder: Path, name: str, product: str = "main") -> Fleet:
+    """Create a fleet of one product with the usual keys, all of which stay in its folder.
 
     Raises:
-        InputError: the prefix names no key or several.
+        InputError, OutputError: see `creation.create_fleet`.
     """
-    role_files = read_held(fleet)
-    recorded = {name: record for record in _recorded(fleet) for name in record.keys}
-    live = {name: role for role in offline.ROLES for name in offline.role_of(role_files, role).keyids}
-    names = [name for name in {**recorded, **live} if len(key) >= 4 and name.startswith(key)]
-    if len(names) != 1:
-        got = f"{key!r}, which matches {', '.join(name[:16] for name in names) or 'none'}"
-        raise InputError("the first 4 or more digits of one key's id", got, do="See edgewright fleet key list")
-    name = names[0]
-    if name in recorded:
-        return recorded[name]
-    role = live[name]
-    together = ONLINE if role in ONLINE else ()
-    keys = {name, *(other for record in together for other in offline.role_of(role_files, record).keyids)}
-    return StolenKey(key=name, role=role, keys=tuple(sorted(keys)), at=now)
+    return create_fleet(folder, FleetSettings(name=name, products=(product,)), USUAL, None, time.time())[0]
 
 
-def record_stolen(fleet: Fleet, stolen: StolenKey) -> None:
-    """Record a stolen key durably; again, it has no effect.
+def publish(folder: Path, package: Path | Contents, notes: str = "", product: str | None = None) -> Release:
+    """Sign a package as the next release of a product, with its way back; None for the fleet's only product.
 
     Raises:
-        OutputError: the record cannot be written.
+        InputError, CheckFailedError, OutputError: see `publication.prepare_release`; also where keys are missing.
     """
-    recorded = _recorded(fleet)
-    if not any(record.keys == stolen.keys for record in recorded):
-        write_atomic(_path(fleet), msgspec.json.encode([*recorded, stolen]), PRIVATE_MODE)
-
-
-def still_trusted(role_files: Mapping[str, bytes], stolen: StolenKey) -> dict[str, list[str]]:
-    """Return the keys of the record that may still sign by this metadata, by role."""
-    named = {
-        role: [key for key in offline.role_of(role_files, role).keyids if key in stolen.keys] for role in offline.ROLES
-    }
-    return {role: keys for role, keys in named.items() if keys}
-
-
-def revocation(
-    fleet: Fleet, stolen: StolenKey, now: float, passphrase: bytes | None
-) -> tuple[Change | None, list[KeyMade]]:
-    """Create one unsigned change that replaces all keys of the record; None if none of them counts any more.
-
-    Args:
-        fleet: locked by the caller.
-        stolen: what was recorded.
-        now: seconds since 1970.
-        passphrase: of new keys of offline roles.
-
-    Raises:
-        OutputError: a key cannot be written.
-    """
-    role_files, files = read_held(fleet), dict[str, bytes]()
-    new_keys: list[KeyMade] = []
-    with kept_when_done(fleet, new_keys):
-        for role, going in still_trusted(role_files, stolen).items():
-            added: list[Key] = []
-            for _ in going:
-                key, written = make_key_of(fleet, role, passphrase)
-                added.append(key)
-                new_keys.append(written)
-            changed = offline.change_keys({**role_files, **files}, role, remove=going, add=added, now=now)
-            files |= {name: _following(role_files, name, data) for name, data in changed.items()}
-    if not files:
-        return None, []
-    return changes.change(
-        f"stolen keys of {', '.join(sorted({new_key.role for new_key in new_keys}))} are replaced", files
-    ), new_keys
-
-
-def prepared(fleet: Fleet, stolen: StolenKey, file: Path) -> Change | None:
-    """Return the revocation that was prepared in a file before; None if it was not, or something came in between."""
-    role_files = read_held(fleet)
-    try:
-        change = changes.read_change(file)
-        files = changes.role_files(change)
-        current = all(metadata.version(files, role) == metadata.version(role_files, role) + 1 for role in files)
-        return change if files and current and not still_trusted({**role_files, **files}, stolen) else None
-    except (InputError, OSError):
-        return None
-
-
-def _following(role_files: dict[str, bytes], role: str, data: bytes) -> bytes:
-    """Give metadata the version after the published one: several of its keys change in one version."""
-    signed = metadata.read(data, role).signed
-    signed.version = metadata.version(role_files, role) + 1
-    return metadata.sign(signed, [])
-
-
-def _path(fleet: Fleet) -> Path:
-    return fleet.online.parent / RECORD
-
-
-def _recorded(fleet: Fleet) -> Sequence[StolenKey]:
-    try:
-        return msgspec.json.decode(_path(fleet).read_bytes(), type=list[StolenKey])
-    except FileNotFoundError:
-        return ()
-    except (OSError, msgspec.DecodeError) as error:
-        raise InputError("the record of stolen keys", str(error), str(_path(fleet)), "Move it away") from None
+    fleet, now = open_fleet(folder), time.time()
+    ring = fleet.ring()
+    with writing(fleet, now, ring):
+        change, signed = prepare_release(fleet, package, now, product=fleet.product(product), notes=notes)
+        settle(fleet, change, ring, now)
+    return signed[0].release

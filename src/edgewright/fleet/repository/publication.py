@@ -12,20 +12,17 @@ from typing import NamedTuple
 import msgspec
 
 from edgewright.core.archive import DAMAGED
+from edgewright.core.errors import FleetChangeError, PlanError, ReleaseError, SignatureError
 from edgewright.core.package import package_bytes, parse_package, read_package
 from edgewright.core.predictor import Predictor
+from edgewright.core.records.fleet import Plan, Release, Standings
+from edgewright.core.records.package import PACKAGE_VERSION
 from edgewright.device.agent.packages import SETTINGS
-from edgewright.device.agent.release_settings import carried_programs, check_carried, collect_files
-from edgewright.fleet.protocol.layout import RELEASES, package_target, plan_target
-from edgewright.fleet.protocol.wheel_set import FOLDER, checked
-from edgewright.fleet.repository import changes, metadata, releases
+from edgewright.device.agent.release_settings import check_carried, collect_files
+from edgewright.fleet.protocol.layout import FOLDER, RELEASES, Change, Published, checked, package_target, plan_target
+from edgewright.fleet.repository import changes, metadata
 from edgewright.fleet.repository.acceptance import read_held, settle, writing
-from edgewright.fleet.repository.folder import Fleet, open_fleet
-from edgewright.fleet.repository.public_files import read_index, read_target, write_targets
-from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_folder import Change, Published
-from edgewright.schema.fleet_plan import Plan, Release, Standings
-from edgewright.schema.package import PACKAGE_VERSION
+from edgewright.fleet.repository.folder import Fleet, open_fleet, read_index, read_target, write_targets
 
 _AGENTS = ("edgewright-", "edgewright_device-")
 
@@ -80,7 +77,7 @@ def check_package(path: Path) -> Contents:
     package = read_package(path)
     data = path.read_bytes()
     if metadata.sha256(data) != package.sha256:
-        raise InputError("a file that does not change", "one that changed while it was read", str(path))
+        raise FleetChangeError("a file that does not change", "one that changed while it was read", str(path))
     for form in package.manifest.forms:
         Predictor(package, form=form, rows=1)
     needs = check_carried(path, desk=True) if any(name.startswith(SETTINGS) for name in package.files) else ()
@@ -100,13 +97,13 @@ def with_wheels(path: Path, folder: Path, into: Path) -> Path:
     """
     wheels = {checked(wheel.name): wheel.read_bytes() for wheel in sorted(folder.glob("*.whl"))}
     if not any(name.startswith(_AGENTS) for name in wheels):
-        raise InputError(
+        raise ReleaseError(
             "a wheel of edgewright or edgewright-device", ", ".join(wheels) or "none", str(folder),
             "Make one: pip wheel edgewright --no-deps -w DIR",
         )  # fmt: skip
     for name, data in wheels.items():
         if not _whole(data):
-            raise InputError("a whole wheel", "a damaged file", str(folder / name), "Build or download it again")
+            raise ReleaseError("a whole wheel", "a damaged file", str(folder / name), "Build or download it again")
     return _with_folder(path, FOLDER, wheels, into)
 
 
@@ -150,7 +147,7 @@ def without_settings(fleet: Fleet, package: Contents, product: str) -> int | Non
     Raises:
         InputError: the release's file is missing or altered.
     """
-    entries = releases.listed(read_held(fleet))
+    entries = metadata.listed(read_held(fleet))
     before = [p.release for p in entries if p.release.product == product and not p.revert]
     if not before or _has_settings(package.data):
         return None
@@ -168,11 +165,10 @@ def carried_parts(fleet: Fleet, release: Release) -> tuple[str, ...] | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-        programs = [f"program {name}" for name in carried_programs(path)]
-    except (*DAMAGED, InputError):
+    except DAMAGED:
         return None
     settings, agent = (any(name.startswith(folder) for name in names) for folder in (SETTINGS, FOLDER))
-    return (*["settings"] * settings, *programs, *["agent"] * agent)
+    return (*["settings"] * settings, *["agent"] * agent)
 
 
 def prepare_release(
@@ -204,23 +200,23 @@ def prepare_release(
     """
     name, data, _ = check_package(package) if isinstance(package, Path) else package
     role_files, sha256 = read_held(fleet), metadata.sha256(data)
-    before = [p for p in releases.listed(role_files) if p.release.product == product]
+    before = [p for p in metadata.listed(role_files) if p.release.product == product]
     normal = [p for p in before if not p.revert]
     highest = before[-1].release.counter if before else 0
     aborted = _aborted(fleet, role_files)
     newest_release = normal[-1].release if normal else None
     if newest_release and newest_release.sha256 == sha256 and (product, newest_release.counter) not in aborted:
         newest = f"release {newest_release.counter} of {product}"
-        raise InputError("a new package", f"the bytes of {newest}", name, "It is already published")
+        raise SignatureError("a new package", f"the bytes of {newest}", name, "It is already published")
     counter = highest + 1 if counter is None else counter
     if counter <= highest:
-        raise InputError(f"a counter above {highest}", str(counter), f"product {product}", "Leave --counter out")
+        raise ReleaseError(f"a counter above {highest}", str(counter), f"product {product}", "Leave --counter out")
     target = package_target(product, counter)
     fields = {"product": product, "counter": counter, "sha256": sha256, "length": len(data), "package": name}
     try:  # the same validation as on a device
         release = msgspec.convert({**fields, "target": target, "profiles": profiles, "least": minimum}, type=Release)
     except msgspec.ValidationError as error:
-        raise InputError("a release", str(error), RELEASES) from None
+        raise ReleaseError("a release", str(error), RELEASES) from None
     entries = [Published(release=release, of=counter, notes=notes)]
     contents = {target: data}
     before_it = _back(normal, product, back, aborted) if normal else None
@@ -228,8 +224,8 @@ def prepare_release(
         way = msgspec.structs.replace(before_it, counter=counter + 1, target=package_target(product, counter + 1))
         contents[way.target] = read_target(fleet, before_it.target, before_it.sha256)
         entries.append(Published(release=way, revert=True, of=before_it.counter, notes=f"back from {counter}"))
-    files = [releases.package_file(p, contents[p.release.target]) for p in entries]
-    roles = releases.with_targets(role_files, files, now)
+    files = [metadata.package_file(p, contents[p.release.target]) for p in entries]
+    roles = metadata.with_targets(role_files, files, now)
     about = f"release {counter} of {product}: {name}"
     return changes.change(about, roles, write_targets(fleet, contents)), tuple(entries)
 
@@ -247,18 +243,18 @@ def prepare_plan(fleet: Fleet, plan: Plan, now: float) -> tuple[Change, bytes]:
         OutputError: a file cannot be written.
     """
     role_files = read_held(fleet)
-    if plan.id in releases.plans(role_files):
-        raise InputError("a plan's id that is not in use", plan.id, do="Plan ids are permanent: choose another name")
-    signed = {(p.release.product, p.release.counter): p.release for p in releases.listed(role_files)}
+    if plan.id in metadata.plans(role_files):
+        raise PlanError("a plan's id that is not in use", plan.id, do="Plan ids are permanent: choose another name")
+    signed = {(p.release.product, p.release.counter): p.release for p in metadata.listed(role_files)}
     for release in (plan.release, *([plan.revert] if plan.revert else [])):
         if signed.get((release.product, release.counter)) != release:
             subject = f"{release.product} {release.counter}"
-            raise InputError(f"the signed release {subject}", "another or none", f"plan {plan.id}")
+            raise SignatureError(f"the signed release {subject}", "another or none", f"plan {plan.id}")
     if plan.revert and plan.revert.counter != plan.release.counter + 1:
-        raise InputError(f"a rollback with counter {plan.release.counter + 1}", str(plan.revert.counter), plan.id)
+        raise PlanError(f"a rollback with counter {plan.release.counter + 1}", str(plan.revert.counter), plan.id)
     data = msgspec.json.encode(plan)
     path = plan_target(plan.id)
-    roles = releases.with_targets(role_files, [releases.plan_file(plan, data)], now)
+    roles = metadata.with_targets(role_files, [metadata.plan_file(plan, data)], now)
     about = f"plan {plan.id} of {plan.release.product} {plan.release.counter}"
     return changes.change(about, roles, write_targets(fleet, {path: data})), data
 
@@ -274,14 +270,14 @@ def prepare_abort(fleet: Fleet, plan: str, now: float) -> Change:
     Raises:
         InputError: the plan is not signed, or its abort is already signed.
     """
-    return changes.change(f"abort of plan {plan}", releases.with_abort(read_held(fleet), plan, now))
+    return changes.change(f"abort of plan {plan}", metadata.with_abort(read_held(fleet), plan, now))
 
 
 def _aborted(fleet: Fleet, role_files: Mapping[str, bytes]) -> set[tuple[str, int]]:
     """Return product and counter of all releases with an aborted rollout; no device may return to their bytes."""
-    index, plans = read_index(fleet, role_files), releases.plans(role_files)
+    index, plans = read_index(fleet, role_files), metadata.plans(role_files)
     standings = msgspec.json.decode(index, type=Standings).rollouts if index else ()
-    names = {standing.plan for standing in standings if standing.state == "aborted"} | releases.aborted(role_files)[1]
+    names = {standing.plan for standing in standings if standing.state == "aborted"} | metadata.aborted(role_files)[1]
     bodies = [read_target(fleet, plan_target(name), plans[name][0]) for name in names if name in plans]
     releases_aborted = (msgspec.json.decode(body, type=Plan).release for body in bodies)
     return {(release.product, release.counter) for release in releases_aborted}
@@ -296,4 +292,4 @@ def _back(normal: list[Published], product: str, counter: int | None, aborted: s
         if published.release.counter == counter:
             return published.release
     known = ", ".join(str(p.release.counter) for p in normal)
-    raise InputError(f"a release of {product}: {known}", str(counter), "--back-to")
+    raise ReleaseError(f"a release of {product}: {known}", str(counter), "--back-to")

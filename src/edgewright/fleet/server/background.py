@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
-from edgewright.fleet.server import log
+import msgspec
 
 
 def repeat(name: str, every: float, work: Callable[[], float | None], *, at_once: bool = False) -> Callable[[], None]:
@@ -28,7 +33,7 @@ def repeat(name: str, every: float, work: Callable[[], float | None], *, at_once
                 pause = every if given is None else given
             except Exception as error:  # noqa: BLE001 - a database or disk error must not end the thread
                 if repr(error) != failed:
-                    log.broken(error, name)
+                    broken(error, name)
                 failed = repr(error)
 
     thread = threading.Thread(target=run, name=name, daemon=True)
@@ -39,3 +44,24 @@ def repeat(name: str, every: float, work: Callable[[], float | None], *, at_once
         thread.join(10.0)
 
     return end
+
+
+def line(level: str, event: str, **more: Any) -> None:  # noqa: ANN401 - whatever JSON can say
+    """Write a line; what cannot be written, such as on a full disk, is left out and stops nobody."""
+    if sys.stderr is None:
+        return
+    record = {"at": round(time.time(), 3), "level": level, "event": event, **more}
+    with suppress(OSError, ValueError):
+        sys.stderr.write(msgspec.json.encode(record).decode() + "\n")
+
+
+def request(method: str, path: str, status: int, seconds: float, who: str) -> None:
+    """Log a request that was refused or changed something; `path` is the route with parameter names."""
+    level = "info" if status < 400 else "warning" if status < 500 else "error"
+    line(level, "request", method=method, path=path, status=status, ms=round(seconds * 1000.0, 2), who=who)
+
+
+def broken(error: BaseException, where: str) -> None:
+    """Log an internal error."""
+    trace = "".join(traceback.format_exception(error))[-4000:]
+    line("error", "broken", where=where, error=f"{type(error).__name__}: {error}"[:500], trace=trace)

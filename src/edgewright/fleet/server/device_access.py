@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from edgewright.core.errors import OutputError
 from edgewright.core.files import open_private
-from edgewright.fleet.protocol.wire.token import PREFIX
-from edgewright.fleet.server.database import audit_chain
+from edgewright.core.records.fleet import Enrolled, Enrolment
+from edgewright.fleet.protocol.transport import PREFIX
+from edgewright.fleet.server.database import tables
 from edgewright.fleet.server.database.tables import devices, tokens
 from edgewright.fleet.server.endpoint import RefusedError
-from edgewright.schema.errors import OutputError
-from edgewright.schema.fleet_report import Enrolled, Enrolment
 
 FORKED = "two devices have this key: a report came with a nonce that another report had already used"
 ACTIVE, BLOCKED, RETIRED = "active", "blocked", "retired"
@@ -28,7 +28,7 @@ _RESET = {"nonce": "", "nonce_before": "", "digest": "", "acknowledged": None}
 def quarantine(connection: sa.Connection, device: str, reason: str, now: float) -> None:
     """Quarantine a device, and any other holder of its key, until an operator lifts it."""
     connection.execute(sa.update(devices).where(devices.c.id == device).values(**_shut(reason, now)))
-    audit_chain.append(
+    tables.append_audit_row(
         connection, at=now, who="control", action="device.quarantined", subject=device, detail={"reason": reason}
     )
 
@@ -290,7 +290,7 @@ def enrol(connection: sa.Connection, enrolment: Enrolment, *, now: float, device
         "enrolled_at": now, "version": enrolment.version.replace("\0", ""), "nonce": nonce,
     }  # fmt: skip
     connection.execute(_NEW, row)
-    audit_chain.append(
+    tables.append_audit_row(
         connection, at=now, who="enrolment", action="device.enrolled", subject=device, detail={"name": enrolment.name}
     )
     return _enrolled(row)

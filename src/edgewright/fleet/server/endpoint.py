@@ -14,9 +14,9 @@ from typing import Any, Literal, TypeVar
 import msgspec
 import sqlalchemy as sa
 
+from edgewright.core.errors import EdgewrightError, RequestError
 from edgewright.fleet.server.control_plane import Plane
-from edgewright.fleet.server.database import audit_chain
-from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.fleet.server.database import tables
 
 T = TypeVar("T")
 Who = Literal["anyone", "device", "enrolling", "viewer", "operator", "admin"]
@@ -95,7 +95,7 @@ class Call:
 
         def both(connection: sa.Connection) -> T:
             done = work(connection)
-            audit_chain.append(connection, at=at, who=self.operator, action=action, subject=subject, detail=detail)
+            tables.append_audit_row(connection, at=at, who=self.operator, action=action, subject=subject, detail=detail)
             return done
 
         return await self.commit(both)
@@ -165,4 +165,4 @@ def decoded(content: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"JSON of {getattr(kind, '__name__', kind)}", str(error)[:300], "the body") from None
+        raise RequestError(f"JSON of {getattr(kind, '__name__', kind)}", str(error)[:300], "the body") from None

@@ -1,7 +1,8 @@
-"""An HTTP/1.1 server on an asyncio event loop that accepts, counts and limits its own connections.
+"""HTTP/1.1 server on asyncio: uvicorn's protocol with limits on connections, request heads and stalled responses.
 
-uvicorn's protocol over llhttp reads requests and calls the application. This module accepts the connections, so it
-knows each of them from its first moment and closes only sockets that it opened (docs/adr/0090-own-listener.md).
+uvicorn (httptools) parses requests and runs the application. It lacks a time limit and a size limit for request heads,
+a limit on open connections that spares active clients, and a time limit for clients that do not read their response.
+For the open internet, `deploy/` puts nginx in front (docs/adr/0090-own-listener.md).
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import asyncio.sslproto
 import ctypes
-import errno
+import gc
 import logging
+import math
 import socket
 import ssl
-from collections.abc import Callable
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from email.utils import formatdate
-from pathlib import Path
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,332 +26,301 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from edgewright.fleet.server.connection_limits import OpenConnections, client_of
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import PortInUseError
+from edgewright.fleet.server.limits import client_of
 
-_BACKLOG, _AT_ONCE, _FEW_AT_ONCE = 4096, 512, 32
-"""Connections that wait in the kernel, and those accepted before others get their turn. The kernel drops what does not
-fit, and its client tries again after seconds. Few at once where handshakes must keep pace, or where a connection whose
-request has not been read yet may be closed as a silent one."""
-_IDLE_S = 90
-"""Seconds without a request after which a connection is closed."""
-_TRIM_AFTER = 500
-"""Closed connections after which free memory returns to the system: glibc keeps it, 60 kB for each TLS handshake."""
+HEAD_TIMEOUT_S = 10.0  # for a TLS handshake, and for the head of a request
+MAX_HEAD_BYTES = 32_768
+MAX_PIPELINED = 16  # requests of one connection that wait for the responses to earlier ones
+MAX_UNSENT_BYTES = 65_536
+"""Unsent bytes per connection that the kernel holds; without this limit it takes some megabytes."""
+STALL_TIMEOUT_S = 60.0
+"""A response whose client reads nothing for this long is aborted; the limit of a TLS close, too."""
+IDLE_TIMEOUT_S = 90  # between requests
+SWEEP_INTERVAL_S = 1.0
+_MAX_CLIENT_SHARE = 8  # above half of the capacity, one client has at most an eighth of it
+_ACCEPTS_PER_TURN, _BACKLOG = 512, 4096  # the kernel drops connections above its backlog; clients retry after seconds
+_PART_BYTES = 32_768  # of a response body, written at a time
+_TLS_BUFFER_BYTES = 4096  # asyncio's read buffer of 256 KiB per TLS connection suits few connections
+_TRIM_AFTER = 500  # TLS connections accepted and closed; glibc keeps 60 kB for each handshake
+_TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)  # missing in the module `socket` of Python 3.11
 _LIBC = ctypes.CDLL(None)
-_PIPELINED = 16
-"""Requests of a connection that wait for the answers to earlier ones."""
-_HEAD = 32_768
-"""Largest head of a request in bytes."""
-_TLS_BUFFER = 4096
-"""Read buffer of a TLS connection in bytes; the 256 KiB of asyncio suit few connections."""
-_PART, _UNSENT = 32_768, 65_536
-"""Bytes of an answer that are written at a time, and unsent bytes from which it waits for its client; over TLS a
-connection holds up to twice as many, before and behind the encryption."""
-_STALLED_S = 60.0
-"""Seconds without progress after which an answer that its client does not read ends."""
-_CLOSE_NOTIFY_S = 1.0
-"""Seconds for the answer to a TLS close, once everything is sent."""
-_TLS_SHUTDOWN_S = 86_400.0
-"""Time limit of asyncio for a TLS close, unsent data included; `_HttpConnection` has better ones."""
-_UNSENT_OPTION = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
-"""Linux; the module `socket` of Python 3.11 lacks it."""
-_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_TICK_S = 1.0
-
-
-def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """Return the TLS settings of a server: version 1.3 only.
-
-    Raises:
-        InputError: the files are no certificate and its key.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.num_tickets = 0  # devices keep connections and do not resume sessions
-    try:
-        context.load_cert_chain(certificate, key)
-    except (OSError, ValueError) as error:
-        raise InputError("a certificate and its key in PEM", str(error), f"{certificate} and {key}") from None
-    return context
 
 
 class HttpListener:
-    """Serves an application at one address.
+    """Serves an application at one address. Create it with `start`.
 
-    Args:
-        app: what answers.
-        host, port: address; port 0 for any free one.
-        connections: limits.
-        tls: TLS settings; None for none.
-        report: called about once a second with the number of connections closed because there were too many.
-
-    Raises:
-        InputError: the address cannot be used.
+    Attributes:
+        port: port that it listens on.
+        connections: open connections, the least recently active first.
+        closed: connections closed because there were too many, since the last report.
     """
 
+    _server: asyncio.Server
+    _timer: asyncio.TimerHandle
+
     def __init__(
-        self, app: ASGIApp, host: str, port: int, connections: OpenConnections, tls: ssl.SSLContext | None = None,
-        report: Callable[[int], None] = lambda closed: None,
+        self, app: ASGIApp, capacity: int, *, is_shared: bool, tls: ssl.SSLContext | None, report: Callable[[int], None]
     ) -> None:  # fmt: skip
-        self.connections, self._tls, self._report = connections, tls, report
+        self.capacity, self._is_shared, self.tls, self._report = capacity, is_shared, tls, report
         self.config = Config(
             app, http=HttpToolsProtocol, ws="none", lifespan="off", interface="asgi3", log_config=None,
-            access_log=False, proxy_headers=False, timeout_keep_alive=_IDLE_S,
+            access_log=False, proxy_headers=False, timeout_keep_alive=IDLE_TIMEOUT_S,
         )  # fmt: skip
         self.config.load()
         logging.getLogger("uvicorn.error").disabled = True  # it would log every malformed request
         self.state = ServerState()
-        self._peak = self._count = 0
         self.loop = asyncio.get_running_loop()
+        self.connections: OrderedDict[LimitedProtocol, None] = OrderedDict()
+        self.awaiting_head: OrderedDict[LimitedProtocol, float] = OrderedDict()
+        self.closed = self.port = self._churn = 0
+        self._trim_at = math.inf
+        self._clients: defaultdict[str, OrderedDict[LimitedProtocol, None]] = defaultdict(OrderedDict)
+
+    @classmethod
+    async def start(
+        cls, app: ASGIApp, host: str, port: int, capacity: int, *, is_shared: bool = False,
+        tls: ssl.SSLContext | None = None, report: Callable[[int], None] = lambda closed: None,
+    ) -> HttpListener:  # fmt: skip
+        """Listen and serve until `stop`.
+
+        Args:
+            app: ASGI application.
+            host: address to listen on.
+            port: port; 0 for any free one.
+            capacity: maximum number of open connections.
+            is_shared: whether clients share an address, such as that of a proxy in front of the server.
+            tls: TLS settings; None for none.
+            report: called each second with the number of connections closed because there were too many.
+
+        Raises:
+            InputError: the address cannot be used.
+        """
+        listener = cls(app, capacity, is_shared=is_shared, tls=tls, report=report)
         if tls:
-            asyncio.sslproto.SSLProtocol.max_size = _TLS_BUFFER
-        self._socket = _listening(host, port)
-        self.port = int(self._socket.getsockname()[1])
-        self._tick()
+            asyncio.sslproto.SSLProtocol.max_size = _TLS_BUFFER_BYTES
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        dual = host == "::" and socket.has_dualstack_ipv6()
+        try:
+            listening = socket.create_server((host, port), family=family, dualstack_ipv6=dual)
+        except OSError as error:
+            raise PortInUseError("a free address", error.strerror or str(error), f"{host}:{port}") from None
+        # Accepted connections inherit both. asyncio sets no TCP_NODELAY here, and a response would wait 40 ms.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(OSError):  # another system than Linux
+            listening.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, MAX_UNSENT_BYTES)
+        listener.port = int(listening.getsockname()[1])
+        listener._server = await listener.loop.create_server(
+            lambda: LimitedProtocol(listener), sock=listening, backlog=_ACCEPTS_PER_TURN
+        )
+        listening.listen(_BACKLOG)
+        listener._sweep()
+        return listener
 
     async def stop(self, patience_s: float) -> None:
         """Accept no more connections, finish open requests for `patience_s` seconds, and close all connections."""
         self._timer.cancel()
-        if self._socket.fileno() >= 0:
-            self.loop.remove_reader(self._socket)
-            self._socket.close()
-        for connection in list(self.state.connections):
+        self._server.close()
+        for connection in list(self.connections):
             connection.shutdown()
         until = self.loop.time() + patience_s
-        while self.state.connections and self.loop.time() < until:
+        while self.connections and self.loop.time() < until:
             await asyncio.sleep(0.02)
-        self.connections.end_all()
+        for connection in list(self.connections):
+            connection.abort()
         await asyncio.sleep(0)
 
-    def _tick(self) -> None:
-        self._timer = self.loop.call_later(_TICK_S, self._tick)
+    def add(self, connection: LimitedProtocol) -> None:
+        """Count a new connection, and close another one if there are too many.
+
+        That is the least active one of a client with more than its share, else the longest without a request head.
+        """
+        self.connections[connection] = self._clients[connection.peer][connection] = None
+        self.awaiting_head[connection] = self.loop.time() + HEAD_TIMEOUT_S
+        own, share = self._clients[connection.peer], max(1, self.capacity // _MAX_CLIENT_SHARE)
+        if len(own) > share and not self._is_shared and len(self.connections) > self.capacity // 2:
+            self._close_surplus(own)
+        elif len(self.connections) > self.capacity:
+            self._close_surplus(self.awaiting_head if len(self.awaiting_head) > 1 else self.connections)
+
+    def note_activity(self, connection: LimitedProtocol, *, is_answering: bool) -> None:
+        """Note that a client sent data or read a part of its response."""
+        if connection not in self.connections:
+            return
+        self.connections.move_to_end(connection)
+        if not self._is_shared:
+            self._clients[connection.peer].move_to_end(connection)
+        if is_answering:
+            self.awaiting_head.pop(connection, None)
+        else:
+            self.awaiting_head.setdefault(connection, self.loop.time() + HEAD_TIMEOUT_S)
+
+    def remove(self, connection: LimitedProtocol) -> None:
+        """Forget a connection that ended; does nothing for an unknown one."""
+        if connection not in self.connections:
+            return
+        self._churn += 1
+        del self.connections[connection]
+        self.awaiting_head.pop(connection, None)
+        own = self._clients[connection.peer]
+        del own[connection]
+        if not own:
+            del self._clients[connection.peer]
+
+    def _close_surplus(self, connections: Iterable[LimitedProtocol]) -> None:
+        self.closed += 1
+        next(iter(connections)).abort()
+
+    def _sweep(self) -> None:
+        """Close connections whose head is late or whose client reads nothing, and return free memory to the system."""
+        self._timer = self.loop.call_later(SWEEP_INTERVAL_S, self._sweep)
         self.state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
-        self.loop.add_reader(self._socket, self._accept)
-        self.connections.end_silent()
-        count = len(self.connections)
-        is_falling, self._count = count < self._count, count
-        if self._peak - count >= _TRIM_AFTER and not is_falling:
-            self._peak = count
+        now = self.loop.time()
+        late = [connection for connection, until in self.awaiting_head.items() if until <= now]
+        stalled = [connection for connection in self.connections if connection.is_stalled(now)]
+        for connection in (*late, *stalled):
+            connection.abort()
+        if self.tls and self._churn >= _TRIM_AFTER:
+            self._churn, self._trim_at = 0, min(self._trim_at, now + 1.5 * HEAD_TIMEOUT_S)
+        if now >= self._trim_at:
+            self._trim_at = math.inf
+            gc.collect()  # failed handshakes are in cycles with their tracebacks
             with suppress(AttributeError):  # another C library than glibc
                 _LIBC.malloc_trim(0)
-        if closed := self.connections.closed:
-            self.connections.closed = 0
+        if closed := self.closed:
+            self.closed = 0
             self._report(closed)
 
-    def _accept(self) -> None:
-        # Several turns pass before the request of a new connection is read.
-        many = not self._tls and self.connections.has_room(4 * _AT_ONCE)
-        for _ in range(_AT_ONCE if many else _FEW_AT_ONCE):
-            try:
-                accepted, address = self._socket.accept()
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:
-                if error.errno in _NO_ROOM:  # the connections wait in the kernel until the next tick
-                    self.loop.remove_reader(self._socket)
-                    return
-                continue  # the error of a connection that has already ended
-            accepted.setblocking(False)
-            _HttpConnection(self, accepted, client_of(address[0])).begin()
 
-    def connect(self, connection: _HttpConnection, accepted: socket.socket) -> asyncio.Task[object]:
-        """Return the task that does the TLS handshake and connects the protocol."""
-        self._peak = max(self._peak, len(self.connections))
-        return self.loop.create_task(
-            self.loop.connect_accepted_socket(
-                lambda: connection, accepted, ssl=self._tls,
-                ssl_shutdown_timeout=_TLS_SHUTDOWN_S if self._tls else None,
-            )
-        )  # fmt: skip
+class LimitedProtocol(HttpToolsProtocol):
+    """A connection of a listener: uvicorn's protocol with limits."""
 
-
-def _listening(host: str, port: int) -> socket.socket:
-    six = ":" in host
-    try:
-        listening = socket.create_server(
-            (host, port), family=socket.AF_INET6 if six else socket.AF_INET, backlog=_BACKLOG,
-            dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
-        )  # fmt: skip
-    except OSError as error:
-        raise InputError("a free address", error.strerror or str(error), f"{host}:{port}") from None
-    listening.setblocking(False)
-    # Accepted connections have the same options. Without the first, an answer waits 40 ms for its own head.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    with suppress(OSError):  # another system
-        listening.setsockopt(socket.IPPROTO_TCP, _UNSENT_OPTION, _UNSENT)
-    return listening
-
-
-class _HttpConnection(HttpToolsProtocol):
-    """A connection of a listener, from its acceptance on."""
-
-    def __init__(self, listener: HttpListener, accepted: socket.socket, address: str) -> None:
+    def __init__(self, listener: HttpListener) -> None:
         super().__init__(listener.config, listener.state, {}, listener.loop)
-        self.app = self._answer
-        self.address = address
-        self._listener, self._accepted = listener, accepted
-        self._is_open, self._is_full, self._head = False, False, 0
+        self.app = self._respond
+        self._listener = listener
+        self.peer = ""
+        self._head_bytes = self._unsent_bytes = 0
+        self._progress_at = listener.loop.time()
+        self._is_open = self._is_refused = False
+        self._early = bytearray()
         self._tls: Any = None
         self._socket_transport: Any = None
-        self._watching: asyncio.TimerHandle | None = None
-        self._progress_at, self._unsent, self._resumed = 0.0, 0, False
-
-    def begin(self) -> None:
-        """Start the handshake and be counted."""
-        self._listener.connections.add(self)
-        self._task = self._listener.connect(self, self._accepted)
-        self._task.add_done_callback(self._connected)
-
-    def _connected(self, task: asyncio.Task[object]) -> None:
-        if task.cancelled() or task.exception() is not None:  # such as a failed handshake
-            self._listener.connections.remove(self)
-            self._accepted.close()
-            if not task.cancelled() and (error := task.exception()) is not None:
-                error.__traceback__ = None
-            self._release()
-
-    def _release(self) -> None:
-        """Drop the references of a closed connection.
-
-        In cycles, also through the traceback of a failed handshake, they kept its 60 kB until a full collection.
-        """
-        for name in ("parser", "transport", "flow", "cycle", "_tls", "_socket_transport", "_task"):
-            setattr(self, name, None)
-        self.pipeline.clear()
-        self.app = self.config.loaded_app
-
-    def end(self) -> None:
-        """Close it at once."""
-        if self._is_open:
-            self._socket_transport.abort()
-        else:
-            with suppress(OSError):  # the other side may be gone
-                self._accepted.shutdown(socket.SHUT_RDWR)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take the transport, after the TLS handshake."""
+        """Count the connection and start it, with a TLS handshake if the server uses TLS."""
+        self._socket_transport = transport
+        self.peer = client_of((transport.get_extra_info("peername") or ("",))[0])
+        self._listener.add(self)
+        if self._listener.tls is None:
+            self._is_open = True
+            super().connection_made(transport)
+        else:
+            transport.pause_reading()
+            self._handshake = self.loop.create_task(self._start_tls(transport, self._listener.tls))
+
+    async def _start_tls(self, transport: asyncio.Transport, context: ssl.SSLContext) -> None:
+        try:
+            encrypted = await self.loop.start_tls(
+                transport, self, context, server_side=True, ssl_handshake_timeout=HEAD_TIMEOUT_S,
+                ssl_shutdown_timeout=STALL_TIMEOUT_S,
+            )  # fmt: skip
+        except (OSError, asyncio.CancelledError):  # a failed handshake, or one that took too long
+            encrypted = None
+        if encrypted is None or self not in self._listener.connections:
+            self.abort()
+            return
+        self._tls = getattr(encrypted, "_ssl_protocol", None)
         self._is_open = True
-        super().connection_made(transport)
-        self._tls = getattr(transport, "_ssl_protocol", None)
-        self._socket_transport = self._tls._transport if self._tls else transport
-        for part in (transport, self._socket_transport):
-            part.set_write_buffer_limits(_UNSENT)
+        super().connection_made(encrypted)
+        if self._early:
+            self.data_received(bytes(self._early))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
-        self._listener.connections.remove(self)
-        if self._watching:
-            self._watching.cancel()
-        super().connection_lost(exc)
-        self._unset_keepalive_if_required()
-        self._release()
+        self._listener.remove(self)
+        if self._is_open:
+            super().connection_lost(exc)
+            self._unset_keepalive_if_required()
+            self.pipeline.clear()
+
+    def shutdown(self) -> None:
+        """Close after the response to the open request."""
+        if self._is_open:
+            super().shutdown()
+        else:
+            self.abort()
+
+    def abort(self) -> None:
+        """Close the connection immediately."""
+        self._listener.remove(self)
+        self._socket_transport.abort()  # that of TLS does nothing after a second close()
+
+    def is_stalled(self, now: float) -> bool:
+        """Return whether the client has read nothing of its response for `STALL_TIMEOUT_S`."""
+        encrypted = self._tls._get_write_buffer_size() if self._tls else 0
+        unsent = encrypted + self._socket_transport.get_write_buffer_size()
+        if not unsent or unsent < self._unsent_bytes:
+            self._progress_at = now
+        self._unsent_bytes = unsent
+        return now - self._progress_at >= STALL_TIMEOUT_S
+
+    def resume_writing(self) -> None:
+        """Continue a response after the client read a part of it."""
+        self._progress_at = self.loop.time()
+        self._listener.note_activity(self, is_answering=True)
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        """Read a part of a request; refuse a head, and lines between the parts of a body, that are too large."""
-        if self._is_full:
+        """Parse a part of a request; refuse a head, or lines between the parts of a body, above `MAX_HEAD_BYTES`."""
+        if not self._is_open:  # sent together with the end of the handshake
+            self._early += data
             return
-        self._head += len(data)
+        if self._is_refused or self.transport.is_closing():
+            return
+        self._head_bytes += len(data)
         super().data_received(data)
-        if self._head > _HEAD:
+        if self._head_bytes > MAX_HEAD_BYTES:
             self.send_400_response("The head of the request is too large.")
-        self._listener.connections.note_data(self, complete=self._is_answering())
-
-    def on_message_begin(self) -> None:
-        """Begin a head."""
-        self._head = 0
-        super().on_message_begin()
+        self._listener.note_activity(self, is_answering=self._is_answering())
 
     def on_headers_complete(self) -> None:
-        """Begin a request; one after `_PIPELINED` waiting ones is left out, and the connection closes after them."""
-        if len(self.pipeline) >= _PIPELINED:
-            self._is_full = True
-            self.pipeline[0][0].keep_alive = False  # the newest
-        elif len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > _HEAD:
-            self.send_400_response("The head of the request is too large.")
-            raise ValueError("the head of the request")  # ends the parser
-        else:
-            self._head = 0
-            super().on_headers_complete()
+        """Begin a request, unless too many wait or its head is too large."""
+        head_bytes = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if len(self.pipeline) >= MAX_PIPELINED or head_bytes > MAX_HEAD_BYTES:
+            raise ValueError("too many requests, or too large a head")  # ends the parser, which calls send_400_response
+        self._head_bytes = 0
+        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
-        self._head = 0
-        if not self._is_full:
-            super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """End a request."""
-        self._head = 0
-        if not self._is_full:
-            super().on_message_complete()
+        self._head_bytes = 0
+        super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse a request and close; an answer that is open would be mixed with the refusal."""
-        if self._is_full:  # what is wrong belongs to a request that is left out
+        """Refuse a request; requests before it are answered first, then the connection closes."""
+        if self._is_refused or self.transport.is_closing():
             return
-        if self._is_answering():
-            self._socket_transport.abort()
-        elif not self.transport.is_closing():
+        self._is_refused = True
+        if not self._is_answering():
             super().send_400_response(msg)
-            self._watch()
+        elif self.cycle.more_body:
+            self.abort()
+        else:
+            self.cycle.keep_alive = False
+            self.flow.pause_reading()
 
-    def pause_writing(self) -> None:
-        """Wait for the client; its time without progress begins."""
-        super().pause_writing()
-        self._watch()
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application; a large body is sent in parts, each when there is room for it."""
 
-    def resume_writing(self) -> None:
-        """Go on with an answer."""
-        self._resumed = True
-        super().resume_writing()
+        async def send_parts(message: Message) -> None:
+            if len(body := memoryview(message.get("body", b""))) > _PART_BYTES:
+                for start in range(0, len(body) - _PART_BYTES, _PART_BYTES):
+                    await send({**message, "body": body[start : start + _PART_BYTES], "more_body": True})
+                message = {**message, "body": body[(len(body) - 1) // _PART_BYTES * _PART_BYTES :]}
+            await send(message)
 
-    def shutdown(self) -> None:
-        """Close after the open request."""
-        super().shutdown()
-        self._watch()
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Close an idle connection."""
-        super().timeout_keep_alive_handler()
-        self._watch()
+        await self.config.loaded_app(scope, receive, send_parts)
 
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the application, and write large answers in parts, each when there is room for it."""
-
-        async def send_parts(message: Message) -> None:
-            body = memoryview(message.get("body", b""))
-            for start in range(0, len(body) - _PART, _PART):
-                await send({**message, "body": body[start : start + _PART], "more_body": True})
-                message = {**message, "body": body[start + _PART :]}
-            await send(message)
-
-        try:
-            await self.config.loaded_app(scope, receive, send_parts)
-        finally:
-            self.loop.call_soon(self._watch)  # uvicorn closes after an error
-
-    def _watch(self) -> None:
-        """Check each second that an answer goes on, and that a connection closes once all is sent."""
-        if self._watching is None and self.parser is not None and (self.transport.is_closing() or self._waiting()):
-            self._progress_at, self._unsent, self._resumed = self.loop.time(), self._waiting(), False
-            self._watching = self.loop.call_later(_CLOSE_NOTIFY_S, self._check)
-
-    def _check(self) -> None:
-        self._watching = None
-        now, before, self._unsent = self.loop.time(), self._unsent, self._waiting()
-        if self._resumed or self._unsent < before:
-            self._progress_at, self._resumed = now, False
-            self._listener.connections.note_sent(self)
-        stalled = self._unsent and now - self._progress_at >= _STALLED_S
-        closing = self.transport.is_closing()
-        if stalled or (closing and not before and not self._unsent):
-            self._socket_transport.abort()
-        elif closing or self._unsent:
-            self._watching = self.loop.call_later(_CLOSE_NOTIFY_S, self._check)
-
-    def _waiting(self) -> int:
-        encrypted = self._tls._get_write_buffer_size() if self._tls else 0
-        return int(encrypted + self._socket_transport.get_write_buffer_size())

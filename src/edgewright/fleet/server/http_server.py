@@ -10,16 +10,16 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgewright.core.request_origin import free_port
-from edgewright.fleet.server import log, retention
+from edgewright.core.errors import CertificateError
+from edgewright.core.request_origin import free_port, server_context
+from edgewright.fleet.server import background, retention
 from edgewright.fleet.server.api.app import App
-from edgewright.fleet.server.connection_limits import OpenConnections, capacity
 from edgewright.fleet.server.control_plane import Plane
-from edgewright.fleet.server.database import file_watch, integrity_check
-from edgewright.fleet.server.database.serving import serving
-from edgewright.fleet.server.http_listener import HttpListener, server_context
+from edgewright.fleet.server.database import engine, sqlite
+from edgewright.fleet.server.database.postgres import serving
+from edgewright.fleet.server.http_listener import HttpListener
+from edgewright.fleet.server.limits import connection_capacity
 from edgewright.fleet.server.rollouts import worker
-from edgewright.schema.errors import InputError
 
 PORT = 8798
 _PATIENCE_S = 5.0
@@ -49,12 +49,12 @@ class Listening:
             InputError: TLS is missing for a non-local address, certificate or key is missing, or the port is in use.
         """
         if (self.certificate is None) != (self.key is None):
-            raise InputError("--tls-cert and --tls-key", "one of them")
+            raise CertificateError("--tls-cert and --tls-key", "one of them")
         for path in (self.certificate, self.key):
             if path is not None and not path.is_file():
-                raise InputError("a file in PEM", "none", str(path))
+                raise CertificateError("a file in PEM", "none", str(path))
         if not (self.certificate or self.behind_proxy or _local(self.host)):
-            raise InputError(
+            raise CertificateError(
                 "TLS, for an address that other machines reach", f"--host {self.host} without it", "",
                 "Set --tls-cert and --tls-key, or --behind-proxy if a proxy in front handles TLS",
             )  # fmt: skip
@@ -95,17 +95,20 @@ def serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -> int:
         plane.close()
 
 
-def _listener(plane: Plane, where: Listening) -> HttpListener:
+async def _start_listener(plane: Plane, where: Listening) -> HttpListener:
     tls = server_context(where.certificate, where.key) if where.certificate and where.key else None
-    connections = OpenConnections(capacity(), shared=where.behind_proxy)
-    plane.counted.capacity.set(connections.maximum)
-    plane.counted.connections = lambda: len(connections)
+    capacity = connection_capacity()
 
     def report(closed: int) -> None:
         plane.counted.closed.inc(closed)
-        log.line("warning", "connections.closed", count=closed, most=connections.maximum)
+        background.line("warning", "connections.closed", count=closed, most=capacity)
 
-    return HttpListener(App(plane), where.host, where.port, connections, tls, report)
+    listener = await HttpListener.start(
+        App(plane), where.host, where.port, capacity, is_shared=where.behind_proxy, tls=tls, report=report
+    )
+    plane.counted.capacity.set(capacity)
+    plane.counted.connections = lambda: len(listener.connections)
+    return listener
 
 
 async def _serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -> int:
@@ -121,8 +124,8 @@ async def _serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -
         loop.add_signal_handler(number, end, number)
     stop = await asyncio.to_thread(start_parts, plane)
     try:
-        listener = _listener(plane, where)
-        log.line("info", "serving", address=where.address)
+        listener = await _start_listener(plane, where)
+        background.line("info", "serving", address=where.address)
         with suppress(OSError):  # an announcement that cannot be written
             ready(where.address)
         await ended
@@ -131,14 +134,14 @@ async def _serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -
     finally:
         plane.stopping = True
         await asyncio.to_thread(stop)
-        log.line("info", "ended")
+        background.line("info", "ended")
     return ended.result()
 
 
 Stop = Callable[[], None]
 PARTS: tuple[Callable[[Plane], Stop], ...] = (
-    lambda plane: file_watch.start(plane.database.files),
-    lambda plane: integrity_check.start(plane.database, plane.ready),
+    lambda plane: sqlite.start(plane.database.files),
+    lambda plane: engine.start_integrity_check(plane.database, plane.ready),
     retention.start,
     worker.start,
 )
@@ -162,4 +165,4 @@ def _ended(stop: Stop) -> None:
     try:
         stop()
     except Exception as error:  # noqa: BLE001 - as the docstring says
-        log.broken(error, "stopping")
+        background.broken(error, "stopping")

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
+import resource
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from edgewright.schema.errors import EdgewrightError
+from edgewright.core.errors import EdgewrightError
+
+MAX_CONNECTIONS = 20_000
+"""Largest number of open connections: devices keep theirs open between polls."""
+RESERVED_FILES = 1000
+"""Open files reserved for the database, the signer's socket and published files."""
+
 
 _DAY = 86_400.0
 _LOOKED_AT = 2
@@ -175,3 +183,26 @@ class ConcurrencyLimit:
 
 def _pause(refusals: _Refusals, bear: float = _BEAR) -> float:
     return min(_LATEST, refusals.count / bear)
+
+
+def connection_capacity() -> int:
+    """Raise the limit of open files as far as allowed; return how many connections fit below it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + RESERVED_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(hard, wanted)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    limit = max(soft, wanted)
+    return min(MAX_CONNECTIONS, max(limit - RESERVED_FILES, limit // 2))
+
+
+def client_of(address: str) -> str:
+    """Return the client of an address for limits; for IPv6 the /64 network, which belongs to one client."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:64]
+    if isinstance(parsed, ipaddress.IPv6Address) and not parsed.ipv4_mapped:
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(getattr(parsed, "ipv4_mapped", None) or parsed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -10,15 +10,15 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from edgewright.core.errors import EdgewrightError, RequestError
 from edgewright.core.measures import columns
-from edgewright.fleet.server import diagnoses
+from edgewright.core.records.fleet import REPORT_FORMAT, Acknowledged, DiagnosisRequest, Outcome, Report, Vitals
+from edgewright.device.store.records import Item
+from edgewright.fleet.protocol.api_records import FORMAT, Diagnosis, DiagnosisSeen
 from edgewright.fleet.server.database.engine import update_rows, write_rows
-from edgewright.fleet.server.database.tables import Words, devices, items, outcomes, reports, vitals, written
-from edgewright.fleet.server.device_access import FORKED, quarantine, shut_out
+from edgewright.fleet.server.database.tables import Words, devices, diagnoses, items, outcomes, reports, vitals, written
+from edgewright.fleet.server.device_access import FORKED, enrolled, quarantine, shut_out
 from edgewright.fleet.server.endpoint import RefusedError
-from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.schema.fleet_report import REPORT_FORMAT, Acknowledged, DiagnosisRequest, Outcome, Report, Vitals
-from edgewright.schema.store import Item
 
 _LARGEST = 2**53
 _ITEM_COLUMNS = ("device", "boot", "sequence", "kind", "priority", "at", "body")
@@ -79,12 +79,12 @@ def arrived(
         raw = tuple(map(bytes, report.items))
         items = tuple(map(_ITEMS.decode, raw))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError("items as the store writes them", str(error), "items") from None
+        raise RequestError("items as the store writes them", str(error), "items") from None
     numbers += [n for item in items for n in (item.boot, item.sequence)]
     if any(abs(number) > _LARGEST for number in numbers):
-        raise InputError(f"numbers up to {_LARGEST}", "a larger one", "the report")
+        raise RequestError(f"numbers up to {_LARGEST}", "a larger one", "the report")
     if any(abs(count) > _MAX_COUNT for count in counts):
-        raise InputError(f"counts up to {_MAX_COUNT}", "a larger one", "the report")
+        raise RequestError(f"counts up to {_MAX_COUNT}", "a larger one", "the report")
     return ReceivedReport(device, _without_quotes(report), digest, at, nonce, wait, items, raw, more)
 
 
@@ -106,7 +106,7 @@ def take(connection: sa.Connection, group: Sequence[ReceivedReport]) -> list[byt
     used shows that two devices have the same key; the device is then quarantined.
     """
     known = _rows(connection, group)
-    requests = diagnoses.pending(connection, known)
+    requests = pending(connection, known)
     answers: list[bytes | EdgewrightError] = []
     accepted: list[ReceivedReport] = []
     for received in group:
@@ -276,3 +276,58 @@ def _item(received: ReceivedReport, item: Item, raw: bytes) -> tuple[Any, ...]:
 def _plain(text: str) -> str:
     # PostgreSQL cannot store zero bytes in text.
     return text.replace("\0", "")
+
+
+KEPT = 5
+"""Requests of one device that stay, with their answers."""
+
+
+def ask(connection: sa.Connection, device: str, diagnosis: DiagnosisSeen) -> float | None:
+    """Store a request; one that was not answered yet is replaced. Return when the device reported last.
+
+    Raises:
+        RefusedError: no such device.
+    """
+    last: float | None = enrolled(connection, device, sa.select(devices.c.last_report_at)).last_report_at
+    of = diagnoses.c.device == device
+    connection.execute(sa.delete(diagnoses).where(of, diagnoses.c.answered_at.is_(None)))
+    old = sa.select(diagnoses.c.id).where(of).order_by(diagnoses.c.at.desc()).offset(KEPT - 1)
+    old_ids = list(connection.execute(old).scalars())
+    connection.execute(sa.delete(diagnoses).where(diagnoses.c.id.in_(old_ids)))
+    values = {"id": diagnosis.id, "device": device, "at": diagnosis.at, "by": diagnosis.by, "lines": diagnosis.lines}
+    connection.execute(sa.insert(diagnoses).values(values))
+    return last
+
+
+def pending(connection: sa.Connection, names: Iterable[str]) -> dict[str, DiagnosisRequest]:
+    """Return what was asked of these devices and not answered."""
+    c = diagnoses.c
+    wanted = sa.select(c.device, c.id, c.lines).where(c.device.in_(list(names)), c.answered_at.is_(None))
+    return {row.device: DiagnosisRequest(id=row.id, lines=row.lines) for row in connection.execute(wanted)}
+
+
+def answer(connection: sa.Connection, device: str, diagnosis: Diagnosis, now: float) -> None:
+    """Store an answer once; what nobody asked this device for is dropped without a word.
+
+    It is encoded again, so that nothing but the fields of `Diagnosis` is stored. Texts of errors that earlier agents
+    sent may quote rows or files, so they are dropped.
+    """
+    if diagnosis.format < FORMAT:
+        diagnosis = msgspec.structs.replace(diagnosis, why="", store_error="")
+    mine = sa.and_(diagnoses.c.id == diagnosis.id, diagnoses.c.device == device, diagnoses.c.answered_at.is_(None))
+    values = {"answered_at": now, "body": msgspec.json.encode(diagnosis)}
+    connection.execute(sa.update(diagnoses).where(mine).values(values))
+
+
+def latest(connection: sa.Connection, device: str) -> tuple[DiagnosisSeen, ...]:
+    """Return those of a device, newest first."""
+    rows = connection.execute(
+        sa.select(diagnoses).where(diagnoses.c.device == device).order_by(diagnoses.c.at.desc()).limit(KEPT)
+    )
+    return tuple(
+        DiagnosisSeen(
+            id=row.id, at=row.at, by=row.by, lines=row.lines, answered=row.answered_at,
+            diagnosis=None if row.body is None else msgspec.json.decode(row.body),
+        )
+        for row in rows
+    )  # fmt: skip

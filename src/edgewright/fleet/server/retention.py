@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
+from edgewright.core.errors import EdgewrightError
 from edgewright.fleet.protocol.layout import DAY, ROOT, TIMESTAMP
 from edgewright.fleet.repository.acceptance import KEPT, remove_superseded, waiting
 from edgewright.fleet.repository.folder import Fleet, locked, open_fleet
-from edgewright.fleet.server import log
+from edgewright.fleet.server import background, restore
 from edgewright.fleet.server.background import repeat
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.database.engine import Database
@@ -24,8 +25,6 @@ from edgewright.fleet.server.database.tables import (
     signed_files,
     tokens,
 )
-from edgewright.fleet.server.publishing import heads
-from edgewright.schema.errors import EdgewrightError
 
 _VERSIONS_AT_ONCE = 500
 """Largest number of versions of a role, and of indexes, that one transaction deletes, to keep transactions short."""
@@ -52,7 +51,7 @@ def prune(fleet: Fleet, database: Database, committer: Committer, now: float) ->
     rows = committer.submit(lambda connection: _rows(connection, now)).result()
     with locked(fleet):
         with database.reading() as connection:
-            role_files = heads.role_files(connection)
+            role_files = restore.role_files(connection)
         # Delete files only if the database's state is published; otherwise the older files are still needed.
         path = fleet.metadata / "timestamp.json"
         if TIMESTAMP not in role_files or not path.is_file() or path.read_bytes() != role_files[TIMESTAMP]:
@@ -75,7 +74,7 @@ def _rows(connection: sa.Connection, now: float) -> int:
         old = sa.and_(signed.c.role == role, signed.c.version < min(last, first + _VERSIONS_AT_ONCE))
         gone += int(connection.execute(sa.delete(signed).where(old)).rowcount)
     files = sa.select(signed_files.c.path).where(
-        signed_files.c.at < now - KEPT - DAY, signed_files.c.path != heads.index_path(heads.role_files(connection))
+        signed_files.c.at < now - KEPT - DAY, signed_files.c.path != restore.index_path(restore.role_files(connection))
     )  # fmt: skip
     paths = list(connection.execute(files.limit(_VERSIONS_AT_ONCE)).scalars())
     return gone + int(connection.execute(sa.delete(signed_files).where(signed_files.c.path.in_(paths))).rowcount)
@@ -180,7 +179,7 @@ class _Work:
         try:
             rows = self._retention.step(plane.clock.wall())
         except EdgewrightError as error:
-            log.line("warning", "forgetting", why=str(error))
+            background.line("warning", "forgetting", why=str(error))
             return EVERY if not isinstance(error, BusyError) else 1.0
         more = rows >= _AT_ONCE  # fewer are no full transaction of any table
         self._gone += rows + (self._pruned() if began >= self._prune else 0)
@@ -194,7 +193,7 @@ class _Work:
         try:
             return prune(open_fleet(plane.folder), plane.database, plane.committer, plane.clock.wall())
         except (EdgewrightError, OSError) as error:
-            log.line("warning", "pruning", why=str(error))
+            background.line("warning", "pruning", why=str(error))
             return 0
 
     def _say(self, more: bool) -> None:
@@ -202,7 +201,7 @@ class _Work:
         if self._gone and (not more or now - self._reported >= _SAID_EVERY):
             with self._plane.database.reading() as connection:
                 left = backlog(connection, self._plane.limits.keep, self._plane.clock.wall()) if more else 0.0
-            log.line("info", "forgotten", rows=self._gone, days_left=round(left / DAY, 2))
+            background.line("info", "forgotten", rows=self._gone, days_left=round(left / DAY, 2))
             self._gone, self._reported = 0, now
 
 

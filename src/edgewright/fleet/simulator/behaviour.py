@@ -8,10 +8,9 @@ from collections.abc import Callable
 
 import msgspec
 
+from edgewright.core.records.fleet import Release, TrialLimits, Vitals
 from edgewright.fleet.device.ports import Slots, Tested
-from edgewright.fleet.protocol.ports import Clock
-from edgewright.schema.fleet_plan import Release, TrialLimits
-from edgewright.schema.fleet_report import Vitals
+from edgewright.fleet.protocol.layout import Clock
 
 MEGABYTE = 1 << 20
 WINDOWS = 1.0

@@ -1,23 +1,218 @@
 """One simulated device: the real agent with a simulated disk, network, clock and model."""
+# ruff: noqa: D102 - `Trust` describes the methods of `RememberedTrust`
 
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
-from edgewright.fleet.device.device_state import DeviceState
+import msgspec
+
+from edgewright.core.records.fleet import Enrolled, Outcome, Plan, Release, Report
+from edgewright.device.store.database import Connection, connect
 from edgewright.fleet.device.ports import DeviceConfig
 from edgewright.fleet.device.reports import Outbox, ReportSender
-from edgewright.fleet.device.state_database import State
+from edgewright.fleet.device.state_database import DeviceState, State
 from edgewright.fleet.device.state_machine import Agent
+from edgewright.fleet.device.trust.client import Client
+from edgewright.fleet.device.trust.pinned_root import pin
+from edgewright.fleet.protocol.layout import Refused, Seen
+from edgewright.fleet.protocol.transport import FolderTransport
 from edgewright.fleet.simulator.behaviour import Behaviour, ScriptedRunner
 from edgewright.fleet.simulator.disk import Disk, DiskSlots, KeptState, PowerCut
-from edgewright.fleet.simulator.event_queue import BEGIN, Clock, EventQueue, SeededRandom
-from edgewright.fleet.simulator.network import FleetServer, Link, LinkedControl, LinkedPackages
+from edgewright.fleet.simulator.network import (
+    BEGIN,
+    Clock,
+    EventQueue,
+    FleetServer,
+    Link,
+    LinkedControl,
+    LinkedPackages,
+    SeededRandom,
+)
 from edgewright.fleet.simulator.served_fleet import PRODUCT
-from edgewright.fleet.simulator.verification_cache import RememberedTrust, Verifier
-from edgewright.schema.fleet_plan import Release
-from edgewright.schema.fleet_report import Enrolled, Outcome, Report
+
+_AHEAD = 600.0
+"""Seconds of a device's clock for which a result is reused."""
+_NOTHING = Seen(standings=None, fresh=False, signed=0.0, versions={}, changed=False)
+
+
+class _FixedClock:
+    """A clock with a settable time."""
+
+    def __init__(self, wall: float) -> None:
+        self.now = wall
+
+    def wall(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class Verifier:
+    """Verifies the published states, numbered from 1; 0 means no state.
+
+    Args:
+        folder: empty folder for the clients' files.
+        public: the served folder.
+        root: bytes and SHA-256 of the devices' pinned root.
+    """
+
+    def __init__(self, folder: Path, public: Path, root: tuple[bytes, str]) -> None:
+        self._folder, self._root = folder, root
+        self._transport = FolderTransport(public)
+        self._clock = _FixedClock(0.0)
+        self._main = self._client(folder / "trust", self._clock)
+        self._states: list[tuple[Client, _FixedClock] | Refused] = []
+        self._elsewhere: dict[tuple[int, str], Refused | None] = {}
+        self._seen: dict[int, tuple[float, float, Seen]] = {}
+        self._plans: dict[tuple[str, str], tuple[Plan, bytes]] = {}
+        self._checked: dict[tuple[int, Release], Refused | None] = {}
+
+    @property
+    def newest(self) -> int:
+        """Number of the newest published state."""
+        return len(self._states)
+
+    def published(self, now: float) -> None:
+        """Verify a new publication."""
+        self._clock.now = now
+        try:
+            self._main.refresh()
+        except Refused as error:
+            self._states.append(error)
+            return
+        fixed_clock = _FixedClock(now)
+        # This client has loaded the state verified so far and does not read it again.
+        self._states.append((Client(self._folder / "trust", self._transport, fixed_clock, opener=_quick), fixed_clock))
+
+    def latest(self, state: int, wall: float) -> Seen:
+        """Return the view of a device with a state, by the device's clock."""
+        if state == 0:
+            return _NOTHING
+        first, last, seen = self._seen.get(state, (0.0, 0.0, _NOTHING))
+        if first <= wall < last:
+            return seen
+        kept = self._states[state - 1]
+        if isinstance(kept, Refused):
+            raise kept
+        client, fixed_clock = kept
+        fixed_clock.now = wall
+        seen = client.latest()
+        # Metadata expires only once, so equal results at two times hold for the time in between too.
+        fixed_clock.now = wall + _AHEAD
+        if client.latest() == seen:
+            self._seen[state] = (wall, wall + _AHEAD, seen)
+        return seen
+
+    def verify(self, wall: float) -> int:
+        """Verify the newest state with a device's clock and return its number.
+
+        Raises:
+            Refused: the state is not valid by this clock.
+        """
+        state = self.newest
+        if state == 0:
+            return 0
+        seen = self.latest(state, wall)
+        kind = "behind" if wall < seen.signed else "" if seen.fresh else "beyond"
+        if kind:
+            if (state, kind) not in self._elsewhere:
+                self._elsewhere[state, kind] = self._from_root(wall)
+            refused = self._elsewhere[state, kind]
+            if refused is not None:
+                raise refused
+        return state
+
+    def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
+        """Return a verified plan and its bytes."""
+        if (name, sha256) not in self._plans:
+            self._plans[name, sha256] = self._main.plan(name, sha256)
+        return self._plans[name, sha256]
+
+    def check(self, release: Release) -> None:
+        """Check that the signed metadata names the package."""
+        key = (self.newest, release)
+        if key not in self._checked:
+            self._checked[key] = None
+            try:
+                self._main.check(release)
+            except Refused as error:
+                self._checked[key] = error
+        refused = self._checked[key]
+        if refused is not None:
+            raise refused
+
+    def path(self, release: Release) -> str:
+        """Return the path of a release's bytes."""
+        return self._main.path(release)
+
+    def close(self) -> None:
+        """Close the clients."""
+        for state in self._states:
+            if not isinstance(state, Refused):
+                state[0].close()
+        self._main.close()
+
+    def _client(self, folder: Path, clock: Clock | _FixedClock) -> Client:
+        pin(folder, *self._root)
+        return Client(folder, self._transport, clock, opener=_quick)
+
+    def _from_root(self, wall: float) -> Refused | None:
+        with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
+            client = self._client(Path(scratch) / "trust", _FixedClock(wall))
+            try:
+                client.refresh()
+            except Refused as error:
+                return error
+            finally:
+                client.close()
+        return None
+
+
+class RememberedTrust:
+    """Implements `fleet.protocol.ports.Trust` for one device with the shared verification results."""
+
+    def __init__(self, verifier: Verifier, link: Link, clock: Clock, disk: Disk) -> None:
+        self._verifier, self._link, self._clock, self._disk = verifier, link, clock, disk
+
+    @property
+    def behind(self) -> bool:
+        """Whether the device has not verified the newest state."""
+        return self._disk.verified != self._verifier.newest
+
+    def refresh(self) -> Seen:
+        self._link.reach()
+        if not self.behind:
+            return self.latest()
+        self._disk.verified = self._verifier.verify(self._clock.wall())
+        return msgspec.structs.replace(self.latest(), changed=True)
+
+    def latest(self) -> Seen:
+        return self._verifier.latest(self._disk.verified, self._clock.wall())
+
+    def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
+        self._link.reach()
+        return self._verifier.plan(name, sha256)
+
+    def check(self, release: Release) -> None:
+        self._link.reach()
+        self._verifier.check(release)
+
+    def path(self, release: Release) -> str:
+        return self._verifier.path(release)
+
+
+def _quick(path: Path, writable: bool) -> Connection:
+    """Open a temporary database."""
+    opened = connect(path, writable)
+    opened.execute("PRAGMA locking_mode=NORMAL")
+    return opened
+
 
 POLL = 60.0
 """Seconds between two polls for news."""
@@ -29,6 +224,21 @@ _SURE = 1e-3
 CONFIG = DeviceConfig(
     product=PRODUCT, profile="gateway", version="0.1.0", poll=POLL, slowest=3600.0, look=20.0, keep=600.0,
 )  # fmt: skip
+
+
+@dataclass
+class _NextStep:
+    """The scheduled step of a device.
+
+    Attributes:
+        number: identifies the newest schedule; steps of earlier ones are ignored.
+        due: seconds since 1970; infinity for none.
+        looked: time of the last step before skipped checks; None if none were skipped.
+    """
+
+    number: int = 0
+    due: float = math.inf
+    looked: float | None = None
 
 
 class Device:
@@ -73,9 +283,8 @@ class Device:
         self.new: Behaviour | None = None
         self.state: State | None = None
         self._report: tuple[Report, Report] | None = None
-        self._wake = self._seen = 0
-        self._due = math.inf
-        self._looked: float | None = None
+        self._seen = 0
+        self._next_step = _NextStep()
 
     @property
     def name(self) -> str:
@@ -137,8 +346,8 @@ class Device:
     def wake(self, within: float = 0.0) -> None:
         """Schedule the next step at a random time within `within` seconds, unless an earlier one is scheduled."""
         moment = self._events.now + within * self.chance.share()
-        if self._looked is not None:
-            look = self._looked
+        if self._next_step.looked is not None:
+            look = self._next_step.looked
             while look <= self._events.now:
                 look = self._after_look(look)
             if moment >= look:
@@ -149,7 +358,7 @@ class Device:
         """Cut the power: drop data that is not durable, and restart after `seconds`."""
         self.cuts += 1
         self.downs.append((self._events.now, self._events.now + seconds))
-        self._looked = None
+        self._next_step.looked = None
         if self.agent is not None:
             self.runner.stop()
         self.agent, self.off = None, True
@@ -158,7 +367,7 @@ class Device:
         for outcome in self.state.outcomes:  # durable outcomes that were not observed before the power cut
             if outcome.number > self._seen:
                 self._watched(outcome)
-        self._due = math.inf
+        self._next_step.due = math.inf
         self._at(self._events.now + seconds)
 
     def _watched(self, outcome: Outcome) -> None:
@@ -173,17 +382,17 @@ class Device:
         return self._report[1]
 
     def _at(self, moment: float) -> None:
-        if moment >= self._due:
+        if moment >= self._next_step.due:
             return
-        self._due = moment
-        self._wake += 1
-        number = self._wake
+        self._next_step.due = moment
+        self._next_step.number += 1
+        number = self._next_step.number
         self._events.at(moment, lambda: self._step(number))
 
     def _step(self, number: int) -> None:
-        if number != self._wake:
+        if number != self._next_step.number:
             return
-        self._due, self.off, self._looked = math.inf, False, None
+        self._next_step.due, self.off, self._next_step.looked = math.inf, False, None
         try:
             if self.agent is None:
                 self.boot()
@@ -215,7 +424,7 @@ class Device:
         left = trial.limits.seconds - agent.supervisor.counts().seconds
         until = min(BEGIN + agent.quiet_until, now + left) - _SURE
         while moment < until:
-            self._looked, moment = now, self._after_look(moment)
+            self._next_step.looked, moment = now, self._after_look(moment)
         return moment
 
     def _after_look(self, moment: float) -> float:

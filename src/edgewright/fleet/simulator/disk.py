@@ -11,14 +11,12 @@ from typing import Any
 
 import msgspec
 
-from edgewright.fleet.device.device_state import DeviceState, Link
-from edgewright.fleet.device.package_slots import NAMES
+from edgewright.core.records.fleet import Outcome, Release
+from edgewright.device.store.records import Item
+from edgewright.fleet.device.ports import NAMES
 from edgewright.fleet.device.reports import Outbox
-from edgewright.fleet.device.state_database import OUTCOMES, State
-from edgewright.fleet.protocol.ports import Clock
-from edgewright.schema.fleet_plan import Release
-from edgewright.schema.fleet_report import Outcome
-from edgewright.schema.store import Item
+from edgewright.fleet.device.state_database import OUTCOMES, DeviceState, Link, State
+from edgewright.fleet.protocol.layout import Clock
 
 
 class PowerCut(BaseException):
@@ -35,7 +33,7 @@ class Disk:
         floors: copy of the floor in each slot.
         digests: SHA-256 of the actual bytes in each slot.
         parts: bytes of unfinished downloads, which are not durable.
-        verified: state of the metadata that the device has verified, see `verification_cache.Verifier`.
+        verified: state of the metadata that the device has verified, see `device.Verifier`.
         ran: seconds that each package has run, by its hash.
         cut: called before and after every durable write; it may raise `PowerCut`. None for no power cuts.
     """

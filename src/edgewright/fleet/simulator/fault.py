@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Self
 
 from edgewright.core import catalogue
+from edgewright.core.errors import SimulationSettingsError, UnknownNameError
 from edgewright.fleet.simulator.behaviour import GOOD, Behaviour, worse
 from edgewright.fleet.simulator.device import Device
 from edgewright.fleet.simulator.fleet import Settings, SimulatedFleet
-from edgewright.fleet.simulator.rollout_plan import minimum_days
-from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.fleet.simulator.result import minimum_days
 
 FOLDER = "edgewright.fleet.simulator.faults"
 ALWAYS = ("no device is bricked", "only signed releases", "never an older release",
@@ -109,7 +109,7 @@ class FaultSet:
             if name not in known:
                 raise UnknownNameError("fault", name, known, "--break")
             if name in selected:
-                raise InputError("each fault once", f"{name} twice", "--break")
+                raise SimulationSettingsError("each fault once", f"{name} twice", "--break")
             selected[name] = known[name].at(name, rate)
         others = tuple(fault for name, fault in selected.items() if name != "none")
         self.each = others or tuple(selected.values())
@@ -182,17 +182,17 @@ def check(settings: Settings) -> None:
         InputError: a fault is named twice, or a number is out of range.
     """
     if not 1 <= settings.devices <= 1_000_000:
-        raise InputError("1 to 1,000,000 devices", f"{settings.devices:,}", "N")
+        raise SimulationSettingsError("1 to 1,000,000 devices", f"{settings.devices:,}", "N")
     for name, rate in settings.faults:
         if rate is not None and not 0.0 <= rate <= 1.0:
-            raise InputError("a share from 0 to 1", f"{rate:g}", f"--break {name}")
+            raise SimulationSettingsError("a share from 0 to 1", f"{rate:g}", f"--break {name}")
     if settings.days is not None and not SHORTEST <= settings.days <= 60:
-        raise InputError(f"{SHORTEST:g} to 60 days", f"{settings.days:g}", "--days")
+        raise SimulationSettingsError(f"{SHORTEST:g} to 60 days", f"{settings.days:g}", "--days")
     FaultSet(settings.faults)
     known = known_faults()
     for name, rate in settings.faults:
         if rate is not None and "{rate}" not in known[name].broken:
-            raise InputError("no share: it affects all devices", f"{rate:g}", f"--break {name}", "Omit it")
+            raise SimulationSettingsError("no share: it affects all devices", f"{rate:g}", f"--break {name}", "Omit it")
 
 
 def check_days(settings: Settings) -> None:
@@ -209,4 +209,4 @@ def check_days(settings: Settings) -> None:
     if settings.days < minimum:
         why = f"at least {minimum:g} days, the duration of the plan and the faults ({together.name})"
         do = f"Use --days {minimum:g}, or omit it for {max(together.days, minimum):g}"
-        raise InputError(why, f"{settings.days:g}", "--days", do)
+        raise SimulationSettingsError(why, f"{settings.days:g}", "--days", do)

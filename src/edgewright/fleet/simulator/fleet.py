@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
+from edgewright.core.records.fleet import Outcome, Plan, Release, Report
 from edgewright.fleet.protocol.plans.decision import Traits, first_stage
 from edgewright.fleet.protocol.plans.detection import tolerated
 from edgewright.fleet.protocol.plans.gates import failed
 from edgewright.fleet.protocol.plans.options import PlanOptions, complete
 from edgewright.fleet.server.rollouts.scheduler import SchedulerEvent
 from edgewright.fleet.simulator.behaviour import GOOD, Behaviour
-from edgewright.fleet.simulator.device import POLL, Device
-from edgewright.fleet.simulator.event_queue import BEGIN, EventQueue, SeededRandom
-from edgewright.fleet.simulator.result import Line
-from edgewright.fleet.simulator.rollout_plan import HOUR
+from edgewright.fleet.simulator.device import POLL, Device, Verifier
+from edgewright.fleet.simulator.network import BEGIN, EventQueue, SeededRandom
+from edgewright.fleet.simulator.result import HOUR, Line
 from edgewright.fleet.simulator.served_fleet import Served
-from edgewright.fleet.simulator.verification_cache import Verifier
-from edgewright.schema.fleet_plan import Plan, Release
-from edgewright.schema.fleet_report import Outcome, Report
 
 TOLERATED = 0.05
 """Share of a stage's devices, at least one device, that may fail before the fault counts as found."""
 _CHAPTER_S = 3600.0
 
 
+@dataclass
 class Observer:
     """Records events without changing anything.
 
     Attributes:
+        fleet: the observed fleet.
         lines: lines of the story.
         outcomes: number of outcomes by kind.
         ends: number of outcomes of the new release: 'activated', 'confirmed', 'reverted', 'refused', 'called back'.
@@ -45,30 +45,29 @@ class Observer:
         wrong: descriptions of forbidden activations by violated rule.
     """
 
-    def __init__(self, fleet: SimulatedFleet) -> None:
-        self._fleet = fleet
-        self.lines: list[Line] = []
-        self.outcomes: Counter[str] = Counter()
-        self.ends: Counter[str] = Counter()
-        self.exposed: dict[int, float] = {}
-        self.begun: list[tuple[float, Device]] = []
-        self.ended: dict[int, float] = {}
-        self.shown: dict[int, float] = {}
-        self.halted: float | None = None
-        self.finished: float | None = None
-        self.wrong: dict[str, list[str]] = {}
-        self.stage = 0
-        self.missed: int | None = None
-        self._failing: set[int] = set()
-        self._floors: dict[int, int] = {}
-        self._canary: dict[int, int | None] = {}
-        self._chapter: Counter[str] = Counter()
-        self._since = 0.0
-        self._seen: set[str] = set()
+    fleet: SimulatedFleet
+    lines: list[Line] = field(default_factory=list)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    ends: Counter[str] = field(default_factory=Counter)
+    exposed: dict[int, float] = field(default_factory=dict)
+    begun: list[tuple[float, Device]] = field(default_factory=list)
+    ended: dict[int, float] = field(default_factory=dict)
+    shown: dict[int, float] = field(default_factory=dict)
+    halted: float | None = None
+    finished: float | None = None
+    wrong: dict[str, list[str]] = field(default_factory=dict)
+    stage: int = 0
+    missed: int | None = None
+    _failing: set[int] = field(default_factory=set)
+    _floors: dict[int, int] = field(default_factory=dict)
+    _canary: dict[int, int | None] = field(default_factory=dict)
+    _chapter: Counter[str] = field(default_factory=Counter)
+    _since: float = 0.0
+    _seen: set[str] = field(default_factory=set)
 
     def stages(self) -> dict[int, int | None]:
         """Return the first stage of the plan for each device, by its number."""
-        plan = self._fleet.plan
+        plan = self.fleet.plan
         if plan is not None and not self._canary:
             self._canary = {
                 device.number: first_stage(
@@ -77,7 +76,7 @@ class Observer:
                         device=device.id, product=plan.release.product, counter=1, profile="gateway", tags=device.tags
                     ),
                 )
-                for device in self._fleet.devices
+                for device in self.fleet.devices
             }
         return self._canary
 
@@ -100,7 +99,7 @@ class Observer:
 
     def note_outcome(self, device: Device, outcome: Outcome) -> None:
         """Record a durable outcome of a device."""
-        new, now = self._fleet.new, self._fleet.events.now
+        new, now = self.fleet.new, self.fleet.events.now
         self.outcomes[f"{outcome.result} {outcome.because}".strip()] += 1
         if outcome.result == "activated":
             self._activated(device, outcome)
@@ -109,25 +108,25 @@ class Observer:
         if outcome.result == "activated" and new is not None and outcome.counter == new.counter:
             self.exposed.setdefault(device.number, now)
             self.begun.append((now, device))
-            self._fleet.activated(device)
+            self.fleet.activated(device)
         self._note(outcome)
-        self._fleet.changed(device)
+        self.fleet.changed(device)
 
     def note_report(self, device: Device, report: Report) -> None:
         """Record an acknowledged report."""
         for outcome in report.outcomes:
             bad = failed(outcome.result, outcome.because)
             if bad is not None:
-                self.ended.setdefault(device.number, self._fleet.events.now)
-            if bad and self._fleet.bad:
+                self.ended.setdefault(device.number, self.fleet.events.now)
+            if bad and self.fleet.bad:
                 self._failing.add(device.number)
-        if self._fleet.bad and device.alter_report is None and device.runner.ailing():
+        if self.fleet.bad and device.alter_report is None and device.runner.ailing():
             self._failing.add(device.number)
-            self.shown.setdefault(device.number, self._fleet.events.now)
+            self.shown.setdefault(device.number, self.fleet.events.now)
 
     def note_event(self, happened: SchedulerEvent) -> None:
         """Record an event of the scheduler."""
-        now = self._fleet.events.now
+        now = self.fleet.events.now
         if happened.kind == "halted":
             self.halted = now
             self.say(f"the rollout is HALTED and devices are rolled back: {happened.why}")
@@ -151,7 +150,7 @@ class Observer:
     def say(self, text: str) -> None:
         """Add a line to the story, after a line with the earlier events of devices."""
         self._flush()
-        self.lines.append(Line(at=self._fleet.events.elapsed, text=text))
+        self.lines.append(Line(at=self.fleet.events.elapsed, text=text))
 
     def close(self) -> None:
         """End the last chapter."""
@@ -159,7 +158,7 @@ class Observer:
 
     def _ended(self) -> None:
         """Record whether the fault appears in the ending stage, in reports or in overdue reports."""
-        fleet = self._fleet
+        fleet = self.fleet
         if not fleet.bad or self.missed is not None:
             return
         overdue = fleet.events.now - fleet.settings.wait - 2 * POLL
@@ -176,7 +175,7 @@ class Observer:
         """Record an activation that the rules forbid."""
         current, text = device.device_state, f"{device.name} activated release {outcome.counter}"
         release = device.disk.slots[current.active]
-        known = (self._fleet.served.old, self._fleet.new, self._fleet.back)
+        known = (self.fleet.served.old, self.fleet.new, self.fleet.back)
         signed = next((item for item in known if item is not None and item.counter == outcome.counter), None)
         if release is None or signed is None or device.disk.digests[current.active] != signed.sha256:
             self.wrong.setdefault("signed", []).append(f"{text}, which is not signed")
@@ -184,7 +183,7 @@ class Observer:
             self.wrong.setdefault("older", []).append(f"{text} after {self._floors[device.number]}")
 
     def _note(self, outcome: Outcome) -> None:
-        new = self._fleet.new
+        new = self.fleet.new
         subject = ""
         if new is not None and outcome.counter == new.counter:
             subject = {
@@ -197,7 +196,7 @@ class Observer:
             subject = f"were rolled back to the old bytes, release {outcome.counter}"
         if not subject:
             return
-        now = self._fleet.events.elapsed
+        now = self.fleet.events.elapsed
         if self._chapter and now - self._since > _CHAPTER_S:
             self._flush()
         if not self._chapter:
@@ -224,9 +223,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         plan: options of the plan; missing ones have the defaults of `fleet rollout start`.
         seed: seed of all random numbers.
         wait: seconds between two reports of a device without events.
-        round_s: seconds between two rounds of the control plane, in which it asks the gates; None for a share of the
-            shortest stage, from 60 s to 300 s.
-        until_halted: end soon after the rollout is halted; only what was exposed counts then.
         shortcuts: skip work without effect; without shortcuts the result is the same but takes longer.
     """
 
@@ -238,8 +234,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     plan: PlanOptions = PlanOptions()
     seed: int = 0
     wait: float = 1800.0
-    round_s: float | None = None
-    until_halted: bool = False
     shortcuts: bool = True
 
     @property
@@ -249,9 +243,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def rounds_s(self) -> float:
-        """Seconds between two rounds of the control plane."""
-        if self.round_s is not None:
-            return self.round_s
+        """Seconds between two rounds of the control plane, in which it asks the gates."""
         return min(300.0, max(60.0, min(stage.dwell for stage in self.rollout.stages) / 60.0))
 
     @property

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from edgewright.fleet.protocol.plans.decision import earliest
-from edgewright.fleet.server.rollouts.intents import UNTIL
+from edgewright.fleet.server.rollouts.offered import UNTIL
 from edgewright.fleet.simulator.device import POLL, Device
 from edgewright.fleet.simulator.disk import SimulatedOutbox
-from edgewright.fleet.simulator.event_queue import BEGIN
 from edgewright.fleet.simulator.fleet import SimulatedFleet
+from edgewright.fleet.simulator.network import BEGIN
 from edgewright.fleet.simulator.result import RuleVerdict
 
 Rule = Callable[[SimulatedFleet], RuleVerdict]

@@ -19,33 +19,28 @@ from typing import NamedTuple
 import msgspec
 import sqlalchemy as sa
 
+from edgewright.core.errors import SimulationSettingsError
 from edgewright.core.files import write_atomic
+from edgewright.core.records.fleet import Acknowledged, Allowed, Enrolment, Intent, Release, Report
 from edgewright.fleet.device.ports import DeviceConfig
 from edgewright.fleet.protocol.layout import ROOT
-from edgewright.fleet.protocol.plans.options import PlanOptions
-from edgewright.fleet.protocol.plans.parser import stages
 from edgewright.fleet.repository.acceptance import read_held
-from edgewright.fleet.repository.folder import Fleet, open_fleet
-from edgewright.fleet.repository.operations import create, publish
-from edgewright.fleet.repository.public_files import read_published
+from edgewright.fleet.repository.folder import Fleet, open_fleet, read_published
+from edgewright.fleet.repository.key_rotation import create, publish
+from edgewright.fleet.repository.metadata import listed
 from edgewright.fleet.repository.publication import Contents
-from edgewright.fleet.repository.releases import listed
 from edgewright.fleet.server import device_access, reports
 from edgewright.fleet.server.control_plane import Limits, Plane, open_plane
-from edgewright.fleet.server.database.serving import alone
+from edgewright.fleet.server.database.postgres import alone
 from edgewright.fleet.server.database.tables import devices, rollouts, tokens
 from edgewright.fleet.server.endpoint import RefusedError
 from edgewright.fleet.server.http_server import start_parts
-from edgewright.fleet.server.rollouts import intents
+from edgewright.fleet.server.rollouts import offered
 from edgewright.fleet.simulator.behaviour import GOOD, Behaviour
-from edgewright.fleet.simulator.device import Device
-from edgewright.fleet.simulator.event_queue import EventQueue, SeededRandom
+from edgewright.fleet.simulator.device import Device, Verifier
 from edgewright.fleet.simulator.fault import known_faults
+from edgewright.fleet.simulator.network import EventQueue, SeededRandom
 from edgewright.fleet.simulator.served_fleet import as_on_a_device
-from edgewright.fleet.simulator.verification_cache import Verifier
-from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_plan import Release, TrialLimits
-from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolment, Intent, Report
 
 SETTINGS = "practice.json"
 """File of a fleet's folder that makes it one to practise with."""
@@ -54,7 +49,6 @@ FAULTS = ("slow-model", "bad-model", "hangs")
 """Faults that show within seconds."""
 _BATCHES, _TAGS = 10, ("north", "south", "harbour")
 _REPORT_S, _POLL_S, _ROUND_S = 3.0, 1.0, 0.25
-_SILENCE_S, _STAGE_S = 12.0, 15.0
 
 
 class PracticeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,14 +63,6 @@ class PracticeSettings(msgspec.Struct, frozen=True, kw_only=True):
     faults: dict[str, str] = {}
 
 
-def plan_options() -> PlanOptions:
-    """Return a plan whose stages last seconds: 20, 50 and 100 % of the devices."""
-    return PlanOptions(
-        stages=stages("canary:20%,half:50%,all:100%", _STAGE_S), silence=_SILENCE_S, watch=300.0, days=1.0,
-        trial=TrialLimits(seconds=5.0, latency=0.5, patience=60.0),
-    )  # fmt: skip
-
-
 def practice_settings(folder: Path) -> PracticeSettings | None:
     """Return what is practised in a fleet's folder; None for a fleet of real devices.
 
@@ -88,7 +74,9 @@ def practice_settings(folder: Path) -> PracticeSettings | None:
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError) as error:
-        raise InputError("settings of a fleet to practise with", str(error), str(folder / SETTINGS)) from None
+        raise SimulationSettingsError(
+            "settings of a fleet to practise with", str(error), str(folder / SETTINGS)
+        ) from None
 
 
 def write_settings(folder: Path, settings: PracticeSettings) -> None:
@@ -98,10 +86,10 @@ def write_settings(folder: Path, settings: PracticeSettings) -> None:
         InputError: too many devices, or an unknown fault.
     """
     if not 1 <= settings.devices <= MOST_DEVICES:
-        raise InputError(f"1 to {MOST_DEVICES} simulated devices", f"{settings.devices}", "devices")
+        raise SimulationSettingsError(f"1 to {MOST_DEVICES} simulated devices", f"{settings.devices}", "devices")
     for name in settings.faults.values():
         if name not in FAULTS:
-            raise InputError(f"a fault to practise with: {', '.join(FAULTS)}", repr(name), "fault")
+            raise SimulationSettingsError(f"a fault to practise with: {', '.join(FAULTS)}", repr(name), "fault")
     write_atomic(folder / SETTINGS, msgspec.json.format(msgspec.json.encode(settings)))
 
 
@@ -112,7 +100,7 @@ def create_practice(folder: Path, name: str, product: str, count: int) -> Fleet:
         InputError: the folder is not empty, or the number of devices is out of range.
     """
     if not 1 <= count <= MOST_DEVICES:
-        raise InputError(f"1 to {MOST_DEVICES} simulated devices", f"{count}", "devices")
+        raise SimulationSettingsError(f"1 to {MOST_DEVICES} simulated devices", f"{count}", "devices")
     fleet = create(folder, name, product)
     publish(fleet.folder, Contents("first release of the simulated devices", b"simulated package. " * 64))
     write_settings(fleet.folder, PracticeSettings(devices=count))
@@ -128,7 +116,9 @@ def practise(folder: Path, ready: Callable[[int], None], ended: Event) -> None:
     settings = practice_settings(folder)
     if settings is None:
         do = "Create one: edgewright fleet practice DIR --new 60"
-        raise InputError("the folder of a fleet to practise with", "a fleet of real devices, or none", str(folder), do)
+        raise SimulationSettingsError(
+            "the folder of a fleet to practise with", "a fleet of real devices, or none", str(folder), do
+        )
     fleet = open_fleet(folder)
     with alone(fleet.folder):
         plane = open_plane(fleet.folder, limits=Limits(wait=_REPORT_S))
@@ -163,7 +153,7 @@ class _Server:
         """Return whether a device may activate."""
         now = self._plane.clock.wall()
         try:
-            return self._plane.committer.submit(lambda c: intents.ask(c, device, intent, now)).result()
+            return self._plane.committer.submit(lambda c: offered.ask(c, device, intent, now)).result()
         except RefusedError as error:
             raise as_on_a_device(error) from None
 

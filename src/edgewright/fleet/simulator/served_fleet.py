@@ -11,38 +11,129 @@ the last one, from a clone or a device that lost its state) are processed one at
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.layout import RELEASES, ROOT, TARGETS
-from edgewright.fleet.protocol.ports import NotTaken, Unreachable
+from edgewright.core.errors import InputError, OutputError, SimulationSettingsError
+from edgewright.core.records.fleet import Acknowledged, Allowed, Enrolled, Enrolment, Intent, Plan, Release, Report
+from edgewright.fleet.protocol.layout import RELEASES, ROOT, TARGETS, FleetSettings, NotTaken, Unreachable
 from edgewright.fleet.repository.acceptance import online_signers, settle
-from edgewright.fleet.repository.creation import Quorum, create_fleet
-from edgewright.fleet.repository.public_files import read_published
+from edgewright.fleet.repository.folder import read_published
+from edgewright.fleet.repository.key_rotation import Quorum, create_fleet
 from edgewright.fleet.repository.publication import Contents, prepare_release, publish_plan
 from edgewright.fleet.server import device_access, reports
 from edgewright.fleet.server.control_plane import Limits, Plane
-from edgewright.fleet.server.database.engine import open_database
+from edgewright.fleet.server.database.engine import Database, open_database
 from edgewright.fleet.server.database.group_commit import Committer
 from edgewright.fleet.server.database.tables import devices, items, outcomes, tokens
+from edgewright.fleet.server.database.tables import reports as report_rows
 from edgewright.fleet.server.endpoint import RefusedError
 from edgewright.fleet.server.reports import ReceivedReport
-from edgewright.fleet.server.rollouts import intents
+from edgewright.fleet.server.rollouts import offered
 from edgewright.fleet.server.rollouts.scheduler import SchedulerEvent
 from edgewright.fleet.server.rollouts.worker import conductor
 from edgewright.fleet.server.signer.service import LocalSigner
-from edgewright.fleet.simulator.database_writer import gathered, unflushed
-from edgewright.fleet.simulator.event_queue import Clock, EventQueue, SeededRandom
-from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_folder import FleetSettings
-from edgewright.schema.fleet_plan import Plan, Release
-from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enrolment, Intent, Report
+from edgewright.fleet.simulator.network import Clock, EventQueue, SeededRandom
+
+_CACHE = 128 << 10
+"""Cache of the database in kB."""
+_CHECKPOINT = 16 << 10
+"""Pages of the write-ahead log before a checkpoint: frequently changed pages are then written only once."""
+_LISTED: dict[sa.Table, set[tuple[str, ...]]] = {
+    devices: {
+        ("product", "counter"), ("name", "id"), ("counter", "id"), ("enrolled_at", "id"), ("plan",), ("quarantined",),
+    },
+    report_rows: {("at",)},
+}  # fmt: skip
+"""Columns of indexes that only paged device lists and retention use."""
+
+
+class _Open:
+    """Replaces an engine: provides a transaction that is committed on demand."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._connection: sa.Connection | None = None
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """Provide the open transaction, starting one if necessary."""
+        if self._connection is None:
+            self._connection = self._engine.connect()
+            self._connection.begin()
+        yield self._connection
+
+    def commit(self) -> None:
+        """Commit the open transaction.
+
+        Raises:
+            OutputError: the disk is full or unavailable.
+        """
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        with contextlib.closing(connection):
+            try:
+                connection.commit()
+            except sa.exc.OperationalError as error:
+                do = "Free some space, or set TMPDIR to another folder"
+                raise OutputError("to write the database of a simulation", str(error.orig), do=do) from None
+
+
+@dataclass(frozen=True)
+class _Read(Database):
+    """A database that commits the open transaction before every read.
+
+    Attributes:
+        commit: commits the open transaction.
+    """
+
+    commit: Callable[[], None]
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """Provide a read-only connection with a consistent snapshot."""
+        self.commit()
+        with super().reading() as connection:
+            yield connection
+
+
+def gathered(database: Database) -> tuple[Database, Committer]:
+    """Return the database and a committer whose operations are committed before the next read.
+
+    It drops the indexes that a simulation does not need.
+    """
+    with database.writing.begin() as connection:
+        for table, names in _LISTED.items():
+            for index in table.indexes:
+                if tuple(column.name for column in index.columns) in names:
+                    index.drop(connection)
+    opened = _Open(database.writing)
+    reading = _Read(database.writing, database.readers, opened.commit, files=database.files)
+    return reading, Committer(cast("sa.Engine", opened), thread=False)
+
+
+def unflushed(database: Database) -> None:
+    """Turn off flushing to the disk, for a temporary database."""
+    for engine in (database.writing, database.readers):
+        sa.event.listen(engine, "connect", _unflushed)
+        engine.dispose()
+
+
+def _unflushed(connection: object, record: object) -> None:
+    for pragma in ("synchronous=OFF", f"cache_size=-{_CACHE}", f"wal_autocheckpoint={_CHECKPOINT}"):
+        connection.execute(f"PRAGMA {pragma}").close()  # type: ignore[attr-defined]
+
 
 GROUP = 512
 
@@ -285,7 +376,7 @@ class Served:
             self.hearing.write_of(device)  # an intent depends on this device's rows, the rollout and other intents
         now = self._events.now
         try:
-            return self.plane.committer.submit(lambda c: intents.ask(c, device, intent, now)).result()
+            return self.plane.committer.submit(lambda c: offered.ask(c, device, intent, now)).result()
         except RefusedError as error:
             raise as_on_a_device(error) from None
 
@@ -334,5 +425,5 @@ class Served:
 def as_on_a_device(error: RefusedError) -> InputError | Unreachable:
     """Translate a refusal like `HttpControl` on a device."""
     if error.status in (401, 403, 404, 409, 410):
-        return InputError("to be known to the control plane", str(error))
+        return SimulationSettingsError("to be known to the control plane", str(error))
     return Unreachable(str(error), error.wait or None)

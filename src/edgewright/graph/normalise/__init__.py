@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgewright.core.errors import GraphError
 from edgewright.graph.draft import Draft
 from edgewright.graph.normalise import (
     folding,
@@ -15,7 +16,6 @@ from edgewright.graph.normalise import (
     shaped,
     support_vectors,
 )
-from edgewright.schema.errors import InputError
 
 # A pass relies on the form that the passes before it leave.
 PASSES = (
@@ -65,5 +65,5 @@ def normalise(draft: Draft) -> None:
         except _ATTRIBUTE_ERRORS as error:
             text = " ".join(str(error).split()) or type(error).__name__
             got = "attributes and constants of the types the ONNX standard gives them"
-            raise InputError(got, text, f"model {draft.name}, {run_pass.__name__}") from None
+            raise GraphError(got, text, f"model {draft.name}, {run_pass.__name__}") from None
         draft.prune()

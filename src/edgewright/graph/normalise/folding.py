@@ -7,11 +7,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import GraphError
 from edgewright.core.operators._attributes import geometry, same_padding
+from edgewright.core.records.network import Array, Node
 from edgewright.graph.draft import Chain, Draft, DraftNode, rewrite
-from edgewright.graph.normalise._values import Values, everything, known, start, step
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array, Node
+from edgewright.graph.normalise.operators import Values, everything, known, start, step
 
 _SHAPES = frozenset({"Shape", "Size"})
 _FILLS = frozenset({"ConstantOfShape", "Expand", "Tile"})
@@ -89,7 +89,7 @@ def target(values: list[Values], name: str, node: DraftNode, fixed: int) -> tupl
         return (-1, *shapes[0][1:]) if shapes[0][:1] == first.shape[:1] == (fixed,) else shapes[0]
     grows = [axis for axis, lengths in enumerate(zip(*shapes, strict=True)) if len(set(lengths)) > 1]
     if len(grows) > 1:
-        raise InputError("one axis that grows with the batch", f"axes {grows}", node.where)
+        raise GraphError("one axis that grows with the batch", f"axes {grows}", node.where)
     return tuple(-1 if axis in grows else length for axis, length in enumerate(shapes[0]))
 
 
@@ -197,11 +197,11 @@ def _norm_factors(draft: Draft, node: DraftNode) -> tuple[NDArray[np.float64], N
     """Factor and offset of each channel: y = x * factor + offset."""
     arrays = [draft.array(name) for name in node.inputs[1:5]]
     if len(arrays) < 4 or any(array is None for array in arrays):
-        raise InputError("constant scale, bias, mean and variance", "computed ones", node.where)
+        raise GraphError("constant scale, bias, mean and variance", "computed ones", node.where)
     scale, bias, mean, variance = (np.asarray(array, np.float64).ravel() for array in arrays)
     epsilon = float(node.attributes.get("epsilon", 1e-5))
     if not (variance + epsilon > 0).all():
-        raise InputError("variances above zero", f"{variance.min():g}", node.where)
+        raise GraphError("variances above zero", f"{variance.min():g}", node.where)
     factor = scale / np.sqrt(variance + epsilon)
     return factor, bias - mean * factor
 
@@ -221,7 +221,7 @@ def _fuse(draft: Draft, node: DraftNode) -> bool:
     factor, offset = _norm_factors(draft, node)
     rows = before.op == "Gemm" and not before.attributes.get("transB", 0)
     if weights.shape[1 if rows else 0] != factor.size:
-        raise InputError(f"{factor.size} channels", str(weights.shape), node.where)
+        raise GraphError(f"{factor.size} channels", str(weights.shape), node.where)
     wide = factor.reshape(1, -1) if rows else factor.reshape(-1, *(1,) * (weights.ndim - 1))
     old = np.zeros(1) if bias is None else bias.astype(np.float64)
     before.inputs = [

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgewright.core.records.network import Array
 from edgewright.graph.draft import Draft, DraftNode
-from edgewright.graph.normalise._values import Values, everything
 from edgewright.graph.normalise.folding import target
-from edgewright.schema.graph import Array
+from edgewright.graph.normalise.operators import Values, everything
 
 # After `rounded`, which takes the roundings between them away, and before `pools`, which takes padding into layers.
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import GraphError
+from edgewright.core.records.network import Array
 from edgewright.graph.draft import Chain, Draft, DraftNode, Rewritten, rewrite
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array
 
 
 def class_names(node: DraftNode) -> tuple[str, ...]:
@@ -20,7 +20,7 @@ def class_names(node: DraftNode) -> tuple[str, ...]:
         names = node.attributes.get(key)
         if names:
             return tuple(str(name) for name in names)
-    raise InputError("names or numbers of the classes", "none", node.where)
+    raise GraphError("names or numbers of the classes", "none", node.where)
 
 
 def as_float(chain: Chain, name: str) -> str:
@@ -46,7 +46,7 @@ def post_transform(chain: Chain, value: str, node: DraftNode, scores: int, *, pa
     if kind == "NONE":
         return value
     if scores == 1 and kind in ("LOGISTIC", "SOFTMAX") and not (pair and kind == "LOGISTIC"):
-        raise InputError(
+        raise GraphError(
             "post_transform NONE for a single score", repr(kind), node.where,
             "ONNX Runtime ignores it there: export the model with a Sigmoid or Softmax of its own",
         )  # fmt: skip
@@ -54,7 +54,7 @@ def post_transform(chain: Chain, value: str, node: DraftNode, scores: int, *, pa
         return chain.op("Sigmoid", value)
     if kind == "SOFTMAX":
         return chain.op("Softmax", value, axis=-1)
-    raise InputError("post_transform NONE, LOGISTIC or SOFTMAX", repr(kind), node.where)
+    raise GraphError("post_transform NONE, LOGISTIC or SOFTMAX", repr(kind), node.where)
 
 
 def says_classes(chain: Chain, value: str, node: DraftNode, names: tuple[str, ...], votes: str = "") -> list[DraftNode]:
@@ -84,7 +84,7 @@ def convert_linear_models(draft: Draft) -> None:
 def _gemm(chain: Chain, node: DraftNode, rows: int) -> str:
     coefficients = np.asarray(node.attributes.get("coefficients", ()), np.float32)
     if rows < 1 or not coefficients.size or coefficients.size % rows:
-        raise InputError(f"coefficients for {rows} outputs", str(coefficients.size), node.where)
+        raise GraphError(f"coefficients for {rows} outputs", str(coefficients.size), node.where)
     bias: Any = node.attributes.get("intercepts") or np.zeros(rows)
     weights = np.ascontiguousarray(coefficients.reshape(rows, -1).T)
     return chain.op("Gemm", as_float(chain, node.inputs[0]), weights, np.asarray(bias, np.float32).reshape(-1))
@@ -139,7 +139,7 @@ def _scaler(chain: Chain, node: DraftNode) -> str:
 def _imputer(chain: Chain, node: DraftNode) -> str:
     filled = node.attributes.get("imputed_value_floats") or node.attributes.get("imputed_value_int64s")
     if not filled:
-        raise InputError("values to fill in", "none", node.where)
+        raise GraphError("values to fill in", "none", node.where)
     integers = "imputed_value_floats" not in node.attributes
     replaced = node.attributes.get("replaced_value_int64" if integers else "replaced_value_float", 0)
     dtype = np.int64 if integers else np.float32
@@ -155,7 +155,7 @@ def _normaliser(chain: Chain, node: DraftNode) -> str:
     kind = str(node.attributes.get("norm", "MAX"))
     over = {"L1": "ReduceL1", "L2": "ReduceL2", "MAX": "ReduceMax"}.get(kind)
     if over is None:
-        raise InputError("norm MAX, L1 or L2", repr(kind), node.where)
+        raise GraphError("norm MAX, L1 or L2", repr(kind), node.where)
     value = as_float(chain, node.inputs[0])
     norm = chain.op(over, value, [1], keepdims=1)
     norm = chain.op("Where", chain.op("Equal", norm, 0.0), 1.0, norm)
@@ -183,7 +183,7 @@ def _columns(chain: Chain, node: DraftNode) -> str:
         value = node.inputs[0] if table is None or table.ndim > 1 else table.reshape(1, -1)
         return chain.op("Gather", value, places.astype(np.int64).ravel(), axis=-1)
     if table is None or table.size != table.shape[-1]:
-        raise InputError("a constant table of one row, or constant numbers of columns", "others", node.where)
+        raise GraphError("a constant table of one row, or constant numbers of columns", "others", node.where)
     index = chain.op("Reshape", node.inputs[1], [-1])
     return chain.op("Reshape", chain.op("Gather", table.ravel(), index, axis=0), [1, -1])
 
@@ -192,7 +192,7 @@ def _vectorizer(chain: Chain, node: DraftNode) -> str:
     """Join columns; an input of another width than `inputdimensions` states fails at the Concat."""
     widths = node.attributes.get("inputdimensions") or (0,) * len(node.inputs)
     if len(widths) != len(node.inputs):
-        raise InputError(f"widths of {len(node.inputs)} inputs", str(len(widths)), node.where)
+        raise GraphError(f"widths of {len(node.inputs)} inputs", str(len(widths)), node.where)
     parts = [as_float(chain, name) for name in node.inputs]
     return chain.op(
         "Concat",
@@ -206,9 +206,9 @@ def _one_hot(chain: Chain, node: DraftNode) -> str:
     """Return 1 where the value equals the category; a value that is not a category gives zeros."""
     numbers = node.attributes.get("cats_int64s")
     if not numbers or not node.attributes.get("zeros", 1):
-        raise InputError("categories that are numbers, and zeros for unknown ones", "others", node.where)
+        raise GraphError("categories that are numbers, and zeros for unknown ones", "others", node.where)
     if any(int(np.float32(number)) != number for number in numbers):
-        raise InputError("categories that float32 can hold", f"{max(numbers, key=abs)}", node.where)
+        raise GraphError("categories that float32 can hold", f"{max(numbers, key=abs)}", node.where)
     value, source = node.inputs[0], chain.draft.source
     if value != source.name or source.dtype == "float32":
         # The standard casts a real number to an integer, which cuts its fraction off.
@@ -249,16 +249,16 @@ def _forest(node: DraftNode) -> _Forest:
     modes = given.get("nodes_modes", ())
     tables = {name: given.get(f"nodes_{name}", ()) for name in ("featureids", "values", "truenodeids", "falsenodeids")}
     if not count or any(len(t) != count for t in (trees, modes, *tables.values())):
-        raise InputError("tables of one length for the nodes of the trees", "others", node.where)
+        raise GraphError("tables of one length for the nodes of the trees", "others", node.where)
     location = {(int(t), int(i)): n for n, (t, i) in enumerate(zip(trees, ids, strict=True))}
     if len(location) != count:
-        raise InputError("every node of a tree once", "one twice", node.where)
+        raise GraphError("every node of a tree once", "one twice", node.where)
     here = np.arange(count, dtype=np.int32)
     feature = np.asarray(tables["featureids"], np.int64)
     threshold = np.asarray(tables["values"], np.float32).copy()
     tracks = given.get("nodes_missing_value_tracks_true") or (0,) * count
     if len(tracks) != count or feature.min() < 0 or feature.max() >= 2**31:
-        raise InputError("tables of one length for the nodes of the trees", "others", node.where)
+        raise GraphError("tables of one length for the nodes of the trees", "others", node.where)
     missing = np.asarray(tracks, bool).copy()
     yes, no = here.copy(), here.copy()
     for n, mode in enumerate(modes):
@@ -268,7 +268,7 @@ def _forest(node: DraftNode) -> _Forest:
             continue
         pair = [location.get((int(trees[n]), int(tables[key][n]))) for key in ("truenodeids", "falsenodeids")]
         if pair[0] is None or pair[1] is None or np.isnan(threshold[n]):
-            raise InputError("nodes that lead to nodes of their tree", f"node {ids[n]} of tree {trees[n]}", node.where)
+            raise GraphError("nodes that lead to nodes of their tree", f"node {ids[n]} of tree {trees[n]}", node.where)
         threshold[n], turned = _as_at_most(str(mode), threshold[n], node)
         yes[n], no[n] = (pair[1], pair[0]) if turned else (pair[0], pair[1])
         # A missing value answers no to every comparison unless it is said to answer yes.
@@ -288,7 +288,7 @@ def _as_at_most(mode: str, threshold: np.float32, node: DraftNode) -> tuple[np.f
         "BRANCH_GTE": (below, True),
     }
     if mode not in known:
-        raise InputError(f"splits by {', '.join(known)}", repr(mode), node.where, "Encode categories as numbers first")
+        raise GraphError(f"splits by {', '.join(known)}", repr(mode), node.where, "Encode categories as numbers first")
     return known[mode]
 
 
@@ -308,7 +308,7 @@ def _roots(
     for n in np.flatnonzero(~led):
         by_tree.setdefault(int(trees[int(n)]), []).append(int(n))
     if set(by_tree) != {tree for tree, _ in location} or any(len(roots) != 1 for roots in by_tree.values()):
-        raise InputError("one root in each tree", "none or several", node.where)
+        raise GraphError("one root in each tree", "none or several", node.where)
     return np.asarray([roots[0] for _, roots in sorted(by_tree.items())], np.int32)
 
 
@@ -320,7 +320,7 @@ def _depth(yes: NDArray[np.int32], no: NDArray[np.int32], roots: NDArray[np.int3
         if not len(inner):
             return depth
         level = np.unique(np.concatenate([yes[inner], no[inner]]))
-    raise InputError(f"trees of at most {DEEPEST} levels", "deeper ones or circles", node.where, "Limit max_depth")
+    raise GraphError(f"trees of at most {DEEPEST} levels", "deeper ones or circles", node.where, "Limit max_depth")
 
 
 def _leaves(chain: Chain, forest: _Forest, source: str) -> str:
@@ -355,27 +355,27 @@ def _scores(chain: Chain, node: DraftNode, forest: _Forest, prefix: str, width: 
     """Return values of the leaves, summed or averaged over the trees, and the base values: (n, width)."""
     given = node.attributes
     if not 1 <= width * len(forest.yes) <= _LARGEST:
-        raise InputError("trees with answers of sensible size", f"{width} a leaf", node.where)
+        raise GraphError("trees with answers of sensible size", f"{width} a leaf", node.where)
     table = np.zeros((len(forest.yes), width), np.float64)
     parts = [given.get(f"{prefix}_{name}", ()) for name in ("treeids", "nodeids", "ids", "weights")]
     if len({len(part) for part in parts}) != 1:
-        raise InputError("tables of one length for the leaves", "others", node.where)
+        raise GraphError("tables of one length for the leaves", "others", node.where)
     for tree, leaf, column, weight in zip(*parts, strict=True):
         row = forest.index.get((int(tree), int(leaf)))
         if row is None or not 0 <= int(column) < width:
-            raise InputError("leaves of the trees", f"node {leaf} of tree {tree}", node.where)
+            raise GraphError("leaves of the trees", f"node {leaf} of tree {tree}", node.where)
         table[row, int(column)] += float(weight)
     if np.isnan(table).any():
-        raise InputError("weights that are numbers", "not a number", node.where)
+        raise GraphError("weights that are numbers", "not a number", node.where)
     values = chain.draft.constant(table.astype(np.float32))
     each = chain.op("Gather", values, _leaves(chain, forest, node.inputs[0]), axis=0)
     over = {"SUM": "ReduceSum", "AVERAGE": "ReduceMean"}.get(str(given.get("aggregate_function", "SUM")))
     if over is None:
-        raise InputError("SUM or AVERAGE over the trees", repr(given["aggregate_function"]), node.where)
+        raise GraphError("SUM or AVERAGE over the trees", repr(given["aggregate_function"]), node.where)
     total = chain.op(over, each, [1], keepdims=0)
     base = np.asarray(given.get("base_values") or (), np.float32)
     if base.size not in (0, width):
-        raise InputError(f"{width} base values", str(base.size), node.where)
+        raise GraphError(f"{width} base values", str(base.size), node.where)
     return chain.op("Add", total, base) if base.any() else total
 
 
@@ -386,7 +386,7 @@ def _regressor(chain: Chain, node: DraftNode) -> Rewritten:
     if 0 < len(targets) < width:
         # A converter that did not know of several targets; ONNX Runtime then leaves out the base value too.
         got = f"of {len(targets)} of {width}"
-        raise InputError("leaves of each target", got, node.where, "Convert a model for each target")
+        raise GraphError("leaves of each target", got, node.where, "Convert a model for each target")
     return post_transform(chain, value, node, width)
 
 

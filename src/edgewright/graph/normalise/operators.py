@@ -9,9 +9,111 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.graph.draft import Attributes, Chain, Draft, DraftNode, Rewritten, rewrite
-from edgewright.graph.normalise._values import everything
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import GraphError
+from edgewright.core.operators import operator, prepare
+from edgewright.core.records.network import Array, Node
+from edgewright.graph.draft import Attributes, Chain, Draft, DraftNode, Rewritten, _plain, rewrite
+
+_MISFIT = (ValueError, TypeError, IndexError, AttributeError, ArithmeticError, MemoryError)
+# A value beyond this many entries is no sensor's but a damaged file's.
+_LARGEST = 1 << 24
+Values = dict[str, Array]
+
+
+def batches(draft: Draft) -> tuple[int, ...]:
+    """Return lengths of the batch axis to try: two that differ from 1 and from each other, or the model's own."""
+    return (draft.fixed_batch,) if draft.fixed_batch else (2, 3)
+
+
+def start(draft: Draft) -> list[Values]:
+    """Return the values before the first node, for each batch."""
+    if math.prod(draft.source.shape) * max(batches(draft)) > _LARGEST:
+        got = f"shape {draft.source.shape}" + (f", {draft.fixed_batch} at once" if draft.fixed_batch else "")
+        raise GraphError("a sample of sensible size", got, f"model {draft.name}")
+    shape, dtype = draft.source.shape, draft.source.dtype
+    return [{**draft.constants, draft.source.name: np.ones((n, *shape), dtype)} for n in batches(draft)]
+
+
+def step(node: DraftNode, values: list[Values]) -> None:
+    """Add what a node gives, for each batch.
+
+    Raises:
+        InputError: naming the node when its inputs do not fit.
+    """
+    if not known(node):
+        raise GraphError("an operator that is known", node.kind, node.where)
+    if node.outputs[0] in values[0]:
+        raise GraphError("names of values that differ", f"{node.outputs[0]!r} twice", node.where)
+    for value in values:
+        missing = [name for name in node.inputs if name and name not in value]
+        if missing:
+            raise GraphError("inputs that an earlier node gives", repr(missing[0]), node.where)
+        inputs = [value[name] if name else None for name in node.inputs]
+        try:
+            with np.errstate(all="ignore"):
+                result = np.asarray(call(node, inputs))
+        except _MISFIT as error:
+            text = " ".join(str(error).split()) or type(error).__name__
+            shapes = ", ".join("none" if x is None else str(x.shape) for x in inputs)
+            raise GraphError("inputs that go together", f"{shapes}: {text}", node.where) from None
+        if result.size > _LARGEST:
+            raise GraphError("values of sensible size", f"shape {result.shape}", node.where)
+        value[node.outputs[0]] = result
+
+
+def known(node: DraftNode) -> bool:
+    """Return whether the node can be run: an operator of the dialect, or one that only makes constants."""
+    return not node.domain and (node.op in operator.known or node.op in MAKERS)
+
+
+def call(node: DraftNode, inputs: list[Any]) -> Any:  # noqa: ANN401 - an array
+    """Run a node; all inputs count as constants."""
+    if node.op in MAKERS:
+        return MAKERS[node.op](node, inputs)
+    plain = Node(op=node.op, inputs=tuple(node.inputs), outputs=tuple(node.outputs), attributes=_plain(node))
+    return prepare(plain, inputs)(*inputs)
+
+
+def everything(draft: Draft) -> list[Values]:
+    """All values of a draft whose operators are known."""
+    values = start(draft)
+    for node in draft.nodes:
+        step(node, values)
+    return values
+
+
+def _constant_of_shape(node: DraftNode, inputs: list[Any]) -> Array:
+    shape = tuple(int(n) for n in inputs[0])
+    if math.prod(shape) > _LARGEST:
+        raise ValueError(f"a constant of shape {shape}")
+    fill = node.attributes.get("value", np.zeros(1, np.float32))
+    return np.full(shape, fill.reshape(-1)[0], fill.dtype)
+
+
+def _range(node: DraftNode, inputs: list[Any]) -> Array:
+    start_, limit, delta = (x.reshape(()) for x in inputs)
+    if delta == 0 or abs((limit - start_) / delta) > _LARGEST:
+        raise ValueError("a range without end")
+    return np.arange(start_, limit, delta, dtype=start_.dtype)
+
+
+def _tile(node: DraftNode, inputs: list[Any]) -> Array:
+    if inputs[0].size * math.prod(int(n) for n in inputs[1]) > _LARGEST:
+        raise ValueError(f"repeats {inputs[1]}")
+    return np.tile(inputs[0], tuple(int(n) for n in inputs[1]))
+
+
+# Operators that are worked out here, mostly from shapes, and never reach the graph. Of BatchNormalization, whose own
+# pass comes when constants are known, only the shape counts.
+MAKERS: dict[str, Callable[[DraftNode, list[Any]], Array]] = {
+    "ConstantOfShape": _constant_of_shape,
+    "Range": _range,
+    "Size": lambda _node, inputs: np.asarray(inputs[0].size, np.int64),
+    "Tile": _tile,
+    "Mod": lambda node, inputs: (np.fmod if node.attributes.get("fmod", 0) else np.mod)(*inputs),
+    "BatchNormalization": lambda _node, inputs: inputs[0],
+}
+
 
 # What a product takes beside the value that it gates, from the product back to that value.
 _GATES = {
@@ -84,7 +186,7 @@ def convert_old_opsets(draft: Draft) -> None:
         # Converters of trees import ai.onnx.ml alone, so there is no operator of ai.onnx whose version matters.
         draft.opset = 18
     if not OLDEST <= draft.opset <= NEWEST:
-        raise InputError(
+        raise GraphError(
             f"opset {OLDEST} to {NEWEST}", str(draft.opset), f"model {draft.name}", "Export the model with opset 18"
         )
     rules: dict[str, Callable[[Chain, DraftNode], Rewritten]] = dict.fromkeys(_INPUTS, _attributes_to_inputs)
@@ -119,7 +221,7 @@ def _first_output(chain: Chain, node: DraftNode) -> list[DraftNode]:
     """Remove the outputs for training, which old files name although no operator reads them."""
     read = {name for other in chain.draft.nodes for name in other.inputs} | set(chain.draft.outputs)
     if any(name in read for name in node.outputs[1:]):
-        raise InputError("one output", f"{len(node.outputs)}", node.where)
+        raise GraphError("one output", f"{len(node.outputs)}", node.where)
     node.outputs = node.outputs[:1]
     for name in ("spatial", "training_mode", "consumed_inputs", "storage_order"):
         node.attributes.pop(name, None)
@@ -258,7 +360,7 @@ def _is_infinite(chain: Chain, node: DraftNode) -> str:
     x = node.inputs[0]
     above, below = node.attributes.get("detect_positive", 1), node.attributes.get("detect_negative", 1)
     if not above and not below:
-        raise InputError("infinities of one sign or both", "of none", node.where)
+        raise GraphError("infinities of one sign or both", "of none", node.where)
     value = chain.op("Abs", x) if above and below else x if above else chain.op("Neg", x)
     return chain.op("Equal", value, math.inf)
 
@@ -285,7 +387,7 @@ def _standardised(chain: Chain, node: DraftNode, value: str, last: str) -> str:
 def _layer_norm(chain: Chain, node: DraftNode) -> str:
     axis = int(node.attributes.get("axis", -1))
     if axis >= 0 or any(node.outputs[1:]):
-        raise InputError("a norm over the last axes, counted from the end, with one output", f"axis {axis}", node.where)
+        raise GraphError("a norm over the last axes, counted from the end, with one output", f"axis {axis}", node.where)
     value = _standardised(chain, node, node.inputs[0], chain.draft.integers(range(axis, 0)))
     value = chain.op("Mul", value, node.inputs[1])
     return chain.op("Add", value, node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] else value

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.core.errors import GraphError
+from edgewright.core.records.network import Array
 from edgewright.graph.draft import Chain, Draft, DraftNode, rewrite
-from edgewright.graph.normalise._values import call, everything
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array
+from edgewright.graph.normalise.operators import call, everything
 
 _LAYERS = {"MatMulInteger": "MatMul", "ConvInteger": "Conv"}
 
@@ -31,7 +31,7 @@ def read_dynamic_quantisation(draft: Draft) -> None:
             node.op, node.outputs = "Identity", node.outputs[:1]
         elif node.kind in _LAYERS:
             if node.inputs[0] not in rounded:
-                raise InputError("values of DynamicQuantizeLinear", repr(node.inputs[0]), node.where)
+                raise GraphError("values of DynamicQuantizeLinear", repr(node.inputs[0]), node.where)
             weights = draft.constant(_integer_weights(draft, node))
             node.origin, node.op, node.inputs = node.op, _LAYERS[node.op], [node.inputs[0], weights]
 
@@ -40,7 +40,7 @@ def _integer_weights(draft: Draft, node: DraftNode) -> Array:
     integers = draft.array(node.inputs[1])
     zero = draft.array(node.inputs[3]) if len(node.inputs) > 3 and node.inputs[3] else np.zeros(())
     if integers is None or zero is None:
-        raise InputError("constant weights", "computed ones", node.where)
+        raise GraphError("constant weights", "computed ones", node.where)
     if node.op == "ConvInteger" and zero.ndim == 1:
         zero = zero.reshape(-1, *(1,) * (integers.ndim - 1))
     return integers.astype(np.float32) - zero.astype(np.float32)
@@ -68,7 +68,7 @@ def rewrite_integer_operators(draft: Draft) -> None:
 def _given(node: DraftNode, index: int) -> str:
     name = node.inputs[index] if index < len(node.inputs) else ""
     if not name:
-        raise InputError("all inputs of an operator on bytes", f"input {index} left out", node.where)
+        raise GraphError("all inputs of an operator on bytes", f"input {index} left out", node.where)
     return name
 
 
@@ -85,7 +85,7 @@ def _integer_bias(chain: Chain, node: DraftNode, index: int, scales: tuple[int, 
         return []
     biases = [chain.draft.array(_given(node, at)) for at in scales]
     if biases[0] is None or biases[1] is None:
-        raise InputError("scales that are constants", "computed ones", node.where)
+        raise GraphError("scales that are constants", "computed ones", node.where)
     product = np.asarray(biases[0].reshape(()) * biases[1].reshape(-1), np.float32)
     along: dict[str, Any] = {"axis": 0} if product.size > 1 else {}
     scale = product if product.size > 1 else product.reshape(())
@@ -106,7 +106,7 @@ def _gemm(chain: Chain, node: DraftNode) -> str:
     turned = int(node.attributes.get("transB", 0))
     inputs = [_read(chain, node, 0), _read(chain, node, 3, 0 if turned else 1), *_integer_bias(chain, node, 6, (1, 4))]
     if float(node.attributes.get("alpha", 1.0)) != 1.0:
-        raise InputError("a QGemm without factors", f"alpha {node.attributes['alpha']}", node.where)
+        raise GraphError("a QGemm without factors", f"alpha {node.attributes['alpha']}", node.where)
     value = chain.op("Gemm", *inputs, **node.attributes)
     return value if len(node.inputs) <= 7 else _round(chain, node, value, 7)
 
@@ -117,7 +117,7 @@ def _two(op: str, chain: Chain, node: DraftNode) -> str:
 
 def _on_floats(op: str, chain: Chain, node: DraftNode) -> str:
     if node.attributes.get("channels_last", 0):
-        raise InputError("channels before positions", "channels last", node.where, "Export the unoptimised model")
+        raise GraphError("channels before positions", "channels last", node.where, "Export the unoptimised model")
     kept = {name: value for name, value in node.attributes.items() if name not in ("channels_last", "opset")}
     return _round(chain, node, chain.op(op, _read(chain, node, 0), **kept), 3)
 

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.core.operators.recurrent import GRU_STEPS, LAST, SEQUENCE, WINDOW
-from edgewright.graph.draft import Chain, Draft, DraftNode
-from edgewright.graph.from_onnx_parse import Parsed, refused_branch
-from edgewright.graph.normalise._values import Values, call
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array
+from edgewright.core.errors import GraphError, InputError
+from edgewright.core.operators.shape import GRU_STEPS, LAST, SEQUENCE, WINDOW
+from edgewright.core.records.network import Array
+from edgewright.graph.draft import Chain, Draft, DraftNode, Parsed, refused_branch
+from edgewright.graph.normalise.operators import Values, call
 
 _ROWS, _TOLERANCE = 5, 1e-5
 _MISFIT = (ValueError, TypeError, IndexError, AttributeError, ArithmeticError, KeyError, InputError)
@@ -179,12 +178,12 @@ def _rewritten(draft: Draft, node: DraftNode) -> list[DraftNode]:
     readers = draft.readers()
     wanted = [bool(name) and (name in readers or name in draft.outputs) for name in outputs]
     if wanted[_CELLS]:
-        raise InputError("states of an LSTM", "its cells read", node.where, "Give the output or the hidden state")
+        raise GraphError("states of an LSTM", "its cells read", node.where, "Give the output or the hidden state")
     units = int(given.get("hidden_size", 0))
     inputs = [*node.inputs, "", "", ""][: _BIAS + 1]
     if not inputs[_BIAS]:
         if units < 1:
-            raise InputError("hidden_size", "none", node.where)
+            raise GraphError("hidden_size", "none", node.where)
         inputs[_BIAS] = draft.constant(np.zeros((1, 2 * _GATES[node.kind] * units), np.float32))
     kept = {"hidden_size": given["hidden_size"]} if "hidden_size" in given else {}
     kept |= {"linear_before_reset": int(bool(given.get("linear_before_reset", 0)))} if node.kind == "GRU" else {}
@@ -205,19 +204,19 @@ def _refuse_other(draft: Draft, node: DraftNode) -> None:
     given = node.attributes
     direction = str(given.get("direction", "forward"))
     if direction != "forward":
-        raise InputError(f"{node.kind} forward in time", f"direction {direction!r}", node.where,
+        raise GraphError(f"{node.kind} forward in time", f"direction {direction!r}", node.where,
                          "Both directions need the whole window: train a layer of one direction")  # fmt: skip
     activations = tuple(given.get("activations", _USUAL[node.kind]))
     if activations != _USUAL[node.kind] or given.get("clip") or given.get("input_forget", 0):
-        raise InputError(f"{node.kind} with {', '.join(_USUAL[node.kind])}", ", ".join(activations), node.where)
+        raise GraphError(f"{node.kind} with {', '.join(_USUAL[node.kind])}", ", ".join(activations), node.where)
     read = {index: name for index, name in enumerate(node.inputs) if name}
     producers = draft.producers()
     for index in _FIRST:
         if index in read and not is_zero(draft, producers, read[index]):
-            raise InputError("a first state of 0", f"the value {read[index]!r}", node.where)
+            raise GraphError("a first state of 0", f"the value {read[index]!r}", node.where)
     for index, text in ((_LENGTHS, "lengths of sequences"), (_PEEPHOLES, "peepholes")):
         if index in read and (index == _LENGTHS or not is_zero(draft, producers, read[index])):
-            raise InputError(f"{node.kind} without {text}", f"the value {read[index]!r}", node.where)
+            raise GraphError(f"{node.kind} without {text}", f"the value {read[index]!r}", node.where)
 
 
 def is_zero(draft: Draft, producers: dict[str, DraftNode], name: str) -> bool:

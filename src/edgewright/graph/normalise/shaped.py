@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import GraphError
+from edgewright.core.records.network import Array
 from edgewright.graph.draft import Chain, Draft, DraftNode, Rewritten, applied
-from edgewright.graph.normalise._values import Values, known, start, step
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array
+from edgewright.graph.normalise.operators import Values, known, start, step
 
 Shape = tuple[int, ...]
 
@@ -49,7 +49,7 @@ class Seen:
         if len(self.node.inputs) <= index or not self.node.inputs[index]:
             return None
         if self.constants[index] is None:
-            raise InputError(f"constant {name}", f"the computed value {self.node.inputs[index]!r}", self.node.where)
+            raise GraphError(f"constant {name}", f"the computed value {self.node.inputs[index]!r}", self.node.where)
         return self.constants[index]
 
     def grows(self, index: int = 0) -> int:
@@ -74,10 +74,10 @@ def _transposed(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
     weights, bias = seen.constant(1, "weights"), seen.constant(2, "bias")
     shape = seen.shapes[0]
     if weights is None or weights.ndim not in (3, 4) or weights.ndim != len(shape):
-        raise InputError("constant weights for one or two axes", f"an input of {len(shape)} axes", node.where)
+        raise GraphError("constant weights for one or two axes", f"an input of {len(shape)} axes", node.where)
     groups = int(node.attributes.get("group", 1))
     if groups < 1 or shape[1] != weights.shape[0] or weights.shape[0] % groups:
-        raise InputError(f"{weights.shape[0]} channels in {groups} groups", str(shape[1]), node.where)
+        raise GraphError(f"{weights.shape[0]} channels in {groups} groups", str(shape[1]), node.where)
     rank = weights.ndim - 2
     strides, dilations = (_transposed_lengths(node, name, rank, 1) for name in ("strides", "dilations"))
     spread = _spread(weights, dilations)
@@ -103,7 +103,7 @@ def _transposed(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
 def _transposed_lengths(node: DraftNode, name: str, rank: int, fill: int) -> Lengths:
     lengths = tuple(int(n) for n in node.attributes.get(name) or (fill,) * rank)
     if len(lengths) != rank or min(lengths) < fill:
-        raise InputError(f"{rank} {name} from {fill}", str(lengths), node.where)
+        raise GraphError(f"{rank} {name} from {fill}", str(lengths), node.where)
     return lengths
 
 
@@ -132,7 +132,7 @@ def _frame(node: DraftNode, shape: Lengths, extents: Lengths, strides: Lengths) 
     pads = _transposed_lengths(node, "pads", 2 * rank, 0) if auto == "NOTSET" else (0,) * (2 * rank)
     out = tuple(f - b - a for f, b, a in zip(full, pads[:rank], pads[rank:], strict=True))
     if min(out) < 1:
-        raise InputError("padding less than the output", f"pads {pads}", node.where)
+        raise GraphError("padding less than the output", f"pads {pads}", node.where)
     return pads[:rank], out
 
 
@@ -181,17 +181,17 @@ def _resize(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
     given = node.attributes
     mode = str(given.get("mode", "nearest"))
     if mode not in ("nearest", "linear"):
-        raise InputError("mode nearest or linear", repr(mode), node.where, _ELSEWHERE)
+        raise GraphError("mode nearest or linear", repr(mode), node.where, _ELSEWHERE)
     for name, plain in (("antialias", 0), ("keep_aspect_ratio_policy", "stretch"), ("exclude_outside", 0)):
         if given.get(name, plain) != plain:
-            raise InputError(f"{name} {plain}", repr(given[name]), node.where, f"Export the model without {name}")
+            raise GraphError(f"{name} {plain}", repr(given[name]), node.where, f"Export the model without {name}")
     value = node.inputs[0]
     for axis, (length, scale) in _lengths(node, seen).items():
         before = seen.shapes[0][axis]
         if length == before and scale == 1:
             continue
         if axis == 0:
-            raise InputError("a batch that stays", f"{length} samples for {before}", node.where)
+            raise GraphError("a batch that stays", f"{length} samples for {before}", node.where)
         places = _coordinates(node, before, length, scale)
         if mode == "nearest":
             chosen = _nearest(node, places, before, shrinks=length < before)
@@ -218,9 +218,9 @@ def _lengths(node: DraftNode, seen: Seen) -> dict[int, tuple[int, np.float32]]:
         for axis, scale in zip(axes, scales.ravel().astype(np.float32), strict=True):
             lengths[axis] = int(np.floor(np.float32(shape[axis]) * scale)), scale
     else:
-        raise InputError(f"{len(axes)} scales or sizes", "others", node.where)
+        raise GraphError(f"{len(axes)} scales or sizes", "others", node.where)
     if any(not 1 <= length <= _LARGEST_PICTURE for length, _ in lengths.values()):
-        raise InputError(f"lengths from 1 to {_LARGEST_PICTURE}", str([n for n, _ in lengths.values()]), node.where)
+        raise GraphError(f"lengths from 1 to {_LARGEST_PICTURE}", str([n for n, _ in lengths.values()]), node.where)
     return lengths
 
 
@@ -242,7 +242,7 @@ def _coordinates(node: DraftNode, before: int, after: int, scale: np.float32) ->
     if mode == "tf_half_pixel_for_nn":
         return (x + half) / scale
     got = "coordinates asymmetric, align_corners, half_pixel, half_pixel_symmetric or pytorch_half_pixel"
-    raise InputError(got, repr(mode), node.where, _ELSEWHERE)
+    raise GraphError(got, repr(mode), node.where, _ELSEWHERE)
 
 
 def _nearest(node: DraftNode, places: NDArray[np.float32], before: int, *, shrinks: bool) -> NDArray[np.int64]:
@@ -257,7 +257,7 @@ def _nearest(node: DraftNode, places: NDArray[np.float32], before: int, *, shrin
         "simple": np.ceil(places) if shrinks else np.floor(places),
     }
     if mode not in rounded:
-        raise InputError(f"nearest_mode {', '.join(rounded)}", repr(mode), node.where)
+        raise GraphError(f"nearest_mode {', '.join(rounded)}", repr(mode), node.where)
     return np.clip(rounded[mode], 0, before - 1).astype(np.int64)
 
 
@@ -307,7 +307,7 @@ def _equation(node: DraftNode, seen: Seen) -> tuple[list[str], str]:
     good = good and all(len(set(term)) == len(term) for term in (*terms, out)) and set(out) <= set(left)
     if not good or any(len(term) != len(shape) for term, shape in zip(terms, seen.shapes, strict=True)):
         got = "an equation of letters, each once in a term"
-        raise InputError(got, repr(equation), node.where, "Write it with MatMul and Transpose")
+        raise GraphError(got, repr(equation), node.where, "Write it with MatMul and Transpose")
     return terms, out
 
 
@@ -374,7 +374,7 @@ def _pad(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
     if mode == "constant":
         return [node] if min(map(min, widths.values()), default=0) >= 0 else _cut(chain, node, seen, widths)
     if mode not in _MODES:
-        raise InputError("mode constant, reflect, edge or wrap", repr(mode), node.where)
+        raise GraphError("mode constant, reflect, edge or wrap", repr(mode), node.where)
     value = node.inputs[0]
     for axis, (before, after) in widths.items():
         if before or after:
@@ -394,10 +394,10 @@ def _widths(node: DraftNode, seen: Seen) -> dict[int, tuple[int, int]]:
     named = range(rank) if axes is None else [int(axis) % rank for axis in axes.ravel()]
     numbers = () if pads is None else [int(n) for n in pads.ravel()]
     if len(numbers) != 2 * len(named):
-        raise InputError(f"{2 * len(named)} widths", str(len(numbers)), node.where)
+        raise GraphError(f"{2 * len(named)} widths", str(len(numbers)), node.where)
     lengths = dict(zip(named, zip(numbers[: len(named)], numbers[len(named) :], strict=True), strict=True))
     if any(lengths.get(0, ())):
-        raise InputError("padding of each sample", f"{lengths[0]} samples more", node.where)
+        raise GraphError("padding of each sample", f"{lengths[0]} samples more", node.where)
     return lengths
 
 
@@ -405,7 +405,7 @@ def _places(node: DraftNode, length: int, before: int, after: int, mode: str) ->
     """Which entries of an axis stand where after padding; a negative width leaves entries out."""
     maximum = length - 1 if mode == "reflect" else length if mode == "wrap" else 1 << 20
     if max(before, after) > maximum or length + min(0, before) + min(0, after) < 1:
-        raise InputError(f"at most {maximum} values more by {mode}", f"{before} and {after}", node.where)
+        raise GraphError(f"at most {maximum} values more by {mode}", f"{before} and {after}", node.where)
     inner = np.arange(length)[max(0, -before) : length + min(0, after)]
     around: NDArray[np.int64] = np.pad(inner, (max(0, before), max(0, after)), mode=mode)  # type: ignore[call-overload]
     return around
@@ -419,7 +419,7 @@ def _cut(chain: Chain, node: DraftNode, seen: Seen, widths: dict[int, tuple[int,
         if min(before, after) < 0:
             ends = (max(0, -before), shape[axis] + min(0, after), axis)
             if ends[0] >= ends[1]:
-                raise InputError(f"less than {shape[axis]} values left out", f"{before} and {after}", node.where)
+                raise GraphError(f"less than {shape[axis]} values left out", f"{before} and {after}", node.where)
             value = chain.op("Slice", value, *([n] for n in ends))
     around = [[max(0, widths.get(axis, (0, 0))[end]) for axis in range(len(shape))] for end in (0, 1)]
     return chain.op("Pad", value, [*around[0], *around[1]], *node.inputs[2:3])
@@ -428,10 +428,10 @@ def _cut(chain: Chain, node: DraftNode, seen: Seen, widths: dict[int, tuple[int,
 def _cumulative(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
     number, shape = seen.constant(1, "axis"), seen.shapes[0]
     if number is None or number.size != 1:
-        raise InputError("one axis", "others", node.where)
+        raise GraphError("one axis", "others", node.where)
     axis = int(number.ravel()[0]) % len(shape)
     if axis in (0, seen.grows()):
-        raise InputError("sums within each sample", "sums over the samples", node.where)
+        raise GraphError("sums within each sample", "sums over the samples", node.where)
     value = node.inputs[0]
     back = bool(node.attributes.get("reverse", 0))
     if node.attributes.get("exclusive", 0):
@@ -456,14 +456,14 @@ def _shifted(chain: Chain, value: str, shape: tuple[int, ...], axis: int, width:
 def _gather(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
     places, shape, grows = seen.constant(1, "places"), seen.shapes[0], seen.grows()
     if places is None or node.attributes.get("batch_dims", 0) or not 1 <= places.shape[-1] <= len(shape):
-        raise InputError("constant places without batch_dims", "others", node.where)
+        raise GraphError("constant places without batch_dims", "others", node.where)
     count = places.shape[-1]
     chosen = shape[:count]
     if 0 <= grows < count:
-        raise InputError("a choice within each sample", f"one among the samples, axis {grows}", node.where)
+        raise GraphError("a choice within each sample", f"one among the samples, axis {grows}", node.where)
     lengths = np.asarray(chosen, np.int64)
     if np.any(places < -lengths) or np.any(places >= lengths):
-        raise InputError(f"places within {chosen}", f"{places.min()} to {places.max()}", node.where)
+        raise GraphError(f"places within {chosen}", f"{places.min()} to {places.max()}", node.where)
     line = np.asarray(np.ravel_multi_index(np.moveaxis(places % lengths, -1, 0), chosen), np.int64)
     value = node.inputs[0]
     if count > 1:
@@ -482,7 +482,7 @@ def _split(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
         sizes = [each] * (len(node.outputs) - 1)
         sizes.append(length - sum(sizes))
     if len(sizes) != len(node.outputs) or sum(sizes) != length or min(sizes) < 0:
-        raise InputError(f"parts of a length of {length}", str(sizes), node.where)
+        raise GraphError(f"parts of a length of {length}", str(sizes), node.where)
     parts, at = [], 0
     for size, output in zip(sizes, node.outputs, strict=True):
         if output:
@@ -501,9 +501,9 @@ def _tile(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
         return [node]
     repeats, shape = seen.constant(1, "repeats"), seen.shapes[0]
     if repeats is None or repeats.size != len(shape) or not repeats.min() >= 1 or repeats.prod() > _LARGEST:
-        raise InputError(f"{len(shape)} repeats from 1", "others", node.where)
+        raise GraphError(f"{len(shape)} repeats from 1", "others", node.where)
     if repeats.ravel()[0] != 1:
-        raise InputError("a batch that stays", f"repeated {repeats.ravel()[0]} times", node.where)
+        raise GraphError("a batch that stays", f"repeated {repeats.ravel()[0]} times", node.where)
     value = node.inputs[0]
     for axis, times in enumerate(repeats.ravel().tolist()):
         if times > 1:
@@ -515,7 +515,7 @@ def _depth_to_space(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
     """Return blocks of channels to places, as the phases of a transposed convolution are."""
     shape, block, mode = seen.shapes[0], int(node.attributes["blocksize"]), str(node.attributes.get("mode", "DCR"))
     if len(shape) != 4 or block < 1 or shape[1] % (block * block) or mode not in ("DCR", "CRD"):
-        raise InputError("channels for blocks, mode DCR or CRD", f"{shape}, {block}, {mode}", node.where)
+        raise GraphError("channels for blocks, mode DCR or CRD", f"{shape}, {block}, {mode}", node.where)
     value, filters = node.inputs[0], shape[1] // (block * block)
     if mode == "DCR":
         # (n, blocks, channels, places) to (n, channels, blocks, places).
@@ -529,7 +529,7 @@ def _space_to_depth(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
     """Every block-th row and column by itself, one after the other along the channels."""
     shape, block = seen.shapes[0], int(node.attributes["blocksize"])
     if len(shape) != 4 or block < 1 or shape[2] % block or shape[3] % block:
-        raise InputError("height and width in blocks", f"{shape} by {block}", node.where)
+        raise GraphError("height and width in blocks", f"{shape} by {block}", node.where)
     parts = []
     for row in range(block):
         for column in range(block):
@@ -542,7 +542,7 @@ def _triangle(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
     """Return zeros below or above a diagonal."""
     shape, offset = seen.shapes[0], seen.constant(1, "k")
     if seen.grows() >= len(shape) - 2 or len(shape) < 2:
-        raise InputError("a matrix in each sample", f"shape {shape}", node.where)
+        raise GraphError("a matrix in each sample", f"shape {shape}", node.where)
     k = 0 if offset is None else int(np.clip(offset.ravel()[0], -_LARGEST, _LARGEST))
     mask = np.ones(shape[-2:], bool)
     kept = np.triu(mask, k) if node.attributes.get("upper", 1) else np.tril(mask, k)
@@ -554,7 +554,7 @@ def _one_hot(chain: Chain, node: DraftNode, seen: Seen) -> Rewritten:
     depth, pair = seen.constant(1, "depth"), seen.constant(2, "values")
     count = 0 if depth is None or depth.size != 1 else int(depth.ravel()[0])
     if pair is None or pair.size != 2 or not 1 <= count <= _LARGEST:
-        raise InputError("a constant depth and two values", "others", node.where)
+        raise GraphError("a constant depth and two values", "others", node.where)
     axis = int(node.attributes.get("axis", -1))
     rank = len(seen.shapes[0]) + 1
     value = chain.op("Cast", node.inputs[0], to=6)
@@ -620,7 +620,7 @@ def _seen(draft: Draft, node: DraftNode, values: list[Values], settled: set[str]
     missing = [name for name in node.inputs if name and name not in values[0]]
     if missing:
         draft.refuse_unknown(but=RULES)
-        raise InputError("inputs that an earlier node gives", repr(missing[0]), node.where)
+        raise GraphError("inputs that an earlier node gives", repr(missing[0]), node.where)
     first, last = values[0], values[-1]
     return Seen(
         node,

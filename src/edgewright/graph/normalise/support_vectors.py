@@ -13,9 +13,9 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import GraphError
 from edgewright.graph.draft import Chain, Draft, DraftNode, Rewritten, rewrite
 from edgewright.graph.normalise.machine_learning import as_float, class_names, post_transform, says_classes
-from edgewright.schema.errors import InputError
 
 # Products of support vectors with columns, or with pairs of classes; more are a damaged file's.
 _LARGEST = 1 << 24
@@ -45,7 +45,7 @@ def _kernel(chain: Chain, node: DraftNode, vectors: Floats, kind: str = "") -> s
         squares = chain.op("ReduceSum", chain.op("Mul", distances, distances), [2], keepdims=0)
         return chain.op("Exp", chain.op("Mul", squares, -gamma))
     if kind not in ("LINEAR", "POLY", "SIGMOID"):
-        raise InputError("kernel_type LINEAR, POLY, RBF or SIGMOID", repr(kind), node.where)
+        raise GraphError("kernel_type LINEAR, POLY, RBF or SIGMOID", repr(kind), node.where)
     products = chain.op("MatMul", source, np.ascontiguousarray(vectors.T))
     if kind == "LINEAR":
         return products
@@ -68,14 +68,14 @@ def _vectors(node: DraftNode, count: int) -> Floats:
     """
     values = np.asarray(node.attributes.get("support_vectors", ()), np.float32)
     if count < 1 or not values.size or values.size % count or values.size > _LARGEST:
-        raise InputError(f"support vectors for {count} coefficients", f"{values.size} numbers", node.where)
+        raise GraphError(f"support vectors for {count} coefficients", f"{values.size} numbers", node.where)
     return values.reshape(count, -1)
 
 
 def _numbers(node: DraftNode, name: str, count: int) -> Floats:
     values = np.asarray(node.attributes.get(name, ()), np.float32)
     if values.size != count:
-        raise InputError(f"{count} numbers in {name}", str(values.size), node.where)
+        raise GraphError(f"{count} numbers in {name}", str(values.size), node.where)
     return values
 
 
@@ -91,7 +91,7 @@ def _regressor(chain: Chain, node: DraftNode) -> Rewritten:
         # Without support vectors the coefficients are the one vector, and ONNX Runtime asks for no other kernel.
         value = _kernel(chain, node, weights.reshape(1, -1), "LINEAR")
     else:
-        raise InputError("coefficients", "none", node.where)
+        raise GraphError("coefficients", "none", node.where)
     value = chain.op("Add", value, _numbers(node, "rho", 1))
     if given.get("one_class", 0):
         above = chain.op("Greater", value, 0.0)
@@ -105,7 +105,7 @@ def _classifier(chain: Chain, node: DraftNode) -> Rewritten:
     if not counts:
         return _linear(chain, node, names)
     if len(counts) != len(names) or min(counts) < 0 or len(names) < 2:
-        raise InputError(f"support vectors of {len(names)} classes", f"of {len(counts)}", node.where)
+        raise GraphError(f"support vectors of {len(names)} classes", f"of {len(counts)}", node.where)
     pairs = list(itertools.combinations(range(len(names)), 2))
     rho = _numbers(node, "rho", len(pairs))
     scores = chain.op("MatMul", _kernel(chain, node, _vectors(node, sum(counts))), _weights(node, counts))
@@ -128,7 +128,7 @@ def _linear(chain: Chain, node: DraftNode, names: tuple[str, ...]) -> list[Draft
     weights = np.asarray(node.attributes.get("coefficients", ()), np.float32)
     rho = np.asarray(node.attributes.get("rho", ()), np.float32)
     if not weights.size or weights.size % len(names) or not rho.size:
-        raise InputError(f"coefficients for {len(names)} classes, and rho", f"{weights.size} numbers", node.where)
+        raise GraphError(f"coefficients for {len(names)} classes, and rho", f"{weights.size} numbers", node.where)
     value = _kernel(chain, node, weights.reshape(len(names), -1), "LINEAR")
     value = chain.op("Add", value, float(rho[0]))
     return says_classes(chain, post_transform(chain, value, node, len(names)), node, names)
@@ -141,7 +141,7 @@ def _weights(node: DraftNode, counts: tuple[int, ...]) -> Floats:
     """
     whole, classes = sum(counts), len(counts)
     if whole * classes * classes > _LARGEST:
-        raise InputError("support vectors of sensible number", f"{whole} of {classes} classes", node.where)
+        raise GraphError("support vectors of sensible number", f"{whole} of {classes} classes", node.where)
     rows = _numbers(node, "coefficients", whole * (classes - 1)).reshape(classes - 1, whole)
     ends = np.cumsum((0, *counts))
     pairs = list(itertools.combinations(range(classes), 2))
@@ -166,7 +166,7 @@ def _votes(chain: Chain, scores: str, pairs: list[tuple[int, int]], classes: int
 def _probabilities(chain: Chain, node: DraftNode, scores: str, pairs: list[tuple[int, int]], classes: int) -> str:
     """Platt's probability of each pair, coupled to one of each class."""
     if classes > _MOST_CLASSES:
-        raise InputError(
+        raise GraphError(
             f"probabilities of at most {_MOST_CLASSES} classes", str(classes), node.where, "Train without probability"
         )
     slope, start = (chain.draft.constant(-_numbers(node, name, len(pairs))) for name in ("prob_a", "prob_b"))

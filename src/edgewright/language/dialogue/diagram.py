@@ -1,4 +1,4 @@
-"""The picture of a dialogue as SVG and Mermaid: states by distance from the first, or where the table says."""
+"""The picture of a dialogue as SVG and Mermaid: states by distance from the first."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from edgewright.core.state_machine.validation import states_of
-from edgewright.schema.state_table import EVERY, TIMEOUT, StateTable, Step
+from edgewright.core.state_machine.table import EVERY, TIMEOUT, StateTable, Step, states_of
 
 _LONGEST = 34
 
@@ -78,7 +77,7 @@ def _ranks(table: StateTable, arrows: tuple[Arrow, ...]) -> dict[str, int]:
 LETTER, LINE, PAD, MARGIN, TOP = 7.4, 15, 10, 24, 44
 """Width of a letter and height of a line of 12 px, and spaces: pixels."""
 _GAP = 190
-_Side = Literal["top", "bottom", "left", "right"]
+_Side = Literal["top", "bottom"]
 _Area = tuple[float, float, float, float]
 
 
@@ -122,14 +121,11 @@ class Drawing:
 def drawing(table: StateTable) -> Drawing:
     """Return the picture of a table, whose steps name known states.
 
-    Where the table has a layout, arrows take the nearest sides. Without, arrows that go up a row end right of those
-    that go down.
+    Arrows that go up a row end right of those that go down.
     """
     transitions = ways(table)
     boxes, gap = _placed(table, transitions)
-    for state, (x, y) in table.layout.items():
-        boxes[state].x, boxes[state].y = float(MARGIN + x), float(TOP + y)
-    sides = [_sides(boxes[going.before], boxes[going.after], bool(table.layout)) for going in transitions.arrows]
+    sides = [_sides(boxes[arrow.before], boxes[arrow.after]) for arrow in transitions.arrows]
     ends = _ends(boxes, transitions.arrows, sides)
     occupied = [box.area for box in boxes.values()]
     curves = []
@@ -138,8 +134,6 @@ def drawing(table: StateTable) -> Drawing:
         leave, enter = sides[number]
         if leave == enter:
             path, at, left = *_hanging(a, b, ends[number], gap), 0.5
-        elif table.layout:
-            path, at, left = *_straight(a, b, sides[number], ends[number]), 0.5
         else:
             path, at, left = *_between_rows(a, b, ends[number]), float(leave == "bottom")
         curves.append(Way(arrow, path, _label(arrow, at, left, occupied)))
@@ -181,15 +175,9 @@ def _placed(table: StateTable, transitions: Ways) -> tuple[dict[str, Box], float
     return boxes, gap
 
 
-def _sides(a: Box, b: Box, free: bool) -> tuple[_Side, _Side]:
-    """Return the sides at which an arrow leaves and enters: rows face each other, free boxes by the wider gap."""
-    if not free:
-        return ("bottom", "bottom") if a.y == b.y else ("bottom", "top") if b.y > a.y else ("top", "bottom")
-    horizontal_gap = max(b.x - a.x - a.wide, a.x - b.x - b.wide)
-    below = max(b.y - a.y - a.high, a.y - b.y - b.high)
-    if horizontal_gap > below:
-        return ("right", "left") if b.x > a.x else ("left", "right")
-    return ("bottom", "top") if b.y > a.y else ("top", "bottom")
+def _sides(a: Box, b: Box) -> tuple[_Side, _Side]:
+    """Return the sides at which an arrow leaves and enters."""
+    return ("bottom", "bottom") if a.y == b.y else ("bottom", "top") if b.y > a.y else ("top", "bottom")
 
 
 def _ends(boxes: dict[str, Box], arrows: tuple[Arrow, ...], of: list[tuple[_Side, _Side]]) -> list[tuple[float, float]]:
@@ -198,17 +186,13 @@ def _ends(boxes: dict[str, Box], arrows: tuple[Arrow, ...], of: list[tuple[_Side
     for number, (arrow, (leave, enter)) in enumerate(zip(arrows, of, strict=True)):
         a, b = boxes[arrow.before], boxes[arrow.after]
         slack = 0.1 if b.y > a.y else 0.4
-        sides.setdefault((arrow.before, leave), []).append((_along(b, leave) + slack, number, 0))
-        sides.setdefault((arrow.after, enter), []).append((_along(a, enter) + slack, number, 1))
+        sides.setdefault((arrow.before, leave), []).append((b.x + b.wide / 2 + slack, number, 0))
+        sides.setdefault((arrow.after, enter), []).append((a.x + a.wide / 2 + slack, number, 1))
     shares = [[0.5, 0.5] for _ in arrows]
     for points in sides.values():
         for index, (_, number, end) in enumerate(sorted(points), 1):
             shares[number][end] = index / (len(points) + 1)
     return [(leave, enter) for leave, enter in shares]
-
-
-def _along(box: Box, side: _Side) -> float:
-    return box.x + box.wide / 2 if side in ("top", "bottom") else box.y + box.high / 2
 
 
 def _hanging(a: Box, b: Box, ends: tuple[float, float], gap: float) -> tuple[str, tuple[float, float]]:
@@ -231,22 +215,6 @@ def _between_rows(a: Box, b: Box, ends: tuple[float, float]) -> tuple[str, tuple
     y = (1 - t) ** 3 * y0 + 3 * (1 - t) * t * middle + t**3 * y1
     at = (x0 * before + x1 * (1 - before), y)
     return f"M{x0:.0f} {y0:.0f}C{x0:.0f} {middle:.0f} {x1:.0f} {middle:.0f} {x1:.0f} {y1:.0f}", at
-
-
-def _straight(a: Box, b: Box, sides: tuple[_Side, _Side], ends: tuple[float, float]) -> tuple[str, tuple[float, float]]:
-    """Return a curve that leaves and enters its sides upright, and its middle."""
-    (x0, y0), (x1, y1) = _point(a, sides[0], ends[0]), _point(b, sides[1], ends[1])
-    if sides[0] in ("left", "right"):
-        bends = f"{(x0 + x1) / 2:.0f} {y0:.0f} {(x0 + x1) / 2:.0f} {y1:.0f}"
-    else:
-        bends = f"{x0:.0f} {(y0 + y1) / 2:.0f} {x1:.0f} {(y0 + y1) / 2:.0f}"
-    return f"M{x0:.0f} {y0:.0f}C{bends} {x1:.0f} {y1:.0f}", ((x0 + x1) / 2, (y0 + y1) / 2)
-
-
-def _point(box: Box, side: _Side, share: float) -> tuple[float, float]:
-    if side in ("top", "bottom"):
-        return box.x + box.wide * share, box.y + box.high * (side == "bottom")
-    return box.x + box.wide * (side == "right"), box.y + box.high * share
 
 
 def _label(arrow: Arrow, at: tuple[float, float], left: float, occupied: list[_Area]) -> _Area:

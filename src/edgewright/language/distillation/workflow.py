@@ -11,28 +11,62 @@ import hashlib
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import numpy as np
 
 from edgewright.core.archive import decode_versioned
+from edgewright.core.errors import CheckFailedError, InputError, LabelsError, OutputError
 from edgewright.core.files import os_errors, write_atomic
+from edgewright.core.records.data import MACHINE
 from edgewright.data.audited_labels import refuse_unaudited
 from edgewright.data.files import read_whole
 from edgewright.export.write import write_files
-from edgewright.language.distillation.contract import BroughtRow, Distilled, Judges, Say, StudentRow, Students
+from edgewright.language.distillation.students import (
+    BroughtRow,
+    Distilled,
+    Judges,
+    Say,
+    StudentRow,
+    Students,
+    TextStudents,
+)
+from edgewright.language.embedding import Encoder
 from edgewright.language.labelling.audit import answered_sample, audited
-from edgewright.language.labelling.export import export, labels_of
 from edgewright.language.labelling.project import Project
+from edgewright.language.labelling.review import export, labels_of
 from edgewright.language.labelling.suggesters import suggester_of
 from edgewright.language.labelling.suggestion_round import given_of
-from edgewright.language.labelling.vectors import encoded, vectors_of
-from edgewright.nlp.utterance.head import Encodes
-from edgewright.nlp.utterance.normalise import normalised
-from edgewright.schema.errors import CheckFailedError, InputError, OutputError
-from edgewright.schema.labelling import MACHINE
+from edgewright.language.labelling.vectors import encoded, trainable, vectors_of
+from edgewright.nlp.utterance.student import Encodes
+from edgewright.nlp.utterance.values import normalised
 from edgewright.training.metrics import Z95, wilson
 from edgewright.workflows.proof.workflow import prove_place
+
+
+def students_of(project: Project, encoder: Encodes | None, limit: float, seed: int, say: Say) -> Students:
+    """Return the students of a project.
+
+    Args:
+        project: with its labels.
+        encoder: that gave them; None for words alone.
+        limit: error rate of the machine's labels that the audit must confirm.
+        seed: of the fits.
+        say: told what is done.
+
+    Raises:
+        InputError: a kind of project that has none.
+    """
+    role = trainable(project)
+    if role == "text":
+        known = labels_of(project).keys() | answered_sample(project).keys()  # none of the classes judges too
+        unsure = [item.content for item in project.items() if item.id not in known]
+        return TextStudents(cast("Encoder | None", encoder), unsure, seed, say)
+    from edgewright.language.distillation.students import MediaStudents  # noqa: PLC0415 - trains networks
+
+    return MediaStudents(role, project.source, limit, seed)
+
 
 _STATE, _LABELS, _MEASURED = "students.json", "labels.csv", "labels-without-audit.csv"
 _VERSION = 1
@@ -137,11 +171,11 @@ def _check(sample: Judges, project: Project) -> None:
     """Refuse judges that say nothing of the project's classes."""
     unknown = sorted({label for label in sample.truth if label} - project.classes().keys())
     if unknown:
-        raise InputError(f"labels of the project ({', '.join(project.classes())[:200]})", repr(unknown[0]),
+        raise LabelsError(f"labels of the project ({', '.join(project.classes())[:200]})", repr(unknown[0]),
                          sample.source, "Correct them, or add the class to the project")  # fmt: skip
     if not any(sample.truth):
         do = "Pass some with --judge FILE, or audit the labels: edgewright label audit PROJECT --draw N"
-        raise InputError("things with a true label", "none", sample.source, do)
+        raise LabelsError("things with a true label", "none", sample.source, do)
 
 
 def _without(content: bytes, sample: Judges) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgewright.language.embedding.contract import Encoder
+from edgewright.language.embedding.directory import Encoder
 from edgewright.language.embedding.load import load
 
 __all__ = ["Encoder", "load"]

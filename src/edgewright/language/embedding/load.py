@@ -4,24 +4,253 @@ from __future__ import annotations
 
 import copyreg
 import logging
+import mmap
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.normalizers import Lowercase
+from tokenizers.pre_tokenizers import Whitespace
 
-from edgewright.core.files import write_atomic
+from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.errors import (
+    EncoderError,
+    ExistingFileError,
+    FileTooLargeError,
+    InputError,
+    MissingExtraError,
+    OutputError,
+)
+from edgewright.core.files import os_errors, write_atomic
 from edgewright.core.own_models import hash_of
-from edgewright.language.embedding.contract import Encoder, Vectors, opened_again, unit
-from edgewright.language.embedding.directory import CONFIGURATION, STATIC_TABLES, is_static, look
-from edgewright.language.embedding.safetensors import read_safetensors
-from edgewright.language.embedding.text import TextEncoder, clean, open_tokenizer, whole_words
-from edgewright.schema.errors import InputError, MissingExtraError, OutputError
+from edgewright.language.embedding.directory import (
+    CONFIGURATION,
+    LARGEST_WEIGHTS,
+    STATIC_TABLES,
+    Directory,
+    Encoder,
+    Pooling,
+    Vectors,
+    is_static,
+    look,
+    opened_again,
+    read_safetensors,
+    unit,
+    write_safetensors,
+)
 
-# A message of protocol buffers takes no more; weights of larger models lie in further files.
-_LARGEST = (1 << 31) - 1
+# Texts at a time, of about the same length, so that little is computed for padding.
+_BATCH = 32
+# Characters of a text that are cut into tokens at all; the model reads fewer.
+_LONGEST = 20_000
+
+
+def open_tokenizer(path: Path, longest: int) -> Tokenizer:
+    """Return the tokeniser of a `tokenizer.json`, which cuts texts after `longest` tokens.
+
+    Raises:
+        InputError: another file, or none.
+    """
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # noqa: BLE001 - tokenizers raises plain exceptions
+        raise EncoderError("a tokenizer.json", str(error)[:200], str(path)) from None
+    tokenizer.enable_truncation(longest)
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def clean(text: str) -> str:
+    """Return a text as tokenisers take it: not too long, without lone surrogates, which UTF-8 cannot write."""
+    return text[:_LONGEST].encode("utf-8", "replace").decode()
+
+
+def whole_words(tokenizer: Tokenizer) -> list[str]:
+    """Return whole words of a vocabulary in small letters, sorted."""
+    # SentencePiece marks the beginning of a word, WordPiece what is none.
+    plain = (token.removeprefix("\u2581") for token in tokenizer.get_vocab() if not token.startswith("##"))
+    return sorted({word for word in plain if len(word) > 1 and word.isalpha() and word == word.lower()})
+
+
+class TextEncoder:
+    """Texts to unit vectors; an `Encoder`.
+
+    Args:
+        directory: that was looked through.
+        model: the graph as ONNX bytes, or the path of one that keeps its weights in further files.
+        size: bytes of its weights.
+
+    Raises:
+        InputError: a graph or tokeniser that cannot be read or takes other inputs than tokens.
+    """
+
+    def __init__(self, directory: Directory, model: bytes | Path, size: int) -> None:
+        self.name, self.bytes, self.sha256 = directory.path.resolve().name, size, hash_of(directory.path)
+        self.directory = directory.path
+        self._pooling: Pooling = directory.pooling
+        where = str(directory.path)
+        self._session = open_session(model, threads=1, where=where)
+        self._tokens = open_tokenizer(directory.tokenizer, directory.longest)
+        names = [output.name for output in self._session.get_outputs()]
+        # Exports of CLIP give a vector a text and further values; their order is the exporter's.
+        self._output = ["text_embeds" if "text_embeds" in names else names[0]]
+        self._inputs = {i.name for i in self._session.get_inputs()}
+        if not {"input_ids"} <= self._inputs <= {"input_ids", "attention_mask", "token_type_ids"}:
+            raise EncoderError("input_ids, attention_mask, token_type_ids", ", ".join(sorted(self._inputs)), where)
+        self.dimensions = self.encode(["size"]).shape[1]
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Return unit vectors, shape (n, d)."""
+        if not len(texts):
+            return np.zeros((0, self.dimensions), np.float32)
+        tokens = [encoding.ids for encoding in self._tokens.encode_batch([clean(text) for text in texts])]
+        order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
+        starts = range(0, len(order), _BATCH)
+        vectors = np.concatenate([self._vectors([tokens[i] for i in order[at : at + _BATCH]]) for at in starts])
+        out = np.empty_like(vectors)
+        out[order] = vectors
+        return out
+
+    def words(self) -> list[str]:
+        """Whole words of its vocabulary in small letters, sorted: what it knows of a language."""
+        return whole_words(self._tokens)
+
+    def _vectors(self, tokens: list[list[int]]) -> Vectors:
+        longest = max(1, *(len(ids) for ids in tokens))
+        ids = np.zeros((len(tokens), longest), np.int64)
+        mask = np.zeros_like(ids)
+        for row, ids_of_text in enumerate(tokens):
+            ids[row, : len(ids_of_text)] = ids_of_text
+            mask[row, : len(ids_of_text)] = 1
+        feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        raw: NDArray[Any] = self._session.run(self._output, {name: feeds[name] for name in self._inputs})[0]
+        return unit(raw if raw.ndim == 2 else self._pool(raw, mask[:, :, None].astype(np.float32)))
+
+    def _pool(self, raw: NDArray[Any], mask: NDArray[np.float32]) -> NDArray[Any]:
+        if self._pooling == "cls":
+            return np.asarray(raw[:, 0])
+        if self._pooling == "max":
+            return np.asarray(np.where(mask > 0, raw, -np.inf).max(axis=1))
+        return np.asarray((raw * mask).sum(axis=1))
+
+
+# Such files are sorted by frequency; 400,000 words, as many as the smaller GloVe files hold, take 480 MB at width 300.
+MAX_WORDS = 400_000
+_LONGEST_LINE = 1 << 16
+_UNKNOWN = "[UNK]"
+_DO = "Fetch the file again; it is damaged or incomplete"
+# Weight a / (a + p(word)) with a = 1e-3: Arora, Liang and Ma, A Simple but Tough-to-Beat Baseline, 2017. The share p of
+# a word follows from its rank by Zipf's law.
+_RARE = 1e-3
+
+
+class WordFile(NamedTuple):
+    """What the first lines of a file say: vectors of `width`, for how many words (0: not said), and if in binary."""
+
+    width: int
+    words: int
+    binary: bool
+
+
+def look_at_words(path: Path) -> WordFile | None:
+    """Return the layout of a file of word vectors; None for other files.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    with os_errors(InputError, "a file of word vectors", path), path.open("rb") as file:
+        first, second = file.readline(_LONGEST_LINE), file.readline(_LONGEST_LINE)
+    parts = first.split()
+    if len(parts) == 2 and all(part.isdigit() and len(part) < 10 for part in parts):
+        count, width = map(int, parts)
+        if not (count > 0 and 2 <= width <= 1 << 14):
+            return None
+        return WordFile(width, count, binary=_numbers(second.rstrip().rsplit(b" ", width)[1:]) is None)
+    width = len(parts) - 1
+    same = width == len(second.split()) - 1 and _numbers(parts[1:]) is not None
+    return WordFile(width, 0, binary=False) if width >= 8 and same else None
+
+
+def write_word_vectors(path: Path, folder: Path) -> None:
+    """Write a file of word vectors as static embeddings: `tokenizer.json` and `model.safetensors`.
+
+    Frequent words get a small weight. At most the first 400,000 words are kept.
+
+    Raises:
+        InputError: another file, or a line without a vector.
+        OutputError: the folder cannot be written.
+    """
+    layout = look_at_words(path)
+    if layout is None:
+        raise EncoderError("a file of word vectors (GloVe or word2vec)", "another file", str(path))
+    words: dict[str, int] = {_UNKNOWN: 0}
+    vectors = [np.zeros(layout.width, np.float32)]
+    with os_errors(InputError, "a file of word vectors", path), path.open("rb") as file:
+        for word, vector in (_binary if layout.binary else _text)(file, layout, str(path)):
+            if word not in words:
+                words[word] = len(vectors)
+                vectors.append(vector)
+            if len(vectors) > MAX_WORDS:
+                break
+    table = np.stack(vectors)
+    if len(words) < 3 or not np.isfinite(table).all():
+        got = f"{len(words) - 1}" if len(words) < 3 else "values that are not finite"
+        raise EncoderError("vectors of at least two words", got, str(path))
+    ranks = np.arange(1, len(words))
+    shares = 1.0 / (ranks * np.sum(1.0 / ranks))
+    table[1:] *= (_RARE / (_RARE + shares))[:, None]
+    tokenizer = Tokenizer(WordLevel(words, unk_token=_UNKNOWN))
+    tokenizer.pre_tokenizer = Whitespace()
+    if not any(word != word.lower() for word in list(words)[1:10_000]):
+        tokenizer.normalizer = Lowercase()
+    write_safetensors(folder / "model.safetensors", {"embeddings": table})
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def _text(file: IO[bytes], layout: WordFile, where: str) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    if layout.words:
+        file.readline(_LONGEST_LINE)
+    number = 1 if layout.words else 0
+    while line := file.readline(_LONGEST_LINE):
+        number += 1
+        # Words of GloVe may have spaces in them.
+        parts = line.rstrip().rsplit(b" ", layout.width)
+        values = _numbers(parts[1:])
+        if values is None or len(values) != layout.width:
+            raise EncoderError(f"a word and {layout.width} numbers", repr(line[:40].decode("utf-8", "replace")),
+                             f"{where} line {number}", _DO)  # fmt: skip
+        yield parts[0].decode("utf-8", "replace"), values
+    if number - 1 < layout.words:
+        raise _too_few(number - 1, layout, where)
+
+
+def _binary(file: IO[bytes], layout: WordFile, where: str) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    begin, size = len(file.readline(_LONGEST_LINE)), 4 * layout.width
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        for number in range(1, layout.words + 1):
+            space = content.find(b" ", begin, begin + _LONGEST_LINE)
+            if space < 0 or space + 1 + size > len(content):
+                raise _too_few(number - 1, layout, where)
+            word = content[begin:space].lstrip(b"\n").decode("utf-8", "replace")
+            yield word, np.frombuffer(content[space + 1 : space + 1 + size], "<f4").astype(np.float32)
+            begin = space + 1 + size
+
+
+def _too_few(words: int, layout: WordFile, where: str) -> InputError:
+    return EncoderError(f"{layout.words:,} words", f"{words:,}", where, _DO)
+
+
+def _numbers(parts: list[bytes]) -> NDArray[np.float32] | None:
+    try:
+        return np.array([float(part) for part in parts], np.float32) if parts else None
+    except ValueError:
+        return None
 
 
 def load(path: Path | str) -> Encoder:
@@ -55,13 +284,15 @@ def graph_of(path: Path) -> bytes:
     """
     directory = look(path)
     try:
-        from edgewright.language.embedding.bert import bert_onnx  # noqa: PLC0415 - needs extras
+        from edgewright.language.embedding.directory import bert_onnx  # noqa: PLC0415 - needs extras
     except ModuleNotFoundError as error:
         raise MissingExtraError("train", f"{error.name}, which writes graphs,") from None
     if directory.config is None:
-        raise InputError("a config.json next to model.safetensors", "none", str(path))
-    if directory.model.stat().st_size > _LARGEST:
-        raise InputError("weights of at most 2 GB", f"{directory.model.stat().st_size >> 20} MB", str(directory.model))
+        raise EncoderError("a config.json next to model.safetensors", "none", str(path))
+    if directory.model.stat().st_size > LARGEST_WEIGHTS:
+        raise FileTooLargeError(
+            "weights of at most 2 GB", f"{directory.model.stat().st_size >> 20} MB", str(directory.model)
+        )
     model = bert_onnx(read_safetensors(directory.model), directory.config, directory.pooling, str(path))
     return bytes(model.SerializeToString())
 
@@ -82,7 +313,7 @@ def write_int8(source: Path, out: Path) -> int:
     """
     directory = look(source)
     if out.exists():
-        raise InputError("a new directory", "an existing one", str(out), "Choose another --out")
+        raise ExistingFileError("a new directory", "an existing one", str(out), "Choose another --out")
     graph = directory.model.read_bytes() if directory.model.suffix == ".onnx" else graph_of(source)
     with tempfile.TemporaryDirectory() as folder:
         small = _quantised(graph, Path(folder))
@@ -135,13 +366,13 @@ class StaticEncoder:
         arrays = read_safetensors(directory / "model.safetensors")
         table = next((arrays[name] for name in STATIC_TABLES if name in arrays), np.zeros(0))
         if table.ndim != 2 or not table.size:
-            raise InputError("a table of embeddings", f"shape {table.shape}", where)
+            raise EncoderError("a table of embeddings", f"shape {table.shape}", where)
         self._tokens = open_tokenizer(directory / "tokenizer.json", _TOKENS)
         known = self.tokens = self._tokens.get_vocab_size()
         rows = arrays.get("mapping", np.arange(len(table)))
         weights = arrays.get("weights", np.ones(len(rows), np.float32))
         if len(rows) < known or len(weights) != len(rows) or rows.min() < 0 or rows.max() >= len(table):
-            raise InputError(f"embeddings of the {known:,} tokens", f"{len(rows):,}", where)
+            raise EncoderError(f"embeddings of the {known:,} tokens", f"{len(rows):,}", where)
         self._table, self._rows, self._weights = table, rows.astype(np.int64), weights.astype(np.float32)
         unknown = getattr(self._tokens.model, "unk_token", None)
         self._unknown = self._tokens.token_to_id(unknown) if unknown else None

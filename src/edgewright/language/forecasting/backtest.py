@@ -12,10 +12,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import TooFewRowsError
 from edgewright.language.forecasting.linear import Form, fit, run, scaled, unscaled
 from edgewright.monitor.forecaster import ForecasterFile
-from edgewright.schema.errors import InputError
-from edgewright.schema.forecast import CandidateScore, Coverage, LinearModel
+from edgewright.monitor.records import CandidateScore, Coverage, LinearModel
 
 
 def score_forecaster(forecaster: ForecasterFile, values: NDArray[np.float64], where: str) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def score_forecaster(forecaster: ForecasterFile, values: NDArray[np.float64], wh
     origins = len(values) - spec.horizon + 1
     if origins < 1:
         do = f"Give {spec.horizon} rows or more"
-        raise InputError(f"rows for a horizon of {spec.horizon}", f"{len(values)}", where, do)
+        raise TooFewRowsError(f"rows for a horizon of {spec.horizon}", f"{len(values)}", where, do)
     errors, ratios, within = [], [], np.zeros(len(spec.levels), np.int64)
     for origin in range(origins):
         coming, truth = running.forecast(spec.horizon), values[origin : origin + spec.horizon]
@@ -49,7 +49,7 @@ def score_forecaster(forecaster: ForecasterFile, values: NDArray[np.float64], wh
         running.push(float(values[origin]))
     every = np.concatenate(errors)
     if not len(every):
-        raise InputError("rows with values", "none", where)
+        raise TooFewRowsError("rows with values", "none", where)
     low, high = bootstrap(np.array([error.mean() for error in errors if len(error)]) / spec.naive)
     return {
         "rows": len(values), "origins": origins, "mase": float(every.mean() / spec.naive), "low": low, "high": high,

@@ -130,7 +130,7 @@ def choose_seasons(values: Floats, horizon: int, step: float = 0.0) -> ChosenSea
     A calendar season is taken unless what the autocorrelation shows, the day alone, or no season at all (where only
     the clock speaks for the calendar) is 20 % better in the backtest. Where no clock says what a row is, the usual
     calendars are tried too, and must be 30 % better. The rule was chosen on training parts with whole kinds of series
-    left out (docs/adr/0056-seasons-of-the-calendar.md).
+    left out (docs/research/forecasting.md).
 
     Args:
         values: shape (rows,), finite.

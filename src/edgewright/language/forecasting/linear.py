@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.schema.forecast import LinearModel, Part, Scale
+from edgewright.monitor.records import LinearModel, Part, Scale
 
 # Differences have no season of their own to lean on, and more noise: a stronger pull to no change.
 _PENALTY_DIFFERENCES = 1e-2
@@ -21,7 +21,7 @@ def lags_for(seasons: Sequence[int], reach: int) -> tuple[int, ...]:
     """Twelve or thirteen lags: the last rows, and what lies a season back with its neighbours.
 
     With a day of 24 and a week of 168 rows: 1-3, 23-25, 47-49 and 167-169; with a year of 52:
-    1-5, its quarters, 51-53 and 104-105. Chosen on the training parts of M4 (docs/adr/0035-forecasting.md).
+    1-5, its quarters, 51-53 and 104-105. Chosen on the training parts of M4 (docs/research/forecasting.md).
 
     Args:
         seasons: ascending; the last two count.

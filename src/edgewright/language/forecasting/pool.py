@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.archive import decode_versioned
+from edgewright.core.errors import FileTooLargeError, ForecasterError
 from edgewright.core.files import write_atomic
 from edgewright.language.forecasting.backtest import actual, folds_of, naive_error
 from edgewright.language.forecasting.linear import PENALTY, lags_for, run, unscaled
-from edgewright.pipeline.cost.duration_estimate import Ahead, told_by_first
-from edgewright.schema.errors import InputError
-from edgewright.schema.forecast import POOL_VERSION, ForecastPool, LinearModel, PoolMember
+from edgewright.monitor.records import POOL_VERSION, ForecastPool, LinearModel, PoolMember
+from edgewright.pipeline.cost import Ahead, told_by_first
 
 _DO = "Rebuild it with: edgewright forecast pool FOLDER --season N --horizon N --out FILE"
 _LARGEST, _MOST_LAG, _MOST_LAGS, _MOST_MEMBERS, _MOST_HORIZON = 1 << 20, 1 << 20, 64, 12, 10_000
@@ -62,22 +62,22 @@ def read_pool(path: Path) -> ForecastPool:
     where = str(path)
     try:
         if path.stat().st_size > _LARGEST:
-            raise InputError(f"at most {_LARGEST >> 20} MB", f"{path.stat().st_size >> 20} MB", where)
+            raise FileTooLargeError(f"at most {_LARGEST >> 20} MB", f"{path.stat().st_size >> 20} MB", where)
         data = path.read_bytes()
     except OSError as error:
-        raise InputError("the file of a pool", error.strerror or str(error), where, _DO) from None
+        raise ForecasterError("the file of a pool", error.strerror or str(error), where, _DO) from None
     pool = decode_versioned(data, ForecastPool, POOL_VERSION, "pool", "the JSON file of a pool", where, _DO)
     seasons = list(pool.seasons)
     named = all(2 <= s <= _MOST_LAG for s in seasons) and seasons == sorted(set(seasons)) and len(seasons) <= 2
     if not named or not 1 <= pool.horizon <= _MOST_HORIZON or not 1 <= len(pool.members) <= _MOST_MEMBERS:
-        raise InputError("seasons in order, a horizon and recursions", "others", where, _DO)
+        raise ForecasterError("seasons in order, a horizon and recursions", "others", where, _DO)
     for member in pool.members:
         lags, weights = list(member.lags), member.weights
         fits = 0 < len(lags) == len(weights) <= _MOST_LAGS and lags == sorted(set(lags))
         if not fits or not 0 < lags[0] <= lags[-1] <= _MOST_LAG or not all(map(math.isfinite, weights)):
-            raise InputError("lags in order, one finite weight each", "others", f"{where}, {member.name}", _DO)
+            raise ForecasterError("lags in order, one finite weight each", "others", f"{where}, {member.name}", _DO)
         if abs(sum(weights) - 1) > 1e-6:
-            raise InputError("weights that sum to 1", f"{sum(weights):g}", f"{where}, {member.name}", _DO)
+            raise ForecasterError("weights that sum to 1", f"{sum(weights):g}", f"{where}, {member.name}", _DO)
     return pool
 
 
@@ -127,7 +127,7 @@ def fit_pool(
     minimum = lags[-1] + 1 + len(lags) + 3 * horizon
     usable = [np.asarray(values, np.float64) for values in series if len(values) >= minimum and np.ptp(values) > 0]
     if not usable:
-        raise InputError(f"a series of {minimum} rows that changes", "none", "pool")
+        raise ForecasterError(f"a series of {minimum} rows that changes", "none", "pool")
     unit = seasons[0] if seasons else 1
     scaled = [(values - values.mean()) / naive_error(values, unit) for values in usable]
     base = max((s for s in seasons if s in lags), default=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,17 +11,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.texts import parts_of
-from edgewright.core.clocks.texts import text_of as joined_text
-from edgewright.core.csv.formats.parquet import text_of
+from edgewright.core.clocks.reader import parts_of
+from edgewright.core.clocks.reader import text_of as joined_text
+from edgewright.core.csv.formats import text_of
 from edgewright.core.csv.rows import read_csv
+from edgewright.core.errors import (
+    ForecasterError,
+    SeriesError,
+    TimeFormatError,
+    TooFewRowsError,
+    UnknownNameError,
+)
+from edgewright.core.records.data import DataSet, TimeUnit
 from edgewright.data.clock import read_clock
 from edgewright.data.files import read_columns
 from edgewright.data.load import guess
 from edgewright.data.polars import pl
 from edgewright.data.table_proposal import propose_table
-from edgewright.schema.data import DataSet, TimeUnit
-from edgewright.schema.errors import InputError, UnknownNameError
 
 Floats = NDArray[np.float64]
 # Share of a step by which a row may lie beside its place, and share of rows that may lie further away.
@@ -37,7 +45,6 @@ class Series:
         step: seconds from row to row; 0 where nobody knows.
         last: epoch seconds (or the counter) of the last row.
         notes: what was found and done, as sentences.
-        resampled: seconds of the step onto which uneven rows were averaged without being asked; 0 where none were.
         time_unit: of a time in numbers, as [data] has it.
     """
 
@@ -47,13 +54,10 @@ class Series:
     step: float = 0.0
     last: float = 0.0
     notes: tuple[str, ...] = ()
-    resampled: float = 0.0
     time_unit: TimeUnit = "auto"
 
 
-def read_series(
-    path: str, *, column: str = "", time: str = "", time_unit: str = "", resample: float | None = 0.0
-) -> Series:
+def read_series(path: str, *, column: str = "", time: str = "", time_unit: str = "", resample: float = 0.0) -> Series:
     """Read one column of a CSV or Parquet file.
 
     Args:
@@ -61,8 +65,7 @@ def read_series(
         column: whose values; may be left out where there is one besides the time.
         time: column of the times; found by its name or its values when left out.
         time_unit: of a time in numbers; by what the file states, its values and what is measured when left out.
-        resample: seconds of a step onto which rows are averaged; 0 keeps the file's own, None averages onto the median
-            step where rows come unevenly.
+        resample: seconds of a step onto which rows are averaged; 0 keeps the file's own.
 
     Raises:
         InputError: no such column, more than one where none is named, times that are none, of several meanings,
@@ -70,7 +73,7 @@ def read_series(
     """
     kind = guess(path)["kind"]
     if kind not in ("csv", "parquet") or Path(path).is_dir():
-        raise InputError("a CSV or Parquet file", "a folder" if Path(path).is_dir() else f"{kind} data", path)
+        raise SeriesError("a CSV or Parquet file", "a folder" if Path(path).is_dir() else f"{kind} data", path)
     name = Path(path).name
     columns = read_columns(Path(path), name, None) if kind == "csv" else _parquet_columns(Path(path), name)
     for wanted in (column, time):
@@ -82,27 +85,20 @@ def read_series(
     unit: Any = table.get("time_unit", "auto")
     column = column or _only([c for c in columns if c not in (time, *parts_of(time, columns))], name)
     if column == time:
-        raise InputError("a column of values besides the time", repr(column), name)
+        raise SeriesError("a column of values besides the time", repr(column), name)
     reader = _csv if kind == "csv" else _parquet
     values, text = reader(Path(path), name, column, time)
     values = np.where(np.isfinite(values), values, np.nan)
     if (far := np.flatnonzero(np.abs(values) > _LARGEST)).size:
         got = f"{values[far[0]]:g}"
-        raise InputError(f"numbers up to {_LARGEST:g}", got, f"{name} row {far[0] + 1}, column {column}", "Correct it")
+        raise SeriesError(f"numbers up to {_LARGEST:g}", got, f"{name} row {far[0] + 1}, column {column}", "Correct it")
     if not time:
         return Series(values, column, notes=("no time column; even steps between rows are assumed",))
     clock = read_clock(text, column=time, unit=unit, row_name=lambda row: f"{name} row {row + 1}")
     series = Series(values, column, time, time_unit=unit)
     if resample:
         return _resampled(series, clock.seconds, clock.origin, resample, name)
-    try:
-        return _even(series, clock.seconds, clock.origin, name)
-    except InputError:
-        steps = np.diff(np.sort(clock.seconds))
-        if resample is not None or not (steps > 0).any():
-            raise
-        step = float(f"{np.median(steps[steps > 0]):g}")
-        return replace(_resampled(series, clock.seconds, clock.origin, step, name), resampled=step)
+    return _even(series, clock.seconds, clock.origin, name)
 
 
 def series_of(dataset: DataSet, column: str) -> Series:
@@ -117,7 +113,9 @@ def series_of(dataset: DataSet, column: str) -> Series:
     if column not in names:
         raise UnknownNameError("column", column, names, dataset.name)
     if len(dataset.recordings) != 1:
-        raise InputError("one recording", f"{len(dataset.recordings)}", dataset.name, "Forecast one series at a time")
+        raise ForecasterError(
+            "one recording", f"{len(dataset.recordings)}", dataset.name, "Forecast one series at a time"
+        )
     recording = dataset.recordings[0]
     values = np.asarray(recording.values[:, names.index(column)], np.float64)
     if recording.time is None:
@@ -138,7 +136,7 @@ def filled(series: Series, season: int) -> tuple[Series, int]:
     gone = np.isnan(values)
     missing = int(gone.sum())
     if missing == len(values):
-        raise InputError("numbers", "a column without any", f"column {series.column}")
+        raise SeriesError("numbers", "a column without any", f"column {series.column}")
     notes = list(series.notes)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], gone, [False]]).astype(np.int8)))
     runs = list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
@@ -148,7 +146,7 @@ def filled(series: Series, season: int) -> tuple[Series, int]:
             start = end
             notes.append(f"only the {len(values) - end:,} rows after a gap of {end - begin:,} rows are used")
     if start >= len(values):
-        raise InputError(
+        raise TooFewRowsError(
             f"values in the last {maximum} rows", f"none since row {runs[-1][0]}", f"column {series.column}",
             "Remove the rows without values at the end",
         )  # fmt: skip
@@ -169,7 +167,7 @@ def filled(series: Series, season: int) -> tuple[Series, int]:
 def _only(columns: list[str], name: str) -> str:
     if len(columns) != 1:
         text = ", ".join(columns[:12]) or "none"
-        raise InputError("one column of values", text, name, "Choose one with --column")
+        raise SeriesError("one column of values", text, name, "Choose one with --column")
     return columns[0]
 
 
@@ -183,7 +181,7 @@ def _parquet_columns(path: Path, name: str) -> list[str]:
     try:
         return list(pl.read_parquet_schema(path))
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError("a whole Parquet file", str(error).splitlines()[0][:120], name) from None
+        raise SeriesError("a whole Parquet file", str(error).splitlines()[0][:120], name) from None
 
 
 def _parquet(path: Path, name: str, column: str, time: str) -> tuple[Floats, NDArray[np.str_]]:
@@ -191,7 +189,7 @@ def _parquet(path: Path, name: str, column: str, time: str) -> tuple[Floats, NDA
     frame = pl.read_parquet(path, columns=[c for c in dict.fromkeys((column, *halves)) if c], use_pyarrow=False)
     kind = frame.schema[column]
     if not (kind.is_numeric() or kind == pl.Boolean):
-        raise InputError("a column of numbers", str(kind), f"{name} column {column}")
+        raise SeriesError("a column of numbers", str(kind), f"{name} column {column}")
     values = frame[column].cast(pl.Float64).to_numpy().astype(np.float64)
     if not time:
         return values, np.empty(0, np.str_)
@@ -206,13 +204,15 @@ def _even(series: Series, seconds: Floats, origin: float, name: str) -> Series:
     if (steps <= 0).any():
         row = int(np.flatnonzero(steps <= 0)[0]) + 1
         problem = "the same time twice" if steps[row - 1] == 0 else "a step back"
-        raise InputError("increasing times", problem, f"{name} row {row + 1}, column {series.time}", "Sort the rows")
+        raise TimeFormatError(
+            "increasing times", problem, f"{name} row {row + 1}, column {series.time}", "Sort the rows"
+        )
     step = float(np.median(steps))
     parts = steps / step
     odd = np.abs(parts - np.maximum(np.round(parts), 1)) > _JITTER
     if odd.mean() > _ODD:
         row = int(np.flatnonzero(odd)[0]) + 1
-        raise InputError(
+        raise TimeFormatError(
             "rows at even steps", f"steps from {steps.min():g} to {steps.max():g} s, {odd.mean():.0%} of them odd",
             f"{name} row {row + 1}", f"Average them with --resample {step:g}",
         )  # fmt: skip
@@ -242,5 +242,92 @@ def _resampled(series: Series, seconds: Floats, origin: float, step: float, name
 
 def _length(rows: int, name: str) -> int:
     if rows > _MOST_ROWS:
-        raise InputError(f"at most {_MOST_ROWS:,} steps", f"{rows:,}", name, "Check the times, or use --resample")
+        raise TimeFormatError(f"at most {_MOST_ROWS:,} steps", f"{rows:,}", name, "Check the times, or use --resample")
     return rows
+
+
+@dataclass(frozen=True)
+class Referee:
+    """A method: rows known and a horizon in, forecasts out.
+
+    Attributes:
+        name: for people.
+        forecast: shape (rows,), finite, and rows ahead -> shape (horizon,).
+    """
+
+    name: str
+    forecast: Callable[[Floats, int], Floats]
+
+
+def referees(season: int) -> list[Referee]:
+    """Theta and exponential smoothing for a season of so many rows; 1 for none."""
+    return [
+        Referee("Theta", lambda values, horizon: theta(values, horizon, season)),
+        Referee("exponential smoothing (ETS)", lambda values, horizon: smoothing(values, horizon, season)),
+    ]
+
+
+def season_shape(values: Floats, season: int) -> Floats:
+    """Additive seasonal figures, shape (season,), of classical decomposition: means of what a moving mean leaves."""
+    rows = len(values)
+    if season < 2 or rows < 2 * season + 1:
+        return np.zeros(max(season, 1))
+    kernel = np.r_[0.5, np.ones(season - 1), 0.5] / season if season % 2 == 0 else np.ones(season) / season
+    half = len(kernel) // 2
+    rest = values[half : rows - half] - np.convolve(values, kernel, mode="valid")
+    location = np.arange(half, rows - half) % season
+    figures = np.array([rest[location == k].mean() if (location == k).any() else 0.0 for k in range(season)])
+    return np.asarray(figures - figures.mean())
+
+
+def theta(values: Floats, horizon: int, season: int) -> Floats:
+    """Forecast by the Theta method: smoothing with half the slope of the line as drift (Hyndman and Billah, 2003)."""
+    rows = len(values)
+    figures = season_shape(values, season)
+    flat = values - figures[np.arange(rows) % len(figures)]
+    alphas = np.linspace(0.05, 0.99, 20)
+    level = np.full(len(alphas), flat[0])
+    cost = np.zeros(len(alphas))
+    for value in flat[1:]:
+        error = value - level
+        cost += error * error
+        level = level + alphas * error
+    best = int(np.argmin(cost))
+    alpha, x = alphas[best], np.arange(rows) - (rows - 1) / 2
+    drift = 0.5 * float(x @ (flat - flat.mean())) / float(x @ x)
+    ahead = np.arange(horizon)
+    flat_forecast = level[best] + drift * (ahead + (1 - (1 - alpha) ** rows) / alpha)
+    return np.asarray(flat_forecast + figures[(rows + ahead) % len(figures)])
+
+
+# Level, trend, season; damping of the trend (0: no trend). Every combination is run at once.
+_GRID = list(itertools.product((0.05, 0.15, 0.3, 0.5, 0.8), (0.01, 0.1, 0.3), (0.02, 0.1, 0.3, 0.6), (0.0, 0.8, 0.95)))
+
+
+def smoothing(values: Floats, horizon: int, season: int) -> Floats:
+    """Additive exponential smoothing, with or without a damped trend and a season, by its error correction form.
+
+    ETS(A,N,N), (A,Ad,N), (A,N,A) and (A,Ad,A) of Hyndman et al. 2008, over a grid of their parameters; the lowest sum
+    of squared one-step errors is taken.
+    """
+    rows, many = len(values), len(_GRID)
+    alpha, beta, gamma, damping = (np.array(column) for column in zip(*_GRID, strict=True))
+    figures = season_shape(values, season)
+    length = len(figures)
+    gamma = gamma * (1 - alpha) if length > 1 else np.zeros(many)
+    shape = np.tile(figures[:, None], (1, many))
+    start = values[: max(2, min(length, rows))]
+    level = np.full(many, float((start - figures[np.arange(len(start)) % length]).mean()))
+    trend = np.zeros(many)
+    cost = np.zeros(many)
+    for t, value in enumerate(values):
+        moved = level + damping * trend
+        location = shape[t % length]
+        error = value - moved - location
+        cost += error * error
+        trend = damping * trend + alpha * beta * error * (damping > 0)
+        level = moved + alpha * error
+        shape[t % length] = location + gamma * error
+    best = int(np.argmin(cost))
+    growth = np.cumsum(damping[best] ** np.arange(1, horizon + 1)) if damping[best] else np.zeros(horizon)
+    return np.asarray(level[best] + growth * trend[best] + shape[(rows + np.arange(horizon)) % length, best])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from edgewright.language.embedding import Encoder
-from edgewright.models.outputs import softmax
+from edgewright.models.base import softmax
 
 _LONGEST = 30
 # Shares of: crossed within an intent, spliced with a few words of any other, crossed with any other, left as it is.

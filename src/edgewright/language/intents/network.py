@@ -2,7 +2,7 @@
 
 Two layers over sparse rows: a table whose rows are added up, a hidden layer of clipped linear units, logits. The rows
 of a batch are gathered and their slopes scattered back, which on a processor takes XLA six times as long as SciPy's
-sparse products (docs/adr/0032-intents-and-slots.md), so this one network does not train in JAX. Adam as of Kingma
+sparse products (docs/research/language.md), so this one network does not train in JAX. Adam as of Kingma
 and Ba, 2015; rounding as seen by training: Jacob et al., 2018 (straight-through).
 """
 
@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib import resources
 from typing import Any
 
 import msgspec
@@ -18,16 +21,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from edgewright.nlp.utterance.student import FRACTION
-from edgewright.schema.errors import InputError
-from edgewright.schema.language import StudentSpec
+from edgewright.compression.int8 import quantise
+from edgewright.core.errors import LanguageModelError, TrainingDivergedError, UtterancesError
+from edgewright.core.records.network import Graph
+from edgewright.graph.builder import Builder
+from edgewright.models.base import finish_outputs
+from edgewright.nlp.records import LanguageSpec, StudentSpec
+from edgewright.nlp.utterance.student import FRACTION, MAX_BYTE, UNIT, Student
+from edgewright.nlp.utterance.values import normalised
 
 Floats = NDArray[np.float32]
 # So large an epsilon keeps the steps of rare n-grams small; Adam would else make them as large as those of common ones.
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-3
 TOP = 127
 # Part of the logit of what is out of scope that is taken from every intent's; chosen on held-out parts of CLINC150 and
-# SNIPS (docs/adr/0106-rejection.md).
+# SNIPS (docs/research/language.md).
 _OUTSIDE = np.float32(0.25)
 # Of the hidden values of training: the largest that int8 keeps apart.
 _KEPT = 0.9995
@@ -106,7 +114,9 @@ class Network:
                 rate = fit.rate * 0.5 * (1.0 + math.cos(math.pi * done))
                 loss += self._step(self._forgotten(bags[chosen]), targets[chosen], rate)
             if not math.isfinite(loss):
-                raise InputError("a loss that is a number", f"{loss} in epoch {epoch + 1}", do="Lower the rate")
+                raise TrainingDivergedError(
+                    "a loss that is a number", f"{loss} in epoch {epoch + 1}", do="Lower the rate"
+                )
             if on_epoch:
                 on_epoch(epoch, loss / batches)
         self.set_scales(bags)
@@ -198,10 +208,10 @@ def size_of(text: str) -> int:
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise InputError("a size such as 64kB", repr(text[:40]), "--size")
+        raise UtterancesError("a size such as 64kB", repr(text[:40]), "--size")
     size = int(float(match[1]) * {"k": 1000, "m": 1_000_000}.get((match[2] or "B")[0].lower(), 1))
     if not SMALLEST <= size <= LARGEST:
-        raise InputError(f"a size of {SMALLEST // 1000} kB to {LARGEST // 1_000_000} MB", text, "--size")
+        raise UtterancesError(f"a size of {SMALLEST // 1000} kB to {LARGEST // 1_000_000} MB", text, "--size")
     return size
 
 
@@ -218,7 +228,7 @@ def shape_for(size: int, classes: int) -> tuple[int, int]:
         hidden -= 8
     rest = size - hidden * classes - 4 * (classes + hidden)
     if rest < size // 2:
-        raise InputError(f"room for {classes} intents", f"{size} bytes", "--size", "Allow more bytes")
+        raise UtterancesError(f"room for {classes} intents", f"{size} bytes", "--size", "Allow more bytes")
     return rest // hidden, hidden
 
 
@@ -254,3 +264,145 @@ def integers(
 def size_in_bytes(arrays: dict[str, NDArray[Any]]) -> int:
     """Return bytes of the arrays as a device holds them."""
     return sum(array.nbytes for array in arrays.values())
+
+
+INPUT = "features"
+# By how much logits may go beyond those of the model's test vectors.
+_ROOM = 1.25
+
+
+def float_graph(spec: LanguageSpec, arrays: dict[str, NDArray[Any]]) -> Graph:
+    """Return features of shape (rows,), float32, to `label`, `probabilities` and `confidence`, as the student has them.
+
+    Raises:
+        InputError: a model without a student.
+    """
+    return _build(spec, arrays)[0]
+
+
+def int8_graph(spec: LanguageSpec, arrays: dict[str, NDArray[Any]]) -> Graph:
+    """Return the same with its network in int8: the student's own bytes, and logits in 255 steps.
+
+    Raises:
+        InputError: a model without a student.
+    """
+    student, (graph, sums, hidden, logits) = student_of(spec), _build(spec, arrays)
+    values = np.array([vector.logits for vector in spec.vectors], np.float64) * student.scale
+    ranges = {
+        INPUT: (0.0, MAX_BYTE / UNIT), sums: (0.0, 127.0), hidden: (0.0, 127.0),
+        logits: (float(values.min()) * _ROOM, float(values.max()) * _ROOM),
+    }  # fmt: skip
+    empty = np.zeros((0, student.rows), np.float32)
+    return quantise(graph, empty, per_channel="never", known=ranges)
+
+
+def student_of(spec: LanguageSpec) -> StudentSpec:
+    """Return the student of a model.
+
+    Raises:
+        InputError: it has none.
+    """
+    if spec.student is None:
+        raise LanguageModelError("a model with a student", "one without", spec.name)
+    return spec.student
+
+
+def _build(spec: LanguageSpec, arrays: dict[str, NDArray[Any]]) -> tuple[Graph, str, str, str]:
+    """Return the graph, and the names of its hidden layer's sums, of that layer, and of the logits."""
+    student = student_of(spec)
+    builder = Builder(spec.name, (student.rows,), input_name=INPUT, labels=spec.intents)
+    builder.boundary(builder.input)
+    # In units of the student's hidden integers: its square root and its shift leave the factor over 2^(8 + shift).
+    weights = arrays["table"].astype(np.float64) * (student.factor / 2.0 ** (8 + student.shift))
+    bias = arrays["bias"] / 2.0**FRACTION
+    sums = builder.op("Gemm", builder.input, _floats(builder, weights), _floats(builder, bias))
+    hidden = builder.op("Relu", sums)
+    head, last = (arrays[name] * student.scale for name in ("head", "last"))
+    logits = builder.op("Gemm", hidden, _floats(builder, head), _floats(builder, last))
+    value = builder.op("Softmax", logits, axis=1)
+    builder.stage("model", value)
+    limits = Student(student, arrays, len(spec.intents), spec.name).limits * student.scale
+    metadata = {"edgewright.limits": " ".join(map(repr, limits.tolist()))}
+    return builder.finish(finish_outputs(builder, value, len(spec.intents)), metadata), sums, hidden, logits
+
+
+def _floats(builder: Builder, array: NDArray[Any]) -> str:
+    return builder.constant(np.asarray(array, np.float32))
+
+
+# Cosine of the words' rarities from which on a sentence may belong to one of the intents.
+_ALIKE = 0.5
+# Texts that are compared at once with all sentences.
+_BLOCK = 2_000
+_NONSENSE, _SEED = 80, 7
+# Words of the background that are most frequent; their share of English sentences is .3 to .6, of others .1 to .2.
+_FREQUENT, _ENGLISH = 60, 0.25
+# Words from which on that share is known.
+_TELLING = 40
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+@cache
+def background() -> tuple[str, ...]:
+    """Return sentences of several hundred topics: questions, commands, remarks and single words."""
+    path = resources.files("edgewright.language.intents") / "background.txt"
+    return tuple(path.read_text("utf-8").splitlines())
+
+
+@cache
+def nonsense() -> tuple[str, ...]:
+    """Return one to four made-up words each."""
+    random = np.random.default_rng(_SEED)
+
+    def word() -> str:
+        return "".join(_LETTERS[k] for k in random.integers(len(_LETTERS), size=int(random.integers(2, 9))))
+
+    return tuple(" ".join(word() for _ in range(int(random.integers(1, 5)))) for _ in range(_NONSENSE))
+
+
+def outside_of(texts: Sequence[str]) -> list[str]:
+    """Return the background without what may belong to the texts, and nonsense, in a mixed order.
+
+    Args:
+        texts: sentences of all intents.
+    """
+    sentences, words = background(), {word: number for number, word in enumerate(_rarities())}
+    away, nearest = _matrix(sentences, words), np.zeros(len(background()))
+    for begin in range(0, len(texts), _BLOCK):
+        cosines = away @ _matrix(texts[begin : begin + _BLOCK], words).T
+        nearest = np.maximum(nearest, cosines.max(axis=1).toarray().ravel())
+    kept = [*nonsense(), *(text for text, cosine in zip(sentences, nearest, strict=True) if cosine < _ALIKE)]
+    return [kept[k] for k in np.random.default_rng(_SEED).permutation(len(kept))]
+
+
+def is_english(texts: Sequence[str]) -> bool:
+    """Return whether the background is of these texts' language, which only some dozens of words tell."""
+    words = [word for text in texts for word in normalised(text).split()]
+    known = set(sorted(_rarities(), key=_rarities().__getitem__)[:_FREQUENT])
+    return len(words) < _TELLING or sum(word in known for word in words) >= _ENGLISH * len(words)
+
+
+def _matrix(texts: Sequence[str], words: Mapping[str, int]) -> csr_matrix:
+    """Return the shares of these words in texts, shape (n, words)."""
+    entries = [
+        (row, words[word], share)
+        for row, text in enumerate(texts) for word, share in _shares(text).items() if word in words
+    ]  # fmt: skip
+    rows, columns, shares = zip(*entries, strict=True) if entries else ((), (), ())
+    return csr_matrix((np.array(shares, np.float64), (rows, columns)), shape=(len(texts), len(words)))
+
+
+@cache
+def _rarities() -> dict[str, float]:
+    """Return the rarity of each word of the background; that of any other word is under ''."""
+    counts = Counter(word for sentence in background() for word in set(normalised(sentence).split()))
+    size = 1 + len(background())
+    return {"": float(np.log(size)), **{word: float(np.log(size / (1 + count))) for word, count in counts.items()}}
+
+
+def _shares(text: str) -> dict[str, float]:
+    """Return the words of a text with their rarities as a unit vector."""
+    rarities = _rarities()
+    words = {word: rarities.get(word, rarities[""]) for word in normalised(text).split()}
+    length = float(np.linalg.norm(list(words.values()))) or 1.0
+    return {word: rarity / length for word, rarity in words.items()}

@@ -10,11 +10,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import UtterancesError
 from edgewright.language.intents.material import held_out
 from edgewright.language.utterances import check
-from edgewright.nlp.utterance.normalise import normalised
-from edgewright.schema.errors import InputError
-from edgewright.schema.language import OUT_OF_SCOPE, Utterance
+from edgewright.nlp.records import OUT_OF_SCOPE, Utterance
+from edgewright.nlp.utterance.values import normalised
 from edgewright.training.losses import softmax_cross_entropy, temperature
 from edgewright.training.metrics import student_t
 
@@ -96,7 +96,7 @@ def parted(utterances: Sequence[Utterance], validation: Sequence[Utterance], see
         [u.synthetic for u in inside], np.bool_
     )
     if not held_out_rows.any():
-        raise InputError(
+        raise UtterancesError(
             "real sentences for validation", "only synthetic ones", "the utterances",
             "Add some real sentences",
         )  # fmt: skip
@@ -107,11 +107,19 @@ def parted(utterances: Sequence[Utterance], validation: Sequence[Utterance], see
 
 def held_sentences(texts: Sequence[str], targets: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
     """Which texts are held out: a fifth of the different sentences of each class, with all their repetitions."""
+    which, kinds = different_sentences(texts, targets)
+    return held_out(kinds, HELD_OUT, seed)[which]
+
+
+def different_sentences(
+    texts: Sequence[str], targets: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the number of the sentence of each text, the same for repetitions, and the class of each sentence."""
     places: dict[str, int] = {}
     which = np.array([places.setdefault(normalised(text), len(places)) for text in texts], np.int64)
     kinds = np.zeros(len(places), np.int64)
     kinds[which] = targets
-    return held_out(kinds, HELD_OUT, seed)[which]
+    return which, kinds
 
 
 def evaluate(
@@ -169,7 +177,7 @@ def share_of(text: str) -> float:
     match = re.fullmatch(r"([0-9]{0,3}(?:\.[0-9]{1,6})?)( ?%)?", text.strip())
     share = float(match[1]) / (100 if match[2] else 1) if match and match[1] else -1.0
     if not 0 <= share <= 0.5:
-        raise InputError("a share of 0 to 0.5, such as 2% or 0.02", repr(text[:40]), "--reject")
+        raise UtterancesError("a share of 0 to 0.5, such as 2% or 0.02", repr(text[:40]), "--reject")
     return share
 
 

@@ -16,15 +16,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
 from sklearn.linear_model import LogisticRegression
 
-from edgewright.language.intents.background import outside_of
 from edgewright.language.intents.material import Material, Say, Teacher, labelled, taught
-from edgewright.language.intents.network import Fit, Network, integers, shape_for, size_in_bytes
-from edgewright.language.intents.parts import IntentEvaluation, Parts, evaluate
-from edgewright.nlp.utterance.head import STEP
-from edgewright.nlp.utterance.normalise import normalised
-from edgewright.nlp.utterance.student import Student, rows_of
-from edgewright.pipeline.cost.duration_estimate import told_by_first
-from edgewright.schema.language import HeadSpec, StudentSpec
+from edgewright.language.intents.network import Fit, Network, integers, outside_of, shape_for, size_in_bytes
+from edgewright.language.intents.parts import IntentEvaluation, Parts, different_sentences, evaluate
+from edgewright.nlp.records import HeadSpec, StudentSpec
+from edgewright.nlp.utterance.student import STEP, Student, rows_of
+from edgewright.nlp.utterance.values import normalised
+from edgewright.pipeline.cost import told_by_first
 
 # Sentences up to which each is left out in turn, and parts beyond.
 _ONE_BY_ONE, _PARTS = 20, 5
@@ -98,14 +96,11 @@ def _kept(texts: Sequence[str], which: NDArray[np.bool_]) -> list[str]:
 
 def _parts(texts: Sequence[str], targets: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """Return the part of each sentence: repetitions in one, and no intent wholly in one."""
-    places: dict[str, int] = {}
-    which = np.array([places.setdefault(normalised(text), len(places)) for text in texts], np.int64)
-    kinds = np.zeros(len(places), np.int64)
-    kinds[which] = targets
-    order = np.random.default_rng(seed).permutation(len(places))
+    which, kinds = different_sentences(texts, targets)
+    order = np.random.default_rng(seed).permutation(len(kinds))
     order = order[np.argsort(kinds[order], kind="stable")]
-    part = np.zeros(len(places), np.int64)
-    part[order] = np.arange(len(places)) % (len(places) if len(places) <= _ONE_BY_ONE else _PARTS)
+    part = np.zeros(len(kinds), np.int64)
+    part[order] = np.arange(len(kinds)) % (len(kinds) if len(kinds) <= _ONE_BY_ONE else _PARTS)
     return part[which]
 
 
@@ -134,7 +129,7 @@ def _rows(text: str, characters: tuple[int, ...], words: tuple[int, ...], rows: 
     return rows_of(normalised(text), characters, words, rows)
 
 
-# Inverse penalty; chosen on half of CLINC150's intents (docs/adr/0057-language-as-answered.md).
+# Inverse penalty; chosen on half of CLINC150's intents (docs/research/language.md).
 _PENALTY, _ITERATIONS = 10.0, 300
 # Of a class: below it, a text counts for nothing.
 _SLIGHT = 0.02
@@ -200,7 +195,7 @@ _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 3_500, 10, 200
 _REPEATS = 3
 # Sentences up to which a linear student is fitted, and the background sets the limit.
 _FEW = 1_000
-# Bytes from which on n-grams of four lengths do better than of two (docs/adr/0057-language-as-answered.md).
+# Bytes from which on n-grams of four lengths do better than of two (docs/research/language.md).
 _LARGE = 256_000
 # Numbers of words of the n-grams.
 WORDS = (1, 2)

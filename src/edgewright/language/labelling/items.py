@@ -13,8 +13,17 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from edgewright.core.errors import (
+    ExistingFileError,
+    FileTooLargeError,
+    LabelProjectError,
+    LabelsError,
+    MissingFileError,
+    OutputError,
+)
 from edgewright.core.files import sync
-from edgewright.core.units import MISSING_LABELS
+from edgewright.core.formatting import MISSING_LABELS
+from edgewright.core.records.data import LABEL_FROM, DataSet, Floats, Labels, Recording
 from edgewright.data.audited_labels import marked
 from edgewright.data.files import read_utf8
 from edgewright.data.load import load_data
@@ -23,11 +32,8 @@ from edgewright.data.table_proposal import propose_table
 from edgewright.data.targets import as_text
 from edgewright.language.labelling.project import Project
 from edgewright.language.labelling.suggestion_round import start
-from edgewright.language.utterances.read import read as read_utterances
-from edgewright.schema.data import DataSet, Floats, Labels, Recording
-from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.labelling import LABEL_FROM
-from edgewright.schema.language import OUT_OF_SCOPE
+from edgewright.language.utterances import read as read_utterances
+from edgewright.nlp.records import OUT_OF_SCOPE
 
 
 def make(path: Path, source: Path, read: Read, classes: Mapping[str, str], address: str = "") -> None:
@@ -45,7 +51,7 @@ def make(path: Path, source: Path, read: Read, classes: Mapping[str, str], addre
         OutputError: it cannot be written.
     """
     if path.exists():
-        raise InputError("a new file", "an existing one", str(path), "Choose another with --out")
+        raise ExistingFileError("a new file", "an existing one", str(path), "Choose another with --out")
     temporary = path.with_name(f".{path.name}.new")
     try:
         temporary.unlink(missing_ok=True)
@@ -146,9 +152,9 @@ def read_items(
         InputError: nothing to label, more than is taken, a text that is too long, or data that cannot be read.
     """
     if not path.exists():
-        raise InputError("a file or a folder", "no such file", str(path), "Check the path")
+        raise MissingFileError("a file or a folder", "no such file", str(path), "Check the path")
     if target and marked(path):
-        raise InputError(
+        raise LabelProjectError(
             "labels by people, or none", f"labels of a label project (column {LABEL_FROM})", str(path),
             "Continue that project, which keeps machine labels marked, or omit --target",
         )  # fmt: skip
@@ -159,18 +165,22 @@ def read_items(
     elif not window and not rows and (path.suffix.lower() in _TEXTS or _has_text(path, text)):
         content = Read("text", list(_texts(path, text, target)))
     elif not window and not rows:
-        raise InputError(
+        raise LabelProjectError(
             "texts, pictures, sounds, or --window ROWS or --rows for recordings", path.name, str(path),
             "A CSV of texts needs a column 'text'; set another with --text",
         )  # fmt: skip
     else:
         content = _recorded(path, target, window, table or {})
     if not content.items:
-        raise InputError("items to label", "nothing", str(path))
+        raise LabelsError("items to label", "nothing", str(path))
     size = sum(item.data.nbytes for item in content.items if item.data is not None)
     if len(content.items) > MAX_ITEMS or size > MAX_BYTES:
-        raise InputError(f"at most {MAX_ITEMS:,} items and {MAX_BYTES >> 20:,} MB", f"{len(content.items):,} items, "
-                         f"{size >> 20:,} MB", str(path), "Use fewer items or longer windows")  # fmt: skip
+        raise FileTooLargeError(
+            f"at most {MAX_ITEMS:,} items and {MAX_BYTES >> 20:,} MB",
+            f"{len(content.items):,} items, {size >> 20:,} MB",
+            str(path),
+            "Use fewer items or longer windows",
+        )
     return content
 
 
@@ -206,26 +216,26 @@ def _texts(path: Path, column: str, target: str) -> Iterator[NewItem]:
         wanted = [(column or "text").lower(), *([target.lower()] if target else [])]
         for name in wanted:
             if name not in names:
-                raise InputError(f"a column {name!r}", ", ".join(names) or "an empty file", str(path))
+                raise LabelProjectError(f"a column {name!r}", ", ".join(names) or "an empty file", str(path))
         for row in reader:
             location = f"{path.name} line {reader.line_num}"
             reported = (row[names[wanted[0]]] or "").strip()
             if reported:
                 yield _text(reported, location, (row[names[wanted[1]]] or "").strip() if target else "")
     except csv.Error as error:
-        raise InputError("a CSV file", str(error), str(path)) from None
+        raise LabelProjectError("a CSV file", str(error), str(path)) from None
 
 
 def _text(text: str, location: str, label: str = "") -> NewItem:
     if len(text) > LONGEST:
-        raise InputError(
+        raise LabelProjectError(
             f"texts of at most {LONGEST:,} characters",
             f"{len(text):,}",
             location,
             "Split it into passages, or remove it",
         )
     if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
-        raise InputError("whole characters of text", "a null or half a character", location)
+        raise LabelProjectError("whole characters of text", "a null or half a character", location)
     return NewItem(text.strip(), location, "out_of_scope" if label == OUT_OF_SCOPE else label)
 
 
@@ -255,7 +265,7 @@ def windows(data: DataSet, length: int, *, labelled: bool) -> Iterator[NewItem]:
     for recording in data.recordings:
         sessions = _names(recording.sessions, recording)
         if is_synthetic(sessions).any() or is_synthetic(np.array([recording.name])).any():
-            raise InputError("measured rows", "synthetic ones", recording.name, "Label what was measured")
+            raise LabelProjectError("measured rows", "synthetic ones", recording.name, "Label what was measured")
         people = _names(recording.groups, recording, "")
         target = as_text(recording.target) if labelled and recording.target is not None else None
         changes = np.flatnonzero((sessions[1:] != sessions[:-1]) | (people[1:] != people[:-1])) + 1

@@ -14,9 +14,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from edgewright.core.errors import (
+    ExistingFileError,
+    FolderMissingError,
+    LabelProjectError,
+    LabelsError,
+    OutputError,
+)
 from edgewright.data.remote import located
 from edgewright.device.store.database import Connect, Database, connect, trouble
-from edgewright.schema.errors import InputError, OutputError
 
 FORMAT, VERSION = 0x45574C42, 1
 _MAKE = "Create one with: edgewright label suggest DATA --out PROJECT"
@@ -94,7 +100,7 @@ class Project:
         self.path = path
         if not path.is_file():
             got = "a folder" if path.is_dir() else "no such file"
-            raise InputError("a label project", got, str(path), _MAKE)
+            raise LabelProjectError("a label project", got, str(path), _MAKE)
         self._refuse_others()
         with self._sqlite_errors():
             self.base = Database(path, opener)
@@ -110,9 +116,9 @@ class Project:
             OutputError: it cannot be written.
         """
         if path.exists():
-            raise InputError("a new file", "an existing one", str(path), "Choose another with --out")
+            raise ExistingFileError("a new file", "an existing one", str(path), "Choose another with --out")
         if not path.parent.is_dir():
-            raise InputError("a file in an existing folder", str(path.parent), "--out")
+            raise FolderMissingError("a file in an existing folder", str(path.parent), "--out")
         try:
             base = Database(path, opener)
             base.execute("PRAGMA journal_mode = WAL")
@@ -154,13 +160,13 @@ class Project:
             with self.path.open("rb") as file:
                 head = file.read(100)
         except OSError as error:
-            raise InputError("a label project", error.strerror or str(error), str(self.path), _MAKE) from None
+            raise LabelProjectError("a label project", error.strerror or str(error), str(self.path), _MAKE) from None
         version, kind = (int.from_bytes(head[at : at + 4], "big") for at in (60, 68))
         if kind != FORMAT or not head.startswith(b"SQLite format 3\0"):
             got = "an SQLite file of another program" if head.startswith(b"SQLite") else "another file"
-            raise InputError("a label project", got, str(self.path), _MAKE)
+            raise LabelProjectError("a label project", got, str(self.path), _MAKE)
         if version > VERSION:
-            raise InputError(
+            raise LabelProjectError(
                 f"a label project of version {VERSION} or older", f"version {version}", str(self.path),
                 f"Label project format {version} is newer than this Edgewright reads ({VERSION}): upgrade",
             )  # fmt: skip
@@ -214,7 +220,9 @@ class Project:
             InputError: a name that is empty, too long, has control characters, or begins with '/' or '+'.
         """
         if not name or name != name.strip() or len(name) > 100 or not name.isprintable() or name[0] in "/+":
-            raise InputError("the name of a class: at most 100 characters, not beginning with / or +", repr(name[:120]))
+            raise LabelsError(
+                "the name of a class: at most 100 characters, not beginning with / or +", repr(name[:120])
+            )
         self.execute(
             "INSERT INTO classes VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET description = excluded.description "
             "WHERE excluded.description != ''",
@@ -266,9 +274,9 @@ class Project:
         refuse_reviewer(reviewer)
         with self.changing():
             if self.item(number) is None:
-                raise InputError("an item of this project", str(number), str(self.path))
+                raise LabelProjectError("an item of this project", str(number), str(self.path))
             if label and label not in self.classes():
-                raise InputError(f"a class of this project ({', '.join(self.classes())[:200]})", repr(label[:100]))
+                raise LabelsError(f"a class of this project ({', '.join(self.classes())[:200]})", repr(label[:100]))
             self.execute(
                 "INSERT INTO labels (item, label, reviewer, how, made) VALUES (?, ?, ?, ?, ?)",
                 (number, label, reviewer, how, now()),
@@ -296,4 +304,4 @@ def refuse_reviewer(name: str) -> None:
         InputError: it is empty, too long or holds control characters.
     """
     if not name.strip() or len(name) > 60 or not name.isprintable():
-        raise InputError("a name of the reviewer", repr(name[:80]), "--as")
+        raise LabelProjectError("a name of the reviewer", repr(name[:80]), "--as")

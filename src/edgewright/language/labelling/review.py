@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
+import hashlib
+import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from edgewright.language.labelling.agreement import decided
-from edgewright.language.labelling.audit import disputed, unanswered
-from edgewright.language.labelling.project import Item, Project
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import ExistingFileError, FolderMissingError, LabelProjectError, LabelsError
+from edgewright.core.files import write_together
+from edgewright.core.records.data import HUMAN, LABEL_FROM, LabelRecord
+from edgewright.data.audited_labels import encoded, record_path
+from edgewright.language.labelling.audit import audited, contradictions, decided, disputed, unanswered
+from edgewright.language.labelling.project import Item, Project, now
+from edgewright.nlp.utterance.values import normalised
 
 NONE = "/none"
 
@@ -56,7 +65,7 @@ def shown(project: Project, number: int, *, audit: bool) -> Shown:
     """
     item = project.item(number)
     if item is None:
-        raise InputError("an item of this project", str(number), str(project.path))
+        raise LabelProjectError("an item of this project", str(number), str(project.path))
     suggestion = None if audit else project.suggestion(number)
     return Shown(item, suggestion.label if suggestion else "", suggestion.confidence if suggestion else 0.0)
 
@@ -87,7 +96,7 @@ def meant(line: str, classes: list[str], suggested: str) -> str:
     if not typed:
         if suggested:
             return suggested
-        raise InputError("a class", "an empty line without a suggestion", do="Type a class, /none or /skip")
+        raise LabelsError("a class", "an empty line without a suggestion", do="Type a class, /none or /skip")
     if typed == NONE:
         return ""
     if typed in classes:
@@ -100,7 +109,7 @@ def meant(line: str, classes: list[str], suggested: str) -> str:
     near = difflib.get_close_matches(typed, classes, n=1)
     text = f"Did you mean {near[0]!r}? " if near else ""
     got = f"{typed[:60]!r}, which {len(begun)} begin with" if begun else repr(typed[:60])
-    raise InputError("a class", got, do=f"{text}Add a class with +NAME; list classes with /classes")
+    raise LabelsError("a class", got, do=f"{text}Add a class with +NAME; list classes with /classes")
 
 
 _BARS = " ▁▂▃▄▅▆▇█"
@@ -131,3 +140,167 @@ def bars(data: bytes, columns: Sequence[str]) -> Iterator[str]:
             "?" if not len(part) else _BARS[1 + round(7 * (float(part.mean()) - low) / span)] for part in means
         )
         yield f"  {name:<{widest}} {low:>9.4g} {line} {high:.4g}"
+
+
+class Exported(msgspec.Struct, frozen=True):
+    """What was written.
+
+    Attributes:
+        path: path of the data; its record lies beside it.
+        record: as it lies there.
+        table: `[data]` that reads the file; empty for texts, pictures and sounds.
+        left: items without a label, disputed or none of the classes.
+    """
+
+    path: Path
+    record: LabelRecord
+    table: dict[str, str]
+    left: int
+
+
+def export(project: Project, out: Path, *, force: bool = False, human_only: bool = False) -> Exported:
+    """Write labelled items as CSV (or, for recordings, Parquet).
+
+    Args:
+        project: is not changed.
+        out: `.csv` or `.parquet`.
+        force: replace files that are there.
+        human_only: leave the machine's labels out.
+
+    Raises:
+        InputError: files that are there, no labels, another ending, or equal texts under two labels by people.
+    """
+    recorded = project.kind in ("windows", "rows")
+    endings = (".csv", ".parquet") if recorded else (".csv",)
+    if out.suffix.lower() not in endings:
+        raise LabelProjectError(f"a file {' or '.join(endings)}", out.name, "--out")
+    for path in (out, record_path(out)):
+        if path.exists() and not force:
+            raise ExistingFileError("a new file", "an existing one", str(path), "Use --force to replace it")
+    if not out.parent.is_dir():
+        raise FolderMissingError("a file in an existing folder", str(out.parent), "--out")
+    items = project.items()
+    if project.kind == "text":
+        _refuse_contradictions(project, items)
+    labels = labels_of(project, human_only=human_only)
+    if project.kind == "text":
+        human = {
+            normalised(i.content): labels[i.id][0]
+            for i in items
+            if i.id in labels and labels[i.id][1].startswith(HUMAN)
+        }
+        for item in items:
+            known = human.get(normalised(item.content))
+            if item.id in labels and known is not None and labels[item.id][0] != known:
+                del labels[item.id]
+    if not labels:
+        raise LabelsError("labelled items", "none", str(project.path), "edgewright label review PROJECT")
+    content, table = _recordings(project, items, labels, out) if recorded else (_table(project, items, labels), {})
+    record = LabelRecord(
+        project=str(project.meta("name")), file=out.name, sha256=hashlib.sha256(content).hexdigest(),
+        sources=dict(sorted(Counter(source for _, source, _ in labels.values()).items())), audit=audited(project),
+        created=now(),
+    )  # fmt: skip
+    write_together({record_path(out): encoded(record), out: content})
+    return Exported(out, record, table, len(items) - len(labels))
+
+
+def labels_of(project: Project, *, human_only: bool = False) -> dict[int, tuple[str, str, float]]:
+    """Label, who it is from, and confidence of each labelled item; people's labels come before a machine's."""
+    labels: dict[int, tuple[str, str, float]] = {}
+    if not human_only:
+        labels = {i: (s.label, s.source, s.confidence) for i, s in project.suggestions().items() if s.label}
+    for item, human in decided(project.reviews()).items():
+        labels.pop(item, None)
+        if human.label and not human.disputed:
+            labels[item] = (human.label, f"{HUMAN}{human.reviewer}", 1.0)
+    return labels
+
+
+def _refuse_contradictions(project: Project, items: list[Item]) -> None:
+    odd = contradictions(items, decided(project.reviews()))
+    if odd:
+        first, other, label, second = odd[0]
+        more = f"; {len(odd) - 1} more such texts" if odd[1:] else ""
+        raise LabelsError(
+            "one label per text", f"{first.content[:60]!r} as {label!r} and as {second!r}{more}",
+            f"{first.location} and {other.location}", f"Decide: edgewright label review PROJECT --item {other.id}",
+        )  # fmt: skip
+
+
+def _table(project: Project, items: list[Item], labels: dict[int, tuple[str, str, float]]) -> bytes:
+    """Return texts with intents, or pictures or sounds with labels."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    texts = project.kind == "text"
+    writer.writerow([*(("text", "intent") if texts else ("file", "label")), LABEL_FROM, "confidence"])
+    for item in items:
+        if item.id in labels:
+            if not texts:
+                path = project.source / item.content
+                try:
+                    same = hashlib.sha256(path.read_bytes()).digest() == project.data(item.id)
+                except OSError as error:
+                    raise LabelProjectError(
+                        "the file that was labelled", error.strerror or str(error), str(path)
+                    ) from None
+                if not same:
+                    raise LabelProjectError("the file that was labelled", "another one", str(path), "Restore it")
+            label, source, sure = labels[item.id]
+            writer.writerow([item.content, label, source, f"{sure:.4f}"])
+    return text.getvalue().encode()
+
+
+def _recordings(
+    project: Project, items: list[Item], labels: dict[int, tuple[str, str, float]], out: Path
+) -> tuple[bytes, dict[str, str]]:
+    """Rows of all windows in order; those without a label have an empty one. The values are those that people saw."""
+    import polars  # noqa: PLC0415 - slow to load, for recordings alone
+
+    columns, window = [str(name) for name in project.meta("columns")], int(project.meta("window"))
+    rate = float(project.meta("rate") or 0.0)
+    shape = len(columns), window
+    values = np.stack([np.frombuffer(project.data(item.id), np.float32).reshape(shape) for item in items])
+    rows = values.transpose(0, 2, 1).reshape(-1, len(columns))
+    frame: dict[str, Any] = {name: rows[:, k] for k, name in enumerate(columns)}
+    used = set(columns)
+    names = {part: _free(part, used) for part in ("time_s", "session", "person", "label")}
+    if rate:
+        steps = np.array([item.first for item in items])[:, None] + np.arange(window)
+        frame[names["time_s"]] = steps.reshape(-1) / rate
+    frame[names["session"]] = np.repeat(_sessions(items, window), window)
+    if any(item.person for item in items):
+        frame[names["person"]] = np.repeat([item.person for item in items], window)
+    for index, name in ((0, names["label"]), (1, LABEL_FROM)):
+        frame[name] = np.repeat([str(labels.get(item.id, ("", "", 0.0))[index]) for item in items], window)
+    rows_frame = polars.DataFrame(frame)
+    buffer = io.BytesIO()
+    if out.suffix.lower() == ".parquet":
+        rows_frame.write_parquet(buffer)
+    else:
+        rows_frame.write_csv(buffer)
+    table = {"kind": "parquet" if out.suffix.lower() == ".parquet" else "csv", "path": str(out),
+             "target": names["label"], "session": names["session"]}  # fmt: skip
+    table |= {"time": names["time_s"]} if rate else {}
+    return buffer.getvalue(), table | ({"group": names["person"]} if names["person"] in frame else {})
+
+
+def _free(name: str, used: set[str]) -> str:
+    while name in used:
+        name += "_"
+    return name
+
+
+def _sessions(items: list[Item], window: int) -> list[str]:
+    """Return the session of each window; one that goes on after a gap gets a number, so that no window crosses it."""
+    sessions: list[str] = []
+    parts: dict[tuple[str, str], int] = {}
+    before: Item | None = None
+    for item in items:
+        key = (item.recording, item.person)
+        if before is None or key != (before.recording, before.person) or item.first != before.first + window:
+            parts[key] = parts.get(key, 0) + 1
+        number = parts[key]
+        sessions.append(item.recording if number == 1 else f"{item.recording}#{number}")
+        before = item
+    return sessions

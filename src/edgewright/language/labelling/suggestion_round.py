@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
-from edgewright.language.labelling.agreement import decided
+from edgewright.core.errors import LabelsError
+from edgewright.core.records.data import MACHINE, Floats
+from edgewright.language.labelling.audit import decided
 from edgewright.language.labelling.project import Project, now
-from edgewright.language.labelling.suggesters import Given, Scores, suggester, suggester_of
+from edgewright.language.labelling.suggesters import SUGGESTERS, Given, Scores, suggester_of
 from edgewright.language.labelling.vectors import vectors_of
-from edgewright.nlp.utterance.head import Encodes
-from edgewright.pipeline.cost.duration_estimate import Ahead
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
-from edgewright.schema.labelling import MACHINE
+from edgewright.nlp.utterance.student import Encodes
+from edgewright.pipeline.cost import Ahead
 
 POOL = 10
 """Times as many uncertain items as are chosen."""
@@ -218,12 +217,12 @@ def _known(given: Given) -> list[str]:
     labelled = given.targets[given.targets >= 0]
     reads = given.encoder is not None and getattr(given.encoder, "reads_text", True)
     described = reads and len(given.classes) >= 2
-    names = [name for name, part in sorted(suggester.known.items()) if described and part.needs == "descriptions"]
+    names = [name for name, part in sorted(SUGGESTERS.items()) if described and part.needs == "descriptions"]
     # Labels cannot speak for a class that lacks them: beside descriptions they are heard once every class has some.
     counts = np.bincount(labelled, minlength=len(given.classes))
     labels_count = len(given.classes) > 0 and counts.min() >= FEW if described else np.count_nonzero(counts) >= 2
     if labels_count:
-        names += [name for name, part in sorted(suggester.known.items()) if part.needs == "labels"]
+        names += [name for name, part in sorted(SUGGESTERS.items()) if part.needs == "labels"]
     return names if len(labelled) >= ENOUGH else names[:1]
 
 
@@ -236,11 +235,11 @@ def _believed(given: Given, names: Sequence[str]) -> _Believed:
 def _belief(given: Given, name: str) -> _Believed:
     suggester = suggester_of(name, "--by")
     if len(given.classes) < 2:
-        raise InputError("at least two classes", str(len(given.classes)), "the project", "Add some with --class")
+        raise LabelsError("at least two classes", str(len(given.classes)), "the project", "Add some with --class")
     known = given.targets >= 0
     if suggester.needs == "labels" and len(np.unique(given.targets[known])) < 2:
         do = "Label some: edgewright label review PROJECT"
-        raise InputError("labels of two classes", "fewer", f"--by {name}", do)
+        raise LabelsError("labels of two classes", "fewer", f"--by {name}", do)
     scores = suggester.scores(given)
     # Items whose classes are all alike, as where a language model answers `none`, fit any temperature.
     if np.count_nonzero(np.ptp(scores[known], axis=1)) < ENOUGH:

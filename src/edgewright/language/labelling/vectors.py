@@ -13,17 +13,17 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from edgewright.cluster.mapping import each
 from edgewright.core.archive import read_file
+from edgewright.core.errors import EncoderMissingError, LabelProjectError
+from edgewright.core.records.data import Floats
 from edgewright.data.remote import address_of, reached
 from edgewright.graph.stage import Context
 from edgewright.language.embedding import load
-from edgewright.language.embedding.contract import unit
+from edgewright.language.embedding.directory import unit
 from edgewright.language.labelling.project import Item, Project
-from edgewright.nlp.utterance.head import Encodes
-from edgewright.pipeline.cost.duration_estimate import Ahead, tell_ahead
+from edgewright.nlp.utterance.student import Encodes
+from edgewright.pipeline.cost import Ahead, tell_ahead
 from edgewright.pipeline.fitting import transformed
 from edgewright.pipeline.plan import build, parts
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
 
 _COMPONENTS = 128
 _STAGES: tuple[dict[str, object], ...] = ({"kind": "statistics"}, {"kind": "spectral"})
@@ -77,7 +77,7 @@ def trainable(project: Project) -> Literal["text", "picture", "sound"]:
         InputError: a project of recordings.
     """
     if project.kind not in ROLES:
-        raise InputError("a project of texts, pictures or sounds", f"one of {project.kind}", str(project.path),
+        raise LabelProjectError("a project of texts, pictures or sounds", f"one of {project.kind}", str(project.path),
                          "Export its labels and train on them: edgewright label export, then run")  # fmt: skip
     return ROLES[project.kind]
 
@@ -92,11 +92,11 @@ def encoder_for(project: Project, directory: Path | None) -> Encodes | None:
         return None
     if project.kind not in ("pictures", "sounds"):
         return load(directory)
-    from edgewright.language.documents.media_encoder import MediaEncoder  # noqa: PLC0415 - of an extra
+    from edgewright.language.documents.index import MediaEncoder  # noqa: PLC0415 - of an extra
 
     encoder = MediaEncoder(directory)
     if encoder.kind != ROLES[project.kind]:
-        raise InputError(f"an encoder of {project.kind}", f"one of {encoder.kind}s", str(directory))
+        raise EncoderMissingError(f"an encoder of {project.kind}", f"one of {encoder.kind}s", str(directory))
     return encoder
 
 
@@ -108,12 +108,12 @@ def _computed(project: Project, items: Sequence[Item], encoder: Encodes | None, 
         tell_ahead(ahead, f"Comparing the words of {len(texts):,} texts", sum(map(len, texts)) * _CHARACTER_S)
         return words(texts)
     if project.kind == "sounds" and encoder is None:
-        raise InputError("an encoder of sounds", "none", "--encoder", "Pass its directory, or register it: "
+        raise EncoderMissingError("an encoder of sounds", "none", "--encoder", "Pass its directory, or register it: "
                          "edgewright models add DIR")  # fmt: skip
     if project.kind in ("pictures", "sounds"):
         return encoded([item.content for item in items], project.source, encoder)
     if encoder is not None:
-        raise InputError("texts or pictures for an encoder", project.kind, "--encoder")
+        raise EncoderMissingError("texts or pictures for an encoder", project.kind, "--encoder")
     columns, units = project.meta("columns"), project.meta("units")
     values = np.stack([np.frombuffer(project.data(item.id), np.float32) for item in items])
     if project.kind == "rows":

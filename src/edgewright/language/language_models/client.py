@@ -7,16 +7,25 @@ from __future__ import annotations
 
 import http.client
 import os
+import secrets
+import shutil
 import ssl
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Any, NamedTuple, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from edgewright.core.errors import LanguageModelMissingError, OutputError
+from edgewright.core.request_origin import free_port
 from edgewright.device.sinks import require_loopback_or_tls
-from edgewright.schema.errors import InputError, OutputError
 
 LARGEST_REPLY = 1 << 20
 KEY_VARIABLE = "EDGEWRIGHT_API_KEY"
@@ -30,7 +39,6 @@ class _Timings(msgspec.Struct, frozen=True):
 
     predicted_n: int = 0
     predicted_per_second: float | None = None
-    prompt_per_second: float | None = None
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -72,33 +80,6 @@ class _Completion(msgspec.Struct, frozen=True):
     timings: _Timings = _Timings()
 
 
-class _Tokens(msgspec.Struct, frozen=True):
-    tokens: list[int]
-
-
-class _ForcedToken(msgspec.Struct, frozen=True):
-    id: int
-    logprob: float
-
-
-class _Forced(msgspec.Struct, frozen=True):
-    completion_probabilities: list[_ForcedToken]
-
-
-class _Timed(msgspec.Struct, frozen=True):
-    timings: _Timings
-
-
-class Speed(NamedTuple):
-    """Tokens a second; None where the server does not say."""
-
-    read: float | None
-    written: float | None
-
-
-_Decoded = TypeVar("_Decoded")
-
-
 class ModelReply(NamedTuple):
     """What a language model said.
 
@@ -135,12 +116,14 @@ class LanguageModelClient:
         except ValueError:
             known = False
         if not known:
-            raise InputError("the address of a server such as http://127.0.0.1:8080", repr(url[:100]), where)
+            raise LanguageModelMissingError(
+                "the address of a server such as http://127.0.0.1:8080", repr(url[:100]), where
+            )
         require_loopback_or_tls(parts.hostname or "", parts.scheme == "https", where)
         self._address: SplitResult = parts._replace(netloc=parts.netloc.rpartition("@")[2])
         self._key = parts.password or os.environ.get(KEY_VARIABLE, "")
         if not (self._key.isascii() and self._key.isprintable()):
-            raise InputError("a key of printable ASCII characters", "other characters", KEY_VARIABLE)
+            raise LanguageModelMissingError("a key of printable ASCII characters", "other characters", KEY_VARIABLE)
         self._base = parts.path.rstrip("/").removesuffix(_CHAT).removesuffix("/v1")
 
     def chat(
@@ -187,53 +170,6 @@ class LanguageModelClient:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._failed(f"something else ({error})") from None
         raise self._failed(_refusal(status, reply) if status != 200 else "no choices")
-
-    def tokens(self, text: str, deadline: float) -> list[int]:
-        """Return the tokens of a text; of llama.cpp's server alone, as the two below.
-
-        Raises:
-            OutputError: as `chat`.
-        """
-        return self._decoded("/tokenize", {"content": text, "add_special": False}, deadline, _Tokens).tokens
-
-    def log_chances(self, before: Sequence[int], following: Sequence[int], deadline: float) -> list[float]:
-        """Return the natural logarithm of the probability of each following token, given all before it.
-
-        A grammar of token numbers makes the model write just these, and the server says how likely each was without it.
-
-        Raises:
-            OutputError: as `chat`, or other tokens come back.
-        """
-        begin = self._decoded("/tokenize", {"content": "", "add_special": True}, deadline, _Tokens).tokens
-        order = {
-            "prompt": [*begin, *before], "n_predict": len(following), "n_probs": 1, "temperature": 0, "samplers": [],
-            "grammar": "root ::= " + " ".join(f"<[{token}]>" for token in following),
-            "response_fields": ["completion_probabilities"],
-        }  # fmt: skip
-        forced = self._decoded("/completion", order, deadline, _Forced).completion_probabilities
-        if [token.id for token in forced] != list(following):
-            raise self._failed("other tokens than the grammar allows")
-        return [token.logprob for token in forced]
-
-    def speed(self, prompt: Sequence[int], count: int, deadline: float) -> Speed:
-        """Return how fast tokens are read and written.
-
-        Raises:
-            OutputError: as `chat`.
-        """
-        order = {"prompt": prompt, "n_predict": count, "temperature": 0, "ignore_eos": True, "cache_prompt": False,
-                 "response_fields": ["timings"]}  # fmt: skip
-        timings = self._decoded("/completion", order, deadline, _Timed).timings
-        return Speed(timings.prompt_per_second, timings.predicted_per_second)
-
-    def _decoded(self, path: str, order: Mapping[str, Any], deadline: float, form: type[_Decoded]) -> _Decoded:
-        status, reply = self._post(path, order, deadline)
-        if status != 200:
-            raise self._failed(_refusal(status, reply))
-        try:
-            return msgspec.json.decode(reply, type=form)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise self._failed(f"something else ({error})") from None
 
     def _post(self, path: str, order: Mapping[str, Any], deadline: float) -> tuple[int, bytes]:
         """Return status and body, before the deadline: the whole reply and not each piece of it."""
@@ -291,3 +227,136 @@ def _refusal(status: int, reply: bytes) -> str:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         message = ""
     return f"status {status}" + (f": {message[:200]}" if message.isprintable() and message else "")
+
+
+PROGRAM = "llama-server"
+CONTEXT = 4096
+"""Tokens of prompt and answer at most: memory grows with them, and models take up to a million."""
+_HOST = "127.0.0.1"
+_PAUSE_S, _END_S = 0.1, 5.0
+_LOG_BYTES = 1 << 16
+
+
+class RunningModel(NamedTuple):
+    """A server that has loaded its model.
+
+    Attributes:
+        address: address with the API key as the password.
+        process: process number.
+    """
+
+    address: str
+    process: int
+
+    @property
+    def origin(self) -> str:
+        """Address without the key."""
+        return f"http://{urlsplit(self.address).hostname}:{urlsplit(self.address).port}/"
+
+    @property
+    def key(self) -> str:
+        """API key."""
+        return urlsplit(self.address).password or ""
+
+    def wait(self) -> NoReturn:
+        """Wait for a signal, which raises `KeyboardInterrupt` or ends this process.
+
+        Raises:
+            OutputError: the server ends first.
+        """
+        raise OutputError("llama.cpp to run", f"it ended with status {os.waitpid(self.process, 0)[1]}", self.origin)
+
+    def peak_bytes(self) -> int | None:
+        """Return the largest resident memory so far, weights included; None where the system does not say."""
+        try:
+            status = Path(f"/proc/{self.process}/status").read_text(encoding="utf-8")
+        except OSError:
+            return None
+        return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:")), None)
+
+
+@contextmanager
+def served(model: Path, seconds: float, port: int = 0) -> Iterator[RunningModel]:
+    """Start a server for a model, yield it when it has loaded the model, and end it.
+
+    It is `llama-server` of the PATH, else llama.cpp of the package xllamacpp.
+
+    Args:
+        model: GGUF file.
+        seconds: for loading.
+        port: to listen on; 0 takes a free one.
+
+    Raises:
+        InputError: neither is installed.
+        OutputError: it ends, or does not load the model in time.
+    """
+    port = port or free_port(_HOST, 0)
+    options = ["--model", str(model), "--host", _HOST, "--port", str(port), "--ctx-size", str(CONTEXT)]
+    options += ["--parallel", "1", "--threads", str(_threads())]
+    command, key = [*_program(model), *options], secrets.token_urlsafe(32)
+    # Other users of the machine reach the port and read the arguments of a process, but not its environment.
+    environment = {**os.environ, "LLAMA_API_KEY": key}
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, env=environment
+        )
+        try:
+            deadline = time.monotonic() + seconds
+            while not _is_ready(port):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise OutputError(f"llama.cpp to load {model.name}", _reason(log), str(model),
+                                      "Try another file, or a longer --wait")  # fmt: skip
+                time.sleep(_PAUSE_S)
+            yield RunningModel(f"http://:{key}@{_HOST}:{port}", process.pid)
+        finally:
+            process.terminate()
+            try:
+                process.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
+
+
+def _program(model: Path) -> list[str]:
+    program = shutil.which(PROGRAM)
+    if program is not None:
+        return [program]
+    if find_spec("xllamacpp") is None:
+        raise LanguageModelMissingError(
+            f"llama.cpp, which runs {model.name}",
+            f"no {PROGRAM} on the PATH and no package xllamacpp",
+            "",
+            "Install edgewright[llm], or llama.cpp",
+        )
+    return [sys.executable, "-m", "edgewright.language.language_models._engine"]
+
+
+def _threads() -> int:
+    """Return the threads of the model: OMP_NUM_THREADS, else the processors that this process may use."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted):
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _is_ready(port: int) -> bool:
+    connection = http.client.HTTPConnection(_HOST, port, timeout=2)
+    try:
+        connection.request("GET", "/health")
+        # 503 while it loads.
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _reason(log: IO[bytes]) -> str:
+    """Return the first error that the program printed, else its last line."""
+    log.seek(0)
+    lines = log.read()[-_LOG_BYTES:].decode("utf-8", "replace").split("\n")
+    printed = [" ".join("".join(c if c.isprintable() else " " for c in line).split()) for line in lines]
+    errors = [line for line in printed if " E " in line or "error" in line.lower()]
+    return (errors[:1] or [line for line in printed if line][-1:] or ["no answer"])[0][:200]

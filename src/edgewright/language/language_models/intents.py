@@ -17,16 +17,13 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.language.intents.background import outside_of
-from edgewright.language.language_models.client import LanguageModelClient, ModelReply
-from edgewright.language.language_models.server import served
-from edgewright.language.utterances.read import Labelled
-from edgewright.nlp.utterance.normalise import checked, normalised
+from edgewright.core.errors import LanguageModelMissingError, OutputError
+from edgewright.language.intents.network import outside_of
+from edgewright.language.language_models.client import LanguageModelClient, ModelReply, served
+from edgewright.language.utterances import Labelled
+from edgewright.nlp.records import OUT_OF_SCOPE, LanguageSpec, Parsed, Slot, TaggerSpec, Utterance
 from edgewright.nlp.utterance.parse import with_entries_and_rules
-from edgewright.nlp.utterance.tagger import tokens
-from edgewright.nlp.utterance.values import Gazetteers
-from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.language import OUT_OF_SCOPE, LanguageSpec, Parsed, Slot, TaggerSpec, Utterance
+from edgewright.nlp.utterance.values import Gazetteers, checked, normalised, tokens
 
 NONE = "none"
 SECONDS = 300.0
@@ -67,7 +64,7 @@ class LanguageModelParser:
             self._slots[utterance.intent] = tuple(dict.fromkeys(names))
         if not self._slots or NONE in self._slots:
             got = f"one called {NONE!r}" if self._slots else "none"
-            raise InputError(f"utterances with intents, none of them {NONE!r}", got, where)
+            raise LanguageModelMissingError(f"utterances with intents, none of them {NONE!r}", got, where)
         labels = dict.fromkeys(f"B-{slot}" for slots in self._slots.values() for slot in slots)
         self.spec = LanguageSpec(
             name=Path(where).name, intents=tuple(self._slots), student=None, gazetteers=labelled.gazetteers,

@@ -13,11 +13,10 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.core.errors import InputError, InvalidNameError, LicenceMissingError, OutputError, OwnModelError
 from edgewright.core.files import os_errors, sync, write_atomic
-from edgewright.core.own_models import RECORD, models_folder, own_model, read_record
-from edgewright.language.own_models import kind_of
-from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.own_models import OwnFile, OwnModel
+from edgewright.core.own_models import RECORD, OwnFile, OwnModel, models_folder, own_model, read_record
+from edgewright.language.own_models.kinds import kind_of
 
 _DAY_S = 86_400
 _TEMPORARY = ".adding."
@@ -49,11 +48,15 @@ def add_model(source: Path, *, name: str = "", licence: str = "") -> OwnModel:
     resolved = source.resolve()
     name = name or (resolved.name if source.is_dir() else source.stem)
     if not _NAME.fullmatch(name):
-        raise InputError("a name of letters, digits and ._+-", repr(name[:100]), str(source), "Set it with --name NAME")
+        raise InvalidNameError(
+            "a name of letters, digits and ._+-", repr(name[:100]), str(source), "Set it with --name NAME"
+        )
     licence = licence or kind.licence(source) or licence_of(source)
     if not licence:
         do = "Look it up where the model comes from, and set it, such as --licence MIT"
-        raise InputError("a licence in README.md or LICENSE of its folder, or --licence", "none", str(source), do)
+        raise LicenceMissingError(
+            "a licence in README.md or LICENSE of its folder, or --licence", "none", str(source), do
+        )
     folder = models_folder()
     do = "Correct the permissions, free some space, or set EDGEWRIGHT_MODELS to another folder"
     with os_errors(OutputError, "to write a folder of models", folder, do):
@@ -65,7 +68,9 @@ def add_model(source: Path, *, name: str = "", licence: str = "") -> OwnModel:
             with os_errors(OutputError, f"to copy {source.name}", source, do):
                 main = kind.copy(source, copy)
             if (copy / RECORD).exists():
-                raise InputError(f"files of a model of which none is {RECORD}", "one", str(source), "Rename that file")
+                raise OwnModelError(
+                    f"files of a model of which none is {RECORD}", "one", str(source), "Rename that file"
+                )
             try:
                 role, figures = kind.test(copy / main)
             except InputError as error:  # people know the place that they named
@@ -91,7 +96,7 @@ def add_model(source: Path, *, name: str = "", licence: str = "") -> OwnModel:
                 if present is None or present.sha256 != record.sha256 or changed_files(present):
                     other = present is not None and present.sha256 != record.sha256
                     got = f"another {present.kind.replace('_', ' ')}" if present and other else "other files"
-                    raise InputError(
+                    raise InvalidNameError(
                         f"a name that is free, or the same model as {name!r}", got, str(folder / name),
                         f"Set another --name, or remove it first: edgewright models remove {name}",
                     ) from None  # fmt: skip

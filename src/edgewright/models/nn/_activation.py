@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgewright.graph.builder import Builder
-from edgewright.graph.layer import Activation
+from edgewright.graph.stage import Activation
 from edgewright.training.backend import jax, jnp
 
 

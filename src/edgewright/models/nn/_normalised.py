@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from edgewright.graph.layer import LayerConfig, Normalisation, Parameters
+from edgewright.graph.stage import LayerConfig, Normalisation, Parameters
 from edgewright.training.backend import jax, jnp, lax
 
 _EPSILON = 1e-3

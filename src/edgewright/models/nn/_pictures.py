@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
+from edgewright.core.errors import LayerSettingsError
 from edgewright.core.operators._attributes import same_padding
 from edgewright.graph.builder import Builder
-from edgewright.graph.layer import Layer, LayerConfig, Parameters, Shape
+from edgewright.graph.stage import Layer, LayerConfig, Parameters, Shape
 from edgewright.models.nn._windows import Positive
-from edgewright.schema.errors import InputError
 from edgewright.training.backend import jnp, lax
 
 K = TypeVar("K", bound="SquareConfig")
@@ -36,7 +36,7 @@ def picture_shape(shape: Shape, kind: str) -> tuple[int, int, int]:
         InputError: when what arrives is not a picture.
     """
     if len(shape) != 3:
-        raise InputError(
+        raise LayerSettingsError(
             "pictures of shape (channels, height, width)", f"shape {shape}", f"model.layers {kind}",
             "Load pictures with [data] kind = 'pictures'",
         )  # fmt: skip
@@ -53,7 +53,7 @@ def places(config: SquareConfig, shape: Shape, kind: str) -> tuple[int, int]:
     if config.padding == "same":
         return -(-height // config.stride), -(-width // config.stride)
     if config.kernel > min(height, width):
-        raise InputError(
+        raise LayerSettingsError(
             f"a kernel of at most {min(height, width)} samples", str(config.kernel), f"model.layers {kind}",
             "Use a smaller kernel, or padding = 'same'",
         )  # fmt: skip

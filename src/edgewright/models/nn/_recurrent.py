@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgewright.graph.builder import Builder
-from edgewright.graph.layer import Layer, LayerConfig, Parameters, Shape
+from edgewright.graph.stage import Layer, LayerConfig, Parameters, Shape
 from edgewright.models.nn._windows import Positive, window_shape
 from edgewright.training.backend import jax, jnp
 
@@ -91,6 +91,5 @@ def recurrent_layer(kind: str, gates: int, formula: str, **parts: Any) -> Layer[
         formula=lambda config: formula,
         activation=lambda config: "tanh",
         width="units",
-        search="states",
         **parts,
     )

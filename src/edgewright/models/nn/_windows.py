@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
+from edgewright.core.errors import LayerSettingsError
 from edgewright.graph.builder import Builder
-from edgewright.graph.layer import Layer, LayerConfig, Parameters, Shape
-from edgewright.schema.errors import InputError
+from edgewright.graph.stage import Layer, LayerConfig, Parameters, Shape
 from edgewright.training.backend import jnp, lax
 
 Padding = Literal["same", "valid", "causal"]
@@ -59,7 +59,7 @@ def window_shape(shape: Shape, kind: str) -> tuple[int, int]:
         InputError: when what arrives is not a window.
     """
     if len(shape) != 2:
-        raise InputError(
+        raise LayerSettingsError(
             "windows of shape (channels, samples)",
             f"shape {shape}",
             f"model.layers {kind}",
@@ -84,13 +84,13 @@ def span(config: KernelConfig, shape: Shape, kind: str) -> tuple[int, int, int]:
         return places, missing // 2, missing - missing // 2
     if config.padding == "causal":
         if config.stride > min(samples, covered):
-            raise InputError(
+            raise LayerSettingsError(
                 f"a stride of at most {min(samples, covered)} samples", str(config.stride), f"model.layers {kind}",
                 "A causal kernel must cover every sample, and the window at least one stride",
             )  # fmt: skip
         return samples // config.stride, covered - config.stride, 0
     if covered > samples:
-        raise InputError(
+        raise LayerSettingsError(
             f"a kernel of at most {samples} samples",
             str(covered),
             f"model.layers {kind}",

@@ -1,4 +1,4 @@
-"""The layers of a model file that was trained before, without its classifier (docs/adr/0079)."""
+"""The layers of a model file that was trained before, without its classifier (docs/research/pictures.md)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
+from edgewright.core.errors import BackboneError, BackboneMissingError
 from edgewright.core.kernels import kinds
 from edgewright.core.operators._attributes import Geometry, geometry
+from edgewright.core.records.network import Node
 from edgewright.graph.backbone import START, TRAINED, Backbone, Step, read_backbone
 from edgewright.graph.builder import Builder
 from edgewright.graph.cost import cost
-from edgewright.graph.layer import Layer, LayerConfig, Parameters, Shape
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Node
+from edgewright.graph.stage import Layer, LayerConfig, Parameters, Shape
 from edgewright.training.backend import jax, jnp, lax
 
 _WHERE = "model.backbone"
@@ -62,7 +62,7 @@ def _file(config: BackboneConfig) -> Backbone:
     """
     backbone = read_backbone(Path(config.file), config.depth)
     if config.sha256 not in ("", backbone.sha256):
-        raise InputError(
+        raise BackboneMissingError(
             f"the file of SHA-256 {config.sha256[:12]}", backbone.sha256[:12], f"{_WHERE} {config.file}",
             "Bring the file back that the configuration was written for",
         )  # fmt: skip
@@ -118,7 +118,7 @@ def out_shape(config: BackboneConfig, shape: Shape) -> Shape:
     """
     takes, gives = (config.shape, config.out) if config.nodes else (_file(config).shape, _file(config).out)
     if tuple(shape) != tuple(takes):
-        raise InputError(f"samples of shape {tuple(takes)}", f"shape {tuple(shape)}", f"{_WHERE} backbone",
+        raise BackboneError(f"samples of shape {tuple(takes)}", f"shape {tuple(shape)}", f"{_WHERE} backbone",
                          _remedy(takes, shape))  # fmt: skip
     return tuple(gives)
 
@@ -144,11 +144,11 @@ def initialise(config: BackboneConfig, shape: Shape, rng: np.random.Generator) -
         return own
     limits = config.pixels or backbone.range
     if limits is None:
-        raise InputError("numbers for black and white", "a float file, which does not tell them", f"{_WHERE} pixels",
+        raise BackboneError("numbers for black and white", "a float file, which does not tell them", f"{_WHERE} pixels",
                          "Set pixels = [0, 1], [-1, 1] or [0, 255], as the file was trained")  # fmt: skip
     low, factor = np.float32(limits[0]), np.float32((limits[1] - limits[0]) / _WHITE)
     if factor <= 0:
-        raise InputError("a number for white above that for black", str(list(limits)), f"{_WHERE} pixels")
+        raise BackboneError("a number for white above that for black", str(list(limits)), f"{_WHERE} pixels")
     reached = {START}
     for step in backbone.steps:
         node = step.node
@@ -162,7 +162,7 @@ def initialise(config: BackboneConfig, shape: Shape, rng: np.random.Generator) -
         elif node.op in _LINEAR:
             reached.add(node.outputs[0])
         else:
-            raise InputError("a layer with weights that takes the pixels", node.op, f"{_WHERE} {config.file}")
+            raise BackboneError("a layer with weights that takes the pixels", node.op, f"{_WHERE} {config.file}")
     return own
 
 

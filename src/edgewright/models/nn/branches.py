@@ -8,11 +8,11 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
+from edgewright.core.errors import InputError, LayerSettingsError
 from edgewright.graph.builder import Builder
-from edgewright.graph.layer import Activation, Layer, LayerConfig, Parameters, Shape
-from edgewright.models.layer_table import read_layer
+from edgewright.graph.stage import Activation, Layer, LayerConfig, Parameters, Shape
+from edgewright.models.nn import read_layer
 from edgewright.models.nn._activation import activate, emit_activation, initial_weights
-from edgewright.schema.errors import InputError
 
 _WHERE = "model.layers branches"
 
@@ -67,9 +67,11 @@ def _read(number: int, branch: Branch) -> list[tuple[Layer[Any], LayerConfig]]:
     parts = []
     for index, table in enumerate(branch.layers, start=1):
         if table.get("kind") == "branches":
-            raise InputError("layers other than branches", "branches", f"{_WHERE}, part {number + 1}, layer {index}")
+            raise LayerSettingsError(
+                "layers other than branches", "branches", f"{_WHERE}, part {number + 1}, layer {index}"
+            )
         if table.get("normalise"):
-            raise InputError(
+            raise LayerSettingsError(
                 "layers without normalise", "normalise = true", f"{_WHERE}, part {number + 1}, layer {index}"
             )
         _, config, layer = read_layer(table, index, f"{_WHERE}, part {number + 1}, layer")
@@ -93,20 +95,22 @@ class _Part:
             except InputError as error:
                 row = len(self.shapes[-1]) == 1 and "windows" in error.expected
                 do = "Set the number of channels of its columns, such as channels = 1" if row else error.do
-                raise InputError(error.expected, error.got, f"{_WHERE}, part {number + 1}, layer {index}", do) from None
+                raise InputError(
+                    error.expected, error.got, f"{_WHERE}, part {number + 1}, layer {index}", do, code=error.code
+                ) from None
 
     def _branch_input(self) -> Shape:
         """Shape of what the branch takes of a sample."""
         branch, where = self.branch, f"{_WHERE}, part {self.number + 1}"
         if len(self.whole) == 1:
             if branch.last:
-                raise InputError("'last' with windows", "rows", where, "Remove last")
+                raise LayerSettingsError("'last' with windows", "rows", where, "Remove last")
             if branch.channels and branch.inputs % branch.channels:
                 text = f"{branch.inputs} inputs in {branch.channels} channels"
-                raise InputError("as many samples in each channel", text, where)
+                raise LayerSettingsError("as many samples in each channel", text, where)
             return (branch.channels, branch.inputs // branch.channels) if branch.channels else (branch.inputs,)
         if branch.channels:
-            raise InputError("'channels' with rows", "windows, which have channels", where, "Remove channels")
+            raise LayerSettingsError("'channels' with rows", "windows, which have channels", where, "Remove channels")
         return (branch.inputs,) if branch.last else (branch.inputs, *self.whole[1:])
 
     @property
@@ -135,7 +139,7 @@ def _parts(config: BranchesConfig, shape: Shape) -> list[_Part]:
         kind = "columns" if len(shape) == 1 else "channels"
         inputs = " + ".join(str(branch.inputs) for branch in config.parts)
         got = f"{inputs} = {starts[-1]}" if len(config.parts) > 1 else str(starts[-1])
-        raise InputError(f"parts whose inputs add up to {shape[0]} {kind}", got, _WHERE)
+        raise LayerSettingsError(f"parts whose inputs add up to {shape[0]} {kind}", got, _WHERE)
     return [_Part(n, branch, start, shape) for n, (branch, start) in enumerate(zip(config.parts, starts, strict=False))]
 
 

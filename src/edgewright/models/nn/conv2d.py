@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgewright.graph.builder import Builder
-from edgewright.graph.layer import Activation, Layer, Parameters, Shape
+from edgewright.graph.stage import Activation, Layer, Parameters, Shape
 from edgewright.models.nn._activation import activate, activation_text, emit_activation, initial_weights
 from edgewright.models.nn._normalised import folded, normalisation, normalised, started
 from edgewright.models.nn._pictures import (
@@ -89,7 +89,6 @@ LAYER = Layer(
     formula=lambda config: activation_text(config.activation, "sum over channels and kernel of x W, + b"),
     normalisation=normalisation(_run, _AXES),
     width="filters",
-    search="pictures",
     inputs={"weights": 1},
     outputs={"weights": 0, "bias": 0},
 )

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
+from edgewright.core.errors import LayerSettingsError
 from edgewright.graph.builder import Builder
-from edgewright.graph.layer import Activation, Layer, LayerConfig, Parameters, Shape
+from edgewright.graph.stage import Activation, Layer, LayerConfig, Parameters, Shape
 from edgewright.models.nn._activation import (
     activate,
     activation_text,
@@ -17,7 +18,6 @@ from edgewright.models.nn._activation import (
     emit_activation,
     initial_weights,
 )
-from edgewright.schema.errors import InputError
 
 
 class DenseConfig(LayerConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,7 +39,7 @@ def out_shape(config: DenseConfig, shape: Shape) -> Shape:
         InputError: for windows.
     """
     if len(shape) != 1 or math.prod(shape) < 1:
-        raise InputError(
+        raise LayerSettingsError(
             "a row of at least one feature",
             f"shape {shape}",
             "model.layers dense",
@@ -87,7 +87,6 @@ LAYER = Layer(
     integer=lambda config: True,
     formula=lambda config: activation_text(config.activation, "x W + b"),
     width="units",
-    search="rows",
     inputs={"weights": 0},
     outputs={"weights": 1, "bias": 0},
 )

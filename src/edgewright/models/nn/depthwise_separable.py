@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgewright.graph.builder import Builder
-from edgewright.graph.layer import Activation, Layer, Parameters, Shape
+from edgewright.graph.stage import Activation, Layer, Parameters, Shape
 from edgewright.models.nn._activation import activate, activation_text, emit_activation, initial_weights
 from edgewright.models.nn._normalised import folded, normalisation, normalised, started
 from edgewright.models.nn._windows import DilatedConfig, Positive, conv_attributes, span, taps, window_shape
@@ -113,7 +113,6 @@ LAYER = Layer(
     between=between,
     normalisation=normalisation(_run, _AXES),
     width="filters",
-    search="windows",
     inputs={"depthwise": 0, "depthwise_bias": 0, "pointwise": 0},
     outputs={"pointwise": 1, "bias": 0},
 )

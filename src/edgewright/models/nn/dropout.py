@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from edgewright.graph.layer import Layer, LayerConfig, Parameters
+from edgewright.graph.stage import Layer, LayerConfig, Parameters
 from edgewright.training.backend import jax, jnp
 
 
@@ -37,5 +37,4 @@ LAYER = Layer(
     integer=lambda config: True,
     formula=lambda config: "x",
     training=training,
-    search="free",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from edgewright.graph.layer import Layer, LayerConfig
+from edgewright.graph.stage import Layer, LayerConfig
 
 
 class FlattenConfig(LayerConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,5 +22,4 @@ LAYER = Layer(
     ),
     integer=lambda config: True,
     formula=lambda config: "channels one after the other",
-    search="free",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgewright.graph.layer import LayerConfig
+from edgewright.graph.stage import LayerConfig
 from edgewright.models.nn._windows import global_pool_layer
 from edgewright.training.backend import jnp
 

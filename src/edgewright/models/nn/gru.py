@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgewright.graph.builder import Builder
-from edgewright.graph.layer import Parameters, Shape
+from edgewright.graph.stage import Parameters, Shape
 from edgewright.models.nn._recurrent import RecurrentConfig, emit, initial_gates, recurrent_layer, scan
 from edgewright.models.nn._windows import window_shape
 from edgewright.training.backend import jax, jnp

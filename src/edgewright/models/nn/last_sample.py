@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgewright.graph.builder import Builder
-from edgewright.graph.layer import Layer, LayerConfig, Parameters, Shape
+from edgewright.graph.stage import Layer, LayerConfig, Parameters, Shape
 from edgewright.models.nn._windows import window_shape
 
 KIND = "last_sample"

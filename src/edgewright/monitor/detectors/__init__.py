@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core import catalogue
-from edgewright.schema.data import Floats
+from edgewright.core.records.data import Floats
 
 
 class Running(Protocol):

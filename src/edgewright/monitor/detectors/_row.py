@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import SampleShapeError, TooFewRowsError
+from edgewright.core.records.data import Floats
 
 Array = NDArray[np.float64]
 # A channel that never moved in training has no spread: a thousandth of its level (or of one) is taken as its unit.
@@ -44,7 +44,7 @@ class RowDetector(ABC):
             InputError: rows of another number of channels.
         """
         if values.ndim != 2 or values.shape[1] != self.channels:
-            raise InputError(f"rows of {self.channels} channels", f"shape {values.shape}", "the detector")
+            raise SampleShapeError(f"rows of {self.channels} channels", f"shape {values.shape}", "the detector")
         out = np.empty(len(values))
         wide = np.asarray(values, np.float64)
         present = np.isfinite(wide)
@@ -175,6 +175,6 @@ def enough(values: Floats, minimum: int, unit: str) -> None:
     """
     rows = int(np.isfinite(values).any(1).sum()) if values.ndim == 2 else 0
     if rows < minimum:
-        raise InputError(
+        raise TooFewRowsError(
             f"at least {minimum} rows to fit {unit} on", str(rows), do="Give more rows, or another detector"
         )

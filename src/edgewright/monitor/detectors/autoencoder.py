@@ -1,7 +1,7 @@
 """A small autoencoder of integers: what it cannot give back is odd (Sakurada and Yairi, 2014).
 
 The network is int8 ONNX, run here by the base install's own operators; it is trained in `pipeline`, which leaves it as
-bytes. `edgewright detect model` takes it out for `edgewright export --to c99`.
+bytes. `edgewright export --to onnx` writes it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import DetectorSettingsError
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.data import Floats
 from edgewright.monitor.detectors import DetectorConfig, DetectorKind
 from edgewright.monitor.detectors._row import RowDetector
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
 
 # Rows that go through the network at once.
 _PIECE = 1024
@@ -73,7 +73,7 @@ def fit(config: AutoencoderConfig, values: Floats, time: NDArray[np.float64]) ->
     Raises:
         InputError: always; `workflows.detection.autoencoder.fit_autoencoder` trains one.
     """
-    raise InputError("the train extra to fit an autoencoder", "the base install", "autoencoder",
+    raise DetectorSettingsError("the train extra to fit an autoencoder", "the base install", "autoencoder",
                      "Fit it with: edgewright detect fit --detector autoencoder")  # fmt: skip
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.records.data import Floats
 from edgewright.monitor.detectors import DetectorConfig, DetectorKind
 from edgewright.monitor.detectors._row import RowDetector, enough, filled, scales
-from edgewright.schema.data import Floats
 
 _ROUNDS = 50
 _MAX_ROWS = 20_000

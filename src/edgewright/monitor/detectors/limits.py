@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import DetectorSettingsError
+from edgewright.core.records.data import Floats
 from edgewright.monitor.detectors import DetectorConfig, DetectorKind
 from edgewright.monitor.detectors._row import Array, RowDetector, enough, spread
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
 
 # What is compared by its logarithm counts as no less than this share of the lower limit.
 _FLOOR = 1e-3
@@ -60,7 +60,7 @@ def fit(config: LimitsConfig, values: Floats, time: NDArray[np.float64]) -> dict
     """
     enough(values, 8, "limits")
     if not 0 < config.usual < 1:
-        raise InputError("usual above 0 and below 1", f"{config.usual:g}", "limits")
+        raise DetectorSettingsError("usual above 0 and below 1", f"{config.usual:g}", "limits")
     wide = np.asarray(values, np.float64)
     outside = (1 - config.usual) / 2
     # A channel without a value has no limits: everything is as far as a thousand units.

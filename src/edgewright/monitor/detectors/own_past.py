@@ -18,10 +18,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import TooFewRowsError
+from edgewright.core.records.data import Floats
 from edgewright.monitor.detectors import DetectorConfig, DetectorKind
 from edgewright.monitor.detectors._row import RowDetector
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
 
 _DAY = 86400.0  # s
 # Rows that a past counts for at the start of a stream.
@@ -226,7 +226,7 @@ def _checked(config: OwnPastConfig) -> OwnPastConfig:
     rates = (config.near, config.fast, config.slow, config.forget, config.short)
     known = all(0 < r <= 1 for r in rates) and config.deviations > 0 and config.beyond > 0 and 0 <= config.leak <= 1
     if not known or not 0 <= config.bins <= 1440 or not 2 <= config.past <= 1 << 23:
-        raise InputError(
+        raise TooFewRowsError(
             "rates above 0 up to 1, limits above 0, a leak of 0 to 1, 0 to 1440 bins and a past of 2 to 8,388,608 rows",
             "others", "own_past",
         )  # fmt: skip

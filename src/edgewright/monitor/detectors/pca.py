@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import DetectorSettingsError
+from edgewright.core.records.data import Floats
 from edgewright.monitor.detectors import DetectorConfig, DetectorKind
 from edgewright.monitor.detectors._row import RowDetector, SlidingMean, enough, filled, scales
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
 
 _USUAL = 0.99
 _MIN_VARIANCE = 1e-12
@@ -67,7 +67,9 @@ def fit(config: PcaConfig, values: Floats, time: NDArray[np.float64]) -> dict[st
     """
     enough(values, 8, "pca")
     if not 0 < config.variance <= 1 or config.mean < 1:
-        raise InputError("variance above 0 up to 1 and mean from 1 on", f"{config.variance:g}, {config.mean}", "pca")
+        raise DetectorSettingsError(
+            "variance above 0 up to 1 and mean from 1 on", f"{config.variance:g}, {config.mean}", "pca"
+        )
     mean, deviation = scales(values)
     sliding = SlidingMean(config.mean, values.shape[1])
     z = np.stack([sliding.push(row) for row in filled(values, mean, deviation)])

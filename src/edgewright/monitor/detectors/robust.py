@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.records.data import Floats
 from edgewright.monitor.detectors import DetectorConfig, DetectorKind
 from edgewright.monitor.detectors._row import RowDetector, enough, spread
-from edgewright.schema.data import Floats
 
 _NORMAL = 1.4826
 # A part of the season with fewer rows is judged by all rows.

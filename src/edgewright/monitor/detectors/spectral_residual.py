@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import DetectorSettingsError
+from edgewright.core.records.data import Floats
 from edgewright.monitor.detectors import DetectorConfig, DetectorKind
 from edgewright.monitor.detectors._row import RowDetector
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
 
 _TINY = 1e-8
 # Points from which the prolongation takes its slope, and how many it adds: kappa and m of the paper, both 5.
@@ -102,7 +102,9 @@ def fit(config: SpectralResidualConfig, values: Floats, time: NDArray[np.float64
         InputError: a window of fewer than 16 rows, or a mean longer than a quarter of it.
     """
     if config.samples < 16 or not 1 <= config.smooth <= config.samples // 4:
-        raise InputError("samples from 16 on and smooth up to a quarter of them", f"{config.samples}, {config.smooth}")
+        raise DetectorSettingsError(
+            "samples from 16 on and smooth up to a quarter of them", f"{config.samples}, {config.smooth}"
+        )
     return {"channels": int(values.shape[1]), "samples": config.samples, "smooth": config.smooth}
 
 

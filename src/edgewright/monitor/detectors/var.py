@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import DetectorSettingsError
+from edgewright.core.records.data import Floats
 from edgewright.monitor.detectors import DetectorConfig, DetectorKind
 from edgewright.monitor.detectors._row import RowDetector, enough, filled, scales
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
 
 
 class VarConfig(DetectorConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,7 +68,9 @@ def fit(config: VarConfig, values: Floats, time: NDArray[np.float64]) -> dict[st
         InputError: too few rows, or settings that are not possible.
     """
     if config.order < 1 or config.mean < 1 or config.ridge <= 0:
-        raise InputError("order and mean from 1 on and ridge above 0", f"{config.order}, {config.mean}", "var")
+        raise DetectorSettingsError(
+            "order and mean from 1 on and ridge above 0", f"{config.order}, {config.mean}", "var"
+        )
     enough(values, 4 * config.order + 2 * config.mean, "var")
     mean, deviation = scales(values)
     z = filled(values, mean, deviation)

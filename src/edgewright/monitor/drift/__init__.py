@@ -2,5 +2,5 @@
 
 `stream_monitor.py` holds a stream's channels, `channel.py` one of them; `sketch.py`, `ring_buffer.py` and
 `change_detection.py` are what a channel remembers, `reference_test.py` compares it with the package's reference.
-docs/adr/0025-drift.md has the decision.
+docs/research/monitoring.md has the decision.
 """

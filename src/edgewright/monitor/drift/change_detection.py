@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgewright.core.errors import DriftStateError
 from edgewright.monitor.drift.sketch import BLOCKS
-from edgewright.schema.errors import InputError
 
 _SINGLE = struct.Struct("<ff")
 # Of ADWIN: confidence (the smaller, the fewer false alarms), buckets of one size, values in each part of a cut.
@@ -113,7 +113,7 @@ class Adwin:
         """
         start = 4 + self.levels
         if len(data) < start or len(data) != start + _SINGLE.size * sum(data[4:start]):
-            raise InputError("the state of an ADWIN", f"{len(data)} bytes", "drift")
+            raise DriftStateError("the state of an ADWIN", f"{len(data)} bytes", "drift")
         self.seen = int.from_bytes(data[:4], "little")
         buckets = iter(list(_SINGLE.iter_unpack(data[start:])))
         self._rows = [[next(buckets) for _ in range(count)] for count in data[4:start]]
@@ -169,7 +169,7 @@ class PageHinkley:
             InputError: other bytes.
         """
         if len(data) != self._LAYOUT.size:
-            raise InputError("the state of a Page-Hinkley test", f"{len(data)} bytes", "drift")
+            raise DriftStateError("the state of a Page-Hinkley test", f"{len(data)} bytes", "drift")
         self.seen, self._mean, self._up, self._down, self._low, self._high = self._LAYOUT.unpack(data)
 
 
@@ -247,7 +247,7 @@ class ConfidenceWatch:
             InputError: other bytes.
         """
         if len(data) < _LAYOUT.size + _PAGE:
-            raise InputError("the state of a confidence", f"{len(data)} bytes", "drift")
+            raise DriftStateError("the state of a confidence", f"{len(data)} bytes", "drift")
         self._sum, self._count, kept, *means = _LAYOUT.unpack(data[: _LAYOUT.size])
         self._means = means[:kept]
         self._page.restore(data[_LAYOUT.size : _LAYOUT.size + _PAGE])

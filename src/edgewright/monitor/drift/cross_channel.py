@@ -19,10 +19,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import DriftReferenceError, DriftStateError
+from edgewright.core.records.data import Column
+from edgewright.core.records.package import JointReference
 from edgewright.monitor.drift.sketch import BLOCKS
-from edgewright.schema.data import Column
-from edgewright.schema.errors import InputError
-from edgewright.schema.package import JointReference
 
 Array = NDArray[np.float64]
 RHYTHM = BLOCKS // 2
@@ -138,7 +138,7 @@ class JointMonitor:
         size = count + count * (count + 1) // 2
         data = base64.b64decode(reference.data)
         if len(data) != 8 * count + 6 * size + 2 * size * reference.directions:
-            raise InputError(f"a reference of {count} channels together", f"{len(data)} bytes", "the package")
+            raise DriftReferenceError(f"a reference of {count} channels together", f"{len(data)} bytes", "the package")
         self.columns = tuple(columns)
         self._errors = _ERRORS * math.sqrt(max(0.0, 1.0 - rhythm / reference.seconds))
         self._center, self._scale = np.frombuffer(data[: 8 * count], "<f4").reshape(2, count)
@@ -239,7 +239,7 @@ class JointMonitor:
         rows, blocks, pending = _HEAD.unpack_from(data) if len(data) >= _HEAD.size else (0, 0, 0)
         length = pending & 0x7FFF
         if len(data) != _HEAD.size + 12 * size + 4 * wide * length or length > RHYTHM:
-            raise InputError("the state of a cross-channel monitor", f"{len(data)} bytes", "drift")
+            raise DriftStateError("the state of a cross-channel monitor", f"{len(data)} bytes", "drift")
         at = _HEAD.size
         self._rows, self._blocks, self.reported = rows, blocks, bool(pending >> 15)
         self._sums = np.frombuffer(data, "<f8", size, at).copy()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.schema.data import Floats
+from edgewright.core.records.data import Floats
 
 Array = NDArray[np.float64]
 PIECE_S = 2.0

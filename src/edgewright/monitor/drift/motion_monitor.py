@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import DriftStateError
+from edgewright.core.records.data import Column, Floats
+from edgewright.core.records.package import MotionReference
 from edgewright.monitor.drift.motion_estimates import (
     AT,
     FEWEST,
@@ -27,9 +30,6 @@ from edgewright.monitor.drift.motion_estimates import (
     structures,
     turning_gains,
 )
-from edgewright.schema.data import Column, Floats
-from edgewright.schema.errors import InputError
-from edgewright.schema.package import MotionReference
 
 Array = NDArray[np.float64]
 # Blocks that are looked at together, and looks in a row with one name: then one look at least is of the change alone.
@@ -279,11 +279,11 @@ class MotionMonitor:
             InputError: another length.
         """
         if len(data) < _HEAD.size:
-            raise InputError("the state of a motion monitor", f"{len(data)} bytes", "drift")
+            raise DriftStateError("the state of a motion monitor", f"{len(data)} bytes", "drift")
         rows, blocks, looks, first, second, _ = _HEAD.unpack_from(data)
         start, item, wide = _HEAD.size, SUMS.itemsize, len(self.channels)
         if len(data) != start + 2 + first + second + (1 + blocks) * item + 4 * rows * wide or blocks > WINDOW:
-            raise InputError("the state of a motion monitor", f"{len(data)} bytes", "drift")
+            raise DriftStateError("the state of a motion monitor", f"{len(data)} bytes", "drift")
         masks, texts = data[start : start + 2], data[start + 2 : start + 2 + first + second]
         changes = []
         for mask, text in zip(masks, (texts[:first], texts[first:]), strict=True):

@@ -16,8 +16,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.records.package import ReferenceColumn
 from edgewright.monitor.drift.sketch import BLOCKS, Bins, Ring
-from edgewright.schema.package import ReferenceColumn
 
 _SMALL, _HALVINGS = 1e-3, 60
 

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.schema.errors import InputError
-from edgewright.schema.package import ReferenceColumn
+from edgewright.core.errors import DriftReferenceError, DriftStateError
+from edgewright.core.records.package import ReferenceColumn
 
 Array = NDArray[np.float64]
 BINS = 8
@@ -59,7 +59,7 @@ def bins_of(column: ReferenceColumn) -> Bins:
     levels = np.array([share for _, share in _CUTS])
     given = np.asarray(column.quantiles, np.float64)
     if given.shape != (9,) or not np.isfinite(given).all() or (np.diff(given) < 0).any():
-        raise InputError("nine rising quantiles", str(column.quantiles)[:80], f"reference of {column.name}")
+        raise DriftReferenceError("nine rising quantiles", str(column.quantiles)[:80], f"reference of {column.name}")
     cuts = given[[index for index, _ in _CUTS]].astype(np.float32)
     edges, first, tied = np.unique(cuts, return_index=True, return_counts=True)
     last = first + tied - 1
@@ -136,10 +136,10 @@ class Sketch:
             InputError: another length, or counts that cannot be.
         """
         if len(data) != SKETCH_BYTES:
-            raise InputError(f"a sketch of {SKETCH_BYTES} bytes", str(len(data)), "drift")
+            raise DriftStateError(f"a sketch of {SKETCH_BYTES} bytes", str(len(data)), "drift")
         rows, missing, outside, mean, squares, low, high, *bins = _LAYOUT.unpack(data)
         if min(rows, missing, outside, *bins) < 0 or missing > rows:
-            raise InputError("a sketch", "counts that cannot be", "drift")
+            raise DriftStateError("a sketch", "counts that cannot be", "drift")
         return cls(rows, missing, outside, mean, squares, low, high, np.array(bins, np.int64))
 
 
@@ -228,5 +228,5 @@ class Ring:
             InputError: other bytes.
         """
         if len(data) % BLOCK_BYTES or len(data) > BLOCKS * BLOCK_BYTES:
-            raise InputError("the blocks of a channel", f"{len(data)} bytes", "drift")
+            raise DriftStateError("the blocks of a channel", f"{len(data)} bytes", "drift")
         self._blocks = np.frombuffer(data, _BLOCK).copy()

@@ -6,22 +6,22 @@ import math
 import struct
 import zlib
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.csv.numbered_columns import are_even, families
+from edgewright.core.csv.header import are_even, families
+from edgewright.core.errors import DriftReferenceError, DriftStateError
+from edgewright.core.records.data import Floats
+from edgewright.core.records.device import Event
+from edgewright.core.records.package import Manifest, ReferenceColumn
 from edgewright.monitor.drift.change_detection import Adwin, ConfidenceWatch, PageHinkley
 from edgewright.monitor.drift.cross_channel import FaultDiagnosis, JointMonitor
 from edgewright.monitor.drift.motion_monitor import MotionChange, MotionMonitor
 from edgewright.monitor.drift.reference_test import LENGTHS, TESTS, Finding, Sizes, changed, compare, scale_of
 from edgewright.monitor.drift.sketch import BLOCKS, SKETCH_BYTES, OpenBlock, Ring, Sketch, bins_of
-from edgewright.schema.data import Floats
-from edgewright.schema.device import Event
-from edgewright.schema.errors import InputError
-from edgewright.schema.package import Manifest, ReferenceColumn
 
 # Change of the mean is looked for within this many deviations of training.
 _SPAN = 4.0
@@ -108,14 +108,14 @@ class ChannelWatch:
         """
         start = _CHANNEL_HEAD.size
         if len(data) < start + 2 * SKETCH_BYTES:
-            raise InputError("the state of a channel", f"{len(data)} bytes", f"drift, {self.column.name}")
+            raise DriftStateError("the state of a channel", f"{len(data)} bytes", f"drift, {self.column.name}")
         drifted, record, *lengths, since = _CHANNEL_HEAD.unpack(data[:start])
         parts = []
         for length in (SKETCH_BYTES, SKETCH_BYTES, *lengths):
             parts.append(data[start : start + length])
             start += length
         if start != len(data):
-            raise InputError(f"a state of {start} bytes", str(len(data)), f"drift, {self.column.name}")
+            raise DriftStateError(f"a state of {start} bytes", str(len(data)), f"drift, {self.column.name}")
         self.drifted, self._pending_blocks, self.since = bool(drifted), record, since
         self.total = Sketch.from_bytes(parts[0])
         self._open.sums = Sketch.from_bytes(parts[1])
@@ -174,10 +174,10 @@ class DriftWatch:
     ) -> None:
         self.config = config or DriftConfig()
         if not reference:
-            raise InputError("reference statistics of the columns", "none", "the package")
+            raise DriftReferenceError("reference statistics of the columns", "none", "the package")
         if not self.config.rhythm > 0 or not 0 < self.config.false_alarms <= 1000:
             got = f"{self.config.rhythm:g}, {self.config.false_alarms:g}"
-            raise InputError("a rhythm above 0 and false alarms above 0", got, "drift")
+            raise DriftReferenceError("a rhythm above 0 and false alarms above 0", got, "drift")
         self.rate = rate
         self.block = max(_LEAST_ROWS, round(self.config.rhythm * (rate or 1.0 / readings) / _PER_RHYTHM))
         # A block is so much of a day: what may come of chance is shared by all tests of all channels.
@@ -221,7 +221,7 @@ class DriftWatch:
             InputError: rows of another number of channels.
         """
         if values.ndim != 2 or values.shape[1] != len(self.channels):
-            raise InputError(f"rows of {len(self.channels)} channels", f"shape {values.shape}", "drift")
+            raise DriftReferenceError(f"rows of {len(self.channels)} channels", f"shape {values.shape}", "drift")
         events: list[Event] = []
         position = 0
         while position < len(values):
@@ -308,21 +308,21 @@ class DriftWatch:
             InputError: no state, a damaged one, or that of a watch of other channels, another rate or rhythm.
         """
         start = _HEAD.size + 8
-        wrong = InputError("the state of a drift monitor", f"{len(data):,} bytes of something else, or damaged",
+        wrong = DriftStateError("the state of a drift monitor", f"{len(data):,} bytes of something else, or damaged",
                            "drift")  # fmt: skip
         if len(data) < start + 4 or zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
             raise wrong
         data = data[:-4]
         version, block, filled, began, count = _HEAD.unpack(data[: _HEAD.size])
         if version > _VERSION:
-            raise InputError(f"a state of version {_VERSION}", str(version), "drift", "Upgrade edgewright")
+            raise DriftStateError(f"a state of version {_VERSION}", str(version), "drift", "Upgrade edgewright")
         if block != self.block:
-            raise InputError(f"a state in blocks of {self.block:,} rows", f"blocks of {block:,}", "drift",
+            raise DriftStateError(f"a state in blocks of {self.block:,} rows", f"blocks of {block:,}", "drift",
                              "Give the rhythm it was made with, or start over")  # fmt: skip
         wanted = len(self.channels) + 2 + (version > 1 and self.joint is not None)
         wanted += version > 2 and self.motion is not None
         if count != wanted:
-            raise InputError(f"a state of {len(self.channels)} channels", f"{count - 2}", "drift",
+            raise DriftStateError(f"a state of {len(self.channels)} channels", f"{count - 2}", "drift",
                              "It belongs to another package")  # fmt: skip
         if filled >= block:
             raise wrong
@@ -345,7 +345,7 @@ class DriftWatch:
         self.rows = int.from_bytes(data[_HEAD.size : _HEAD.size + 8], "little")
 
     def summary(self) -> bytes:
-        """Return the sketches of all channels since the beginning, for the server; `merged` adds several devices'."""
+        """Return the sketches of all channels since the beginning, which add up over several devices."""
         return b"".join(channel.total.to_bytes() for channel in self.channels)
 
 
@@ -386,30 +386,3 @@ def unnoticed(manifest: Manifest) -> tuple[str, ...]:
     if manifest.joint is None or motion is not None:
         missed = (*missed, "swapped channels that look alike", "a gain that several channels share")
     return missed
-
-
-def unnoticed_text(missed: Sequence[str], maximum: int = 1000) -> str:
-    """Return the line that names what a model cannot notice; of more than `maximum` changes it counts the others."""
-    left = len(missed) - maximum
-    rest = (f"and {left} more, which the page of the run lists",) if left > 0 else ()
-    return f"this model cannot notice: {'; '.join((*missed[:maximum], *rest))}"
-
-
-def merged(summaries: Iterable[bytes]) -> tuple[Sketch, ...]:
-    """Return the sketches of all channels over several devices or stretches of time, as if one had seen all rows.
-
-    Args:
-        summaries: `DriftWatch.summary()` of watches of one package.
-
-    Raises:
-        InputError: none, or of different numbers of channels.
-    """
-    given = list(summaries)
-    lengths = {len(summary) for summary in given}
-    if len(lengths) != 1 or not given[0] or len(given[0]) % SKETCH_BYTES:
-        raise InputError("summaries of the same channels", f"{len(given)} of lengths {sorted(lengths)}", "drift")
-    sketches = [Sketch() for _ in range(len(given[0]) // SKETCH_BYTES)]
-    for summary in given:
-        for index, sketch in enumerate(sketches):
-            sketch.add(Sketch.from_bytes(summary[index * SKETCH_BYTES : (index + 1) * SKETCH_BYTES]))
-    return tuple(sketches)

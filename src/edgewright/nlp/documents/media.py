@@ -7,7 +7,8 @@ graph may lie in `onnx/`. Pillow, which no base install of a device has, is load
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,13 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.errors import (
+    DocumentIndexError,
+    DocumentUnreadableError,
+    FileTooLargeError,
+    FormatNewerError,
+    MissingFileError,
+    OutputError,
+)
 from edgewright.core.input.riff import read_wav
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.executor import compile_graph
-from edgewright.schema.errors import InputError
+from edgewright.nlp.records import INDEX_FORMAT, INDEX_VERSION, Indexed
 
 if TYPE_CHECKING:
     from PIL import Image
+
 
 Kind = Literal["picture", "sound"]
 SUFFIXES: dict[Kind, tuple[str, ...]] = {
@@ -94,16 +104,16 @@ class MediaGraph:
 
     def __init__(self, directory: Path, engine: str = "onnxruntime") -> None:
         if not directory.is_dir():
-            raise InputError("the directory of an encoder", "no such directory", str(directory), _DO)
+            raise MissingFileError("the directory of an encoder", "no such directory", str(directory), _DO)
         self.directory, self.name = directory, directory.resolve().name
         model = existing(directory, MEDIA_GRAPHS)
         if model is None:
-            raise InputError("a graph that encodes pictures or sounds", "none", str(directory), _DO)
+            raise DocumentIndexError("a graph that encodes pictures or sounds", "none", str(directory), _DO)
         self.bytes = model.stat().st_size
         inputs, names, self._graph = _ENGINES[engine](model)
         own = [name for name in inputs if name in MEDIA_INPUTS]
         if len(own) != 1 or len(inputs) != 1:
-            raise InputError(
+            raise DocumentIndexError(
                 "a graph that takes pixel_values or input_values alone", ", ".join(inputs), str(model), _DO
             )
         self._input, self.kind = own[0], MEDIA_INPUTS[own[0]]
@@ -126,10 +136,12 @@ class MediaGraph:
         try:
             size = path.stat().st_size
             if size > _LARGEST:
-                raise InputError(f"at most {_LARGEST >> 20} MB", f"{size >> 20} MB", str(path))
+                raise FileTooLargeError(f"at most {_LARGEST >> 20} MB", f"{size >> 20} MB", str(path))
             content = path.read_bytes()
         except OSError as error:
-            raise InputError(f"a {self.kind} that can be read", error.strerror or str(error), str(path)) from None
+            raise DocumentUnreadableError(
+                f"a {self.kind} that can be read", error.strerror or str(error), str(path)
+            ) from None
         if self.kind == "sound":
             sound = read_wav(content, str(path))
             return self.encode_sound(sound.values.mean(axis=1), sound.rate)
@@ -150,7 +162,7 @@ class MediaGraph:
             output = self._graph(self._output, self._input, value)
         except Exception as error:  # noqa: BLE001 - ONNX Runtime's own classes
             why = " ".join(str(error).split())[:200]
-            raise InputError(f"a graph that takes {value.shape}", why, str(self.directory)) from None
+            raise DocumentIndexError(f"a graph that takes {value.shape}", why, str(self.directory)) from None
         flat = output if output.ndim == 2 else output.reshape(1, -1, output.shape[-1]).mean(axis=1)
         vector = np.asarray(flat[0], np.float32)
         return np.asarray(vector / np.maximum(np.sqrt(np.square(vector).sum()), np.float32(1e-12)), np.float32)
@@ -185,10 +197,10 @@ def files_of(folder: Path, kind: Kind) -> list[Path]:
         InputError: no folder, or none in it.
     """
     if not folder.is_dir():
-        raise InputError(f"a folder of {kind}s", "no such folder", str(folder))
+        raise MissingFileError(f"a folder of {kind}s", "no such folder", str(folder))
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES[kind] and path.is_file())
     if not files:
-        raise InputError(f"a folder of {kind}s ({', '.join(SUFFIXES[kind])})", "none in it", str(folder))
+        raise DocumentIndexError(f"a folder of {kind}s ({', '.join(SUFFIXES[kind])})", "none in it", str(folder))
     return files
 
 
@@ -205,12 +217,12 @@ def _preprocessing(path: Path, shape: Sequence[int | str | None]) -> _Preprocess
     try:
         how = msgspec.json.decode(path.read_bytes(), type=_Preprocessing)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError("a preprocessor_config.json", str(error), str(path)) from None
+        raise DocumentIndexError("a preprocessor_config.json", str(error), str(path)) from None
     sensible: Callable[[float, float], bool] = lambda value, maximum: 0 < value <= maximum  # noqa: E731 - used four times
     edges = _edges(how.crop_size or how.size)
     if not (sensible(min(edges), 4096) and sensible(max(edges), 4096) and sensible(how.sampling_rate, 200_000)
             and sensible(how.max_length_s, 120) and min(how.image_std) > 0):  # fmt: skip
-        raise InputError("valid sizes and rates", "others", str(path))
+        raise DocumentIndexError("valid sizes and rates", "others", str(path))
     return how
 
 
@@ -219,3 +231,150 @@ def _edges(size: int | dict[str, int]) -> tuple[int, int]:
         return size, size
     edge = size.get("shortest_edge", 224)
     return size.get("height", edge), size.get("width", edge)
+
+
+# Up to here they are kept as float32, which is multiplied several times faster.
+_KEPT = 128 << 20
+
+
+class StoredVectors:
+    """The vectors of one kind, 'sentence' or 'section', in the order of their numbers."""
+
+    def __init__(self, connection: sqlite3.Connection, of: str, count: int, dimensions: int) -> None:
+        self._connection, self._of, self._count, self._dimensions = connection, of, count, dimensions
+        self._kept: Vectors | None = None
+
+    def products(self, vector: Vectors) -> Vectors:
+        """Scalar products with all of them, shape (count,).
+
+        Args:
+            vector: shape (dimensions,).
+        """
+        if self._kept is None and self._count * self._dimensions * 4 <= _KEPT:
+            parts = [rows * scales[:, None] for rows, scales in self._blocks()]
+            self._kept = np.concatenate(parts) if parts else np.zeros((0, self._dimensions), np.float32)
+        if self._kept is not None:
+            return np.asarray(self._kept @ vector, np.float32)
+        return np.concatenate([(rows @ vector) * scales for rows, scales in self._blocks()])
+
+    def _blocks(self) -> Iterator[tuple[Vectors, Vectors]]:
+        """Yield blocks one after the other: float32 rows that still lack their scales, and the scales."""
+        cursor = self._connection.execute("SELECT rows, scales FROM vectors WHERE of = ? ORDER BY first", (self._of,))
+        for rows, scales in cursor:
+            wide = np.frombuffer(rows, np.int8).reshape(-1, self._dimensions).astype(np.float32)
+            yield wide, np.frombuffer(scales, "<f4")
+
+
+Integers = NDArray[np.int32]
+Vectors = NDArray[np.float32]
+
+TABLES = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE documents (id INTEGER PRIMARY KEY, told TEXT NOT NULL)",
+    # words: numbers of the words of all headings on the path.
+    "CREATE TABLE sections (id INTEGER PRIMARY KEY, document INTEGER NOT NULL, path TEXT NOT NULL,"
+    " words BLOB NOT NULL)",
+    # spans: (sentences, 2) places in text; words: of all sentences; counts: (sentences) how many words each has;
+    # first: number of the first sentence in the whole index.
+    "CREATE TABLE passages (id INTEGER PRIMARY KEY, section INTEGER NOT NULL, page INTEGER NOT NULL,"
+    " text TEXT NOT NULL, spans BLOB NOT NULL, words BLOB NOT NULL, counts BLOB NOT NULL, first INTEGER NOT NULL)",
+    # sentences, passages: in how many of them the word stands; a passage has its headings' words, too.
+    "CREATE TABLE terms (id INTEGER PRIMARY KEY, term TEXT NOT NULL UNIQUE, sentences INTEGER NOT NULL,"
+    " passages INTEGER NOT NULL)",
+    "CREATE VIRTUAL TABLE spellings USING fts5(term, content='', tokenize='trigram')",
+    "CREATE VIRTUAL TABLE words USING fts5(title, body, content='', tokenize='ascii')",
+    # of: 'sentence' or 'section'; int8 rows and one scale each, in blocks.
+    "CREATE TABLE vectors (of TEXT NOT NULL, first INTEGER NOT NULL, scales BLOB NOT NULL, rows BLOB NOT NULL,"
+    " PRIMARY KEY (of, first))",
+)
+BLOCK = 1024
+"""Rows of a block of vectors."""
+
+
+def packed(values: Integers) -> bytes:
+    """Return integers as the index holds them: 32 bits, little end first."""
+    return values.astype("<i4").tobytes()
+
+
+def unpacked(blob: bytes) -> Integers:
+    """Return the integers again."""
+    return np.frombuffer(blob, "<i4")
+
+
+def quantised(vectors: Vectors) -> tuple[NDArray[np.int8], Vectors]:
+    """Return rows in int8 and one scale a row: `rows * scales[:, None]` is near `vectors`.
+
+    Args:
+        vectors: shape (n, d).
+
+    Returns:
+        int8 of shape (n, d), float32 of shape (n,).
+    """
+    scales = np.maximum(np.abs(vectors).max(axis=1), 1e-12).astype(np.float32) / np.float32(127)
+    return np.rint(vectors / scales[:, None]).astype(np.int8), scales
+
+
+BROKEN = (sqlite3.Error, ValueError, TypeError, LookupError, ArithmeticError, MemoryError)
+"""What reading an index that does not hold together can raise: text that is none, places beyond an array."""
+_MAKE = "Make one with: edgewright language index MANUAL.pdf --out INDEX"
+
+
+class Meta(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures of a whole index.
+
+    Attributes:
+        contents: what it holds.
+        sections: their number.
+        sentence_words: mean of the words of a sentence, in words that say something.
+        passage_words: mean of the words of a passage, its headings' included.
+    """
+
+    contents: Indexed = msgspec.field(name="held")
+    sections: int
+    sentence_words: float
+    passage_words: float
+
+
+def open_index(path: Path) -> tuple[sqlite3.Connection, Meta]:
+    """Return the connection and the figures of an index.
+
+    Raises:
+        InputError: no such file, no index, an index of a newer version, or an SQLite without FTS5.
+        OutputError: it is damaged.
+    """
+    if not path.is_file():
+        got = "a folder" if path.is_dir() else "no such file"
+        raise DocumentUnreadableError("an index of documents", got, str(path), _MAKE)
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+    try:
+        record: dict[str, Any] = dict(connection.execute("SELECT key, value FROM meta"))
+        return connection, _checked(record, path)
+    except BROKEN as error:
+        connection.close()
+        why = " ".join(str(error).split())[:200]
+        raise DocumentUnreadableError("an index of documents", f"another file ({why})", str(path), _MAKE) from None
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _checked(record: dict[str, Any], path: Path) -> Meta:
+    if record.get("format") != INDEX_FORMAT:
+        raise DocumentUnreadableError("an index of documents", "an SQLite file of another program", str(path), _MAKE)
+    version = str(record.get("version", ""))
+    if not version.isdigit() or int(version) != INDEX_VERSION:
+        raise FormatNewerError(
+            f"an index of version {INDEX_VERSION}", f"version {version}", str(path),
+            "Rebuild it from the documents, or install the Edgewright version that built it",
+        )  # fmt: skip
+    try:
+        return msgspec.json.decode(record["figures"], type=Meta)
+    except (msgspec.DecodeError, KeyError, TypeError) as error:
+        raise damaged(path, str(error)) from None
+
+
+def damaged(path: Path, why: str) -> OutputError:
+    """Return an index that opens but does not hold together."""
+    return OutputError(
+        "an index that can be read", " ".join(why.split())[:200], str(path), "Rebuild it from the documents"
+    )

@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
+from edgewright.core.errors import (
+    DocumentUnreadableError,
+    EdgewrightError,
+    EncoderMismatchError,
+    QuestionError,
+)
+from edgewright.core.state_machine.table import StateTable
 from edgewright.nlp.documents import words as synonyms
-from edgewright.nlp.documents.answerability import LIMIT_HYBRID, LIMIT_WORDS, evidence, probability
-from edgewright.nlp.documents.features import TITLE, Candidate, Figures, QuestionWords, Weighed, figures, weight
-from edgewright.nlp.documents.index_file import (
+from edgewright.nlp.documents.features import (
+    LIMIT_HYBRID,
+    LIMIT_WORDS,
+    TITLE,
+    Candidate,
+    Figures,
+    QuestionWords,
+    Weighed,
+    evidence,
+    figures,
+    probability,
+    weight,
+)
+from edgewright.nlp.documents.media import (
     BROKEN,
     Integers,
     Meta,
@@ -23,10 +42,8 @@ from edgewright.nlp.documents.index_file import (
     open_index,
     unpacked,
 )
-from edgewright.nlp.documents.questions import asks_for, is_permission, is_trouble, without_frame
-from edgewright.nlp.documents.words import as_written, stems
-from edgewright.schema.documents import Answer, FoundPassage, Indexed
-from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.nlp.documents.words import as_written, asks_for, is_permission, is_trouble, stems, without_frame
+from edgewright.nlp.records import Answer, FoundPassage, Indexed
 
 # A spelling is near when so much of its pairs of letters is shared (Dice), its ends included.
 _NEAR, _SHORTEST = 0.65, 4
@@ -299,7 +316,9 @@ class DocumentIndex:
     def _check(self, vector: Vectors) -> None:
         if vector.shape != (self.contents.dimensions,) or not self.contents.dimensions:
             kind = f"of length {self.contents.dimensions}" if self.contents.dimensions else "an index without vectors"
-            raise InputError(f"a vector of the index's encoder, {kind}", f"shape {vector.shape}", str(self.path))
+            raise EncoderMismatchError(
+                f"a vector of the index's encoder, {kind}", f"shape {vector.shape}", str(self.path)
+            )
 
     def _guarded(self, question: str, vector: Vectors | None) -> _Looked | None:
         check(question)
@@ -398,9 +417,59 @@ def check(question: str) -> None:
         InputError: empty, without a letter or digit, or longer than 1,000 characters.
     """
     if len(question) > LONGEST_QUESTION:
-        raise InputError(f"a question of at most {LONGEST_QUESTION} characters", f"{len(question)}", "the question")
+        raise QuestionError(f"a question of at most {LONGEST_QUESTION} characters", f"{len(question)}", "the question")
     if not any(c.isalnum() for c in question):
         got = "an empty one" if not question.strip() else repr(question.strip()[:20])
-        raise InputError("a question with at least one word", got, "the question")
+        raise QuestionError("a question with at least one word", got, "the question")
     if "\x00" in question:
-        raise InputError("a question in text", "a zero character", "the question")
+        raise QuestionError("a question in text", "a zero character", "the question")
+
+
+class Retriever:
+    """Looks up what the states of a table retrieve, by words.
+
+    Args:
+        table: of the dialogue.
+        folder: of its file, which indexes are relative to.
+
+    Raises:
+        InputError: a file that is no index of documents.
+    """
+
+    def __init__(self, table: StateTable, folder: Path) -> None:
+        self._table, self._stack = table, ExitStack()
+        paths = {state: folder / retrieval.index for state, retrieval in table.retrieve.items()}
+        try:
+            opened = {path: self._stack.enter_context(DocumentIndex(path)) for path in dict.fromkeys(paths.values())}
+            for path, index in opened.items():
+                if index.contents.media:
+                    raise DocumentUnreadableError("an index of documents", f"one of {index.contents.media}s", str(path))
+        except BaseException:
+            self._stack.close()
+            raise
+        self._indexes = {state: opened[path] for state, path in paths.items()}
+
+    def __call__(self, state: str, question: str) -> Answer:
+        """Return what the index of a state says to a question; one without a word is not found.
+
+        Raises:
+            InputError: a question of more than 1,000 characters.
+        """
+        retrieval = self._table.retrieve[state]
+        if any(c.isalnum() for c in question):
+            answer = self._indexes[state].ask(question, top=retrieval.top)
+        else:
+            answer = Answer(question=question, passages=(), confidence=0.0, threshold=LIMIT_WORDS)
+        if retrieval.minimum is None:
+            return answer
+        return msgspec.structs.replace(answer, threshold=retrieval.minimum)
+
+    def close(self) -> None:
+        """Close all indexes."""
+        self._stack.close()
+
+    def __enter__(self) -> Retriever:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,14 +10,24 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import PipelineError
+from edgewright.core.input.pictures import png
+from edgewright.core.prediction.objects import GOOD, ODD, heat, odd_chances, oddest
+from edgewright.core.records.data import Floats, Labels, Samples
+from edgewright.core.records.package import ObjectMap
+from edgewright.core.records.trace import ClassRow, EvaluationRecord, GroupRow, Mistake, SimplestRecord
+from edgewright.core.records.trace_flow import AnomaliesRecord, OddScene
+from edgewright.data.near_duplicates import is_odd
 from edgewright.data.targets import class_names
-from edgewright.pipeline.evaluation.class_metric import metric_record, rare_confidence, verdict_metric
-from edgewright.pipeline.run_folder.job import Crossed
-from edgewright.schema.data import Floats, Labels, Samples
-from edgewright.schema.errors import InputError
-from edgewright.schema.trace import ClassRow, EvaluationRecord, GroupRow, Mistake
+from edgewright.models.threshold import Threshold
+from edgewright.pipeline.evaluation.class_metric import VerdictMetric, metric_record, rare_confidence, verdict_metric
+from edgewright.pipeline.evaluation.robustness import plain_features
+from edgewright.pipeline.material import Material
+from edgewright.pipeline.run_folder.store import Crossed, Job
+from edgewright.preprocessing.impute import medians
 from edgewright.training import metrics
-from edgewright.training.sample_tests import errors_of, right_answers
+from edgewright.training.losses import errors_of, right_answers
+from edgewright.training.metrics import auroc_interval, interval_of, wilson
 
 
 def crossed_evaluation(crossed: Crossed, samples: Samples, evaluation: EvaluationRecord) -> EvaluationRecord:
@@ -28,7 +39,7 @@ def crossed_evaluation(crossed: Crossed, samples: Samples, evaluation: Evaluatio
     if not crossed.evaluates:
         return msgspec.structs.replace(evaluation, folds=crossed.folds, scores=crossed.scores)
     if len(samples.y) != len(crossed.answers):
-        raise InputError(f"the {len(crossed.answers):,} samples of the folds", f"{len(samples.y):,}", "the run")
+        raise PipelineError(f"the {len(crossed.answers):,} samples of the folds", f"{len(samples.y):,}", "the run")
     groups = samples.groups
     if groups is None and crossed.kept != "row":
         groups = np.array([f"{crossed.kept} {unit + 1}" for unit in crossed.units.tolist()])
@@ -174,4 +185,195 @@ def _mistakes(
             confidence=float(confidence[i]),
         )
         for i in worst
+    )
+
+
+# Models that are no more than it.
+_AS_SIMPLE = ("majority", "threshold")
+# So many training and test samples at most, and so many of their values, drawn by the run's seed.
+_ROWS, _VALUES = 20_000, 2_000_000
+
+Rows = NDArray[np.int64]
+# Of each class so many are taken at least, where there are as many.
+_RARE = 20
+
+
+def is_simplest(job: Job) -> bool:
+    """Return whether the pipeline's own model is no more than one column with thresholds."""
+    return job.config.model.kind in _AS_SIMPLE
+
+
+def simplest_answers(material: Material, train: Rows, test: Rows, seed: int) -> NDArray[Any]:
+    """Fit one column with thresholds on some samples and return its answers to others.
+
+    Rows are taken as they are, windows and pictures as mean, spread, extremes and change of each channel; medians of
+    the training samples fill what is missing.
+
+    Args:
+        material: of the run.
+        train: indices of samples that are learned from.
+        test: indices of samples that are answered.
+        seed: draws from the training samples where they are many.
+
+    Returns:
+        Labels as text, or amounts; shape (len(test),).
+    """
+    subset, y = some(material, train, seed), material.samples.y
+    if material.task == "classification" and len(subset) < len(train):
+        # Of a class of a few samples among many thousands none may be among those drawn.
+        rare = [name for name in np.unique(y[train]) if np.sum(y[subset] == name) < _RARE]
+        subset = np.unique(np.concatenate([subset, *(train[y[train] == name][:_RARE] for name in rare)]))
+    train = subset
+    known, queries = _plain(material, train), _plain(material, test)
+    fill = medians(known)
+    known, queries = (np.where(np.isnan(X), fill, X) for X in (known, queries))
+    model = Threshold(material.task, seed).fit(known, material.samples.y[train])
+    predictions: NDArray[Any] = np.asarray(model.predict(queries))
+    return predictions.astype(np.str_) if material.task == "classification" else predictions.ravel()
+
+
+def _plain(material: Material, rows: Rows) -> Floats:
+    X = np.asarray(material.samples.X[rows], np.float32)
+    return plain_features(X) if X.ndim > 2 else np.where(np.isfinite(X), X, np.nan)
+
+
+def some(material: Material, rows: Rows, seed: int) -> Rows:
+    """Return some of the rows, in order: at most `_ROWS`, and at most `_VALUES` values in them."""
+    maximum = max(1, min(_ROWS, _VALUES // math.prod(material.samples.X.shape[1:])))
+    if len(rows) <= maximum:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, maximum, replace=False))
+
+
+def score_of(
+    truth: NDArray[Any],
+    answers: NDArray[Any],
+    metric: VerdictMetric | None = None,
+    confidence: Floats | None = None,
+) -> float:
+    """Return the score of labels in a metric, or the root mean squared error of amounts if there is none."""
+    if metric is not None:
+        return metric.score(truth, answers, confidence)
+    return math.sqrt(float(np.mean((truth.astype(np.float64) - answers.astype(np.float64)) ** 2)))
+
+
+def against_simplest(
+    job: Job,
+    material: Material,
+    answers: NDArray[Any],
+    metric: VerdictMetric | None = None,
+    confidence: Floats | None = None,
+) -> SimplestRecord | None:
+    """Compare the model with one column with thresholds on the test samples.
+
+    Args:
+        job: configuration.
+        material: its test samples are answered.
+        answers: of the model to the test samples: labels as text, or amounts, shape (n,).
+        metric: of both; None for amounts.
+        confidence: the model's probability of the rarest class, shape (n,); None if it has none.
+
+    Returns:
+        The gain with its interval by group, or by sample where no group is known; None where the model is no more
+        than that.
+    """
+    if is_simplest(job):
+        return None
+    sides, samples, task, seed = material.sides, material.samples, material.task, job.config.seed
+    rows = some(material, sides.test, seed)
+    places, truth = np.searchsorted(sides.test, rows), samples.y[rows]
+    mine, sure = answers[places], None if confidence is None else confidence[places]
+    other = simplest_answers(material, sides.train, rows, seed)
+    sign = 1.0 if task == "classification" else -1.0
+
+    def gain(some: Rows) -> float:
+        model = score_of(truth[some], mine[some], metric, None if sure is None else sure[some])
+        return sign * (model - score_of(truth[some], other[some], metric))
+
+    groups = None if samples.groups is None else samples.groups[rows]
+    return SimplestRecord(score=score_of(truth, other, metric), gain=interval_of(groups, len(rows), gain))
+
+
+LABELS = (GOOD, ODD)
+_SCENES = 3
+
+
+def named(labels: Labels) -> Labels:
+    """Return 'good' or 'odd' for each label."""
+    return np.where(is_odd(labels), ODD, GOOD)
+
+
+def evaluate_anomalies(
+    samples: Samples, rows: NDArray[np.int64], maps: Floats, spec: ObjectMap, *, split_by: str
+) -> EvaluationRecord:
+    """Return the evaluation of a model that finds odd pictures.
+
+    Args:
+        samples: all samples.
+        rows: those that test.
+        maps: answers to them.
+        spec: how they are read, in pixels of a sample.
+        split_by: what the split kept whole.
+    """
+    labels, groups = samples.y[rows], None if samples.groups is None else samples.groups[rows]
+    evaluation = evaluate_scores(labels, oddest(maps, spec), spec, groups, rows, split_by=split_by)
+    if evaluation.anomalies is None or isinstance(evaluation.anomalies, msgspec.UnsetType):
+        return evaluation
+    odd = is_odd(labels)
+    some = np.concatenate([_spread(odd), _spread(~odd)])
+    scenes = tuple(_scene(samples, int(rows[index]), maps[index], spec) for index in some)
+    return msgspec.structs.replace(evaluation, anomalies=msgspec.structs.replace(evaluation.anomalies, scenes=scenes))
+
+
+def evaluate_scores(
+    labels: Labels,
+    scores: NDArray[np.int64],
+    spec: ObjectMap,
+    groups: Labels | None,
+    rows: NDArray[np.int64],
+    *,
+    split_by: str,
+) -> EvaluationRecord:
+    """Return the evaluation of scores, without pictures.
+
+    Args:
+        labels: of the pictures; any but 'good' is odd.
+        scores: largest log-odds of the cells of each map, in 1/16.
+        spec: how the maps are read.
+        groups: of the pictures, None where unknown.
+        rows: number of each picture in the data.
+        split_by: what the split kept whole.
+    """
+    truth = named(labels)
+    odd = truth == ODD
+    scored = evaluate_classes(
+        truth, odd_chances(scores, spec), LABELS, groups, rows, split_by=split_by,
+        majority=float(np.mean(truth == GOOD)),
+    )  # fmt: skip
+    alarms = scores >= spec.threshold
+    record = AnomaliesRecord(
+        spec=spec,
+        good=int((~odd).sum()),
+        odd=int(odd.sum()),
+        false_alarms=wilson(int(alarms[~odd].sum()), int((~odd).sum())),
+        recall=wilson(int(alarms[odd].sum()), int(odd.sum())) if odd.any() else None,
+        auroc=auroc_interval(scores[odd], scores[~odd]) if odd.any() and not odd.all() else None,
+    )
+    # Distances from a threshold are no chances: there is nothing to calibrate.
+    return msgspec.structs.replace(scored, calibration_error=None, calibration_chance=msgspec.UNSET, anomalies=record)
+
+
+def _spread(wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return up to three places that are wanted, as far apart as they can be: odd ones of several labels."""
+    places = np.flatnonzero(wanted)
+    return np.unique(places[np.linspace(0, len(places) - 1, _SCENES).astype(np.int64)]) if len(places) else places
+
+
+def _scene(samples: Samples, row: int, values: Floats, spec: ObjectMap) -> OddScene:
+    return OddScene(
+        row=row,
+        name=str(samples.sessions[row]),
+        label=str(samples.y[row]),
+        picture=png(samples.X[row]),
+        odds=tuple(int(v) for v in heat(values[None], spec)[1].ravel()),
     )

@@ -11,27 +11,25 @@ import msgspec
 import numpy as np
 
 from edgewright.core.csv.rows import Rows, read_csv
+from edgewright.core.errors import ColumnMissingError, MissingFileError, RunError, SampleShapeError
 from edgewright.core.formatting import number
-from edgewright.core.input.input_ranges import outside
 from edgewright.core.input.recordings import columns_of, names_in, rate_in_training, windows_of
+from edgewright.core.input.samples import outside
 from edgewright.core.package import read_package
 from edgewright.core.predictor import package_path
+from edgewright.core.records.data import Column, Floats, Samples
+from edgewright.core.records.package import Manifest, RecordingColumns
+from edgewright.core.records.trace import Explained
 from edgewright.data.load import load_data
 from edgewright.data.resampling import refuse_other_rates
 from edgewright.data.samples import cut, unit_of
 from edgewright.data.targets import encode_target
-from edgewright.pipeline.explanation.explain import explain
-from edgewright.pipeline.explanation.notebook import explained_html
+from edgewright.pipeline.explanation.explain import explain, explained_html
 from edgewright.pipeline.material import sha256
 from edgewright.pipeline.package.packaging import recording_columns, window_spec
 from edgewright.pipeline.plan import data_plan
 from edgewright.pipeline.run_folder.folder import judged_of
-from edgewright.pipeline.run_folder.provenance import remembered
-from edgewright.pipeline.run_folder.store import StoredPipeline, load_fitted
-from edgewright.schema.data import Column, Floats, Samples
-from edgewright.schema.errors import InputError
-from edgewright.schema.package import Manifest, RecordingColumns
-from edgewright.schema.trace import Explained
+from edgewright.pipeline.run_folder.store import StoredPipeline, load_fitted, remembered
 
 CSV_MOST = 10
 """Rows or windows of a file that are traced unless more are asked for."""
@@ -71,7 +69,7 @@ def fitted_of(folder: Path) -> tuple[StoredPipeline, Fitted]:
         InputError: there is none, or it is damaged.
     """
     if not (folder / "pipeline").is_dir():
-        raise InputError(
+        raise RunError(
             "a run folder with its fitted pipeline", "none", str(folder), "Give the folder of a finished run"
         )
     index, steps = load_fitted(folder / "pipeline")
@@ -105,7 +103,7 @@ def explain_row(folder: Path, row: int, data: str | None = None) -> Explained:
     samples = msgspec.structs.replace(samples, y=encode_target(samples.y, index.task))
     unit, total = unit_of(samples.X), len(samples.X)
     if not 1 <= row <= total:
-        raise InputError(
+        raise RunError(
             f"a {unit} from 1 to {total:,}", f"{row:,}", f"--row {row}", f"The data of {config.name} hold {total:,}"
         )
     notes: tuple[str, ...] = ()
@@ -132,7 +130,7 @@ def explain_csv(folder: Path, csv: Path, maximum: int = CSV_MOST) -> tuple[tuple
     """
     index, fitted = fitted_of(folder)
     if not csv.is_file():
-        raise InputError("a CSV file", "no such file", str(csv), "Check the path")
+        raise MissingFileError("a CSV file", "no such file", str(csv), "Check the path")
     names = [column.name for column in fitted.columns]
     manifest = _manifest(folder)
     parts = recording_columns(data_plan(index.config), None) if manifest is None else columns_of(manifest)
@@ -157,14 +155,14 @@ def explain_sample(pipeline: Any, sample: Any) -> Explanation:  # noqa: ANN401 -
     """
     model = pipeline.steps[-1][1]
     if not hasattr(model, "shape_"):
-        raise InputError("a fitted pipeline", "one that is not fitted", do="Call fit, or use Pipeline.load(run)")
+        raise RunError("a fitted pipeline", "one that is not fitted", do="Call fit, or use Pipeline.load(run)")
     try:
         values = np.asarray(sample, np.float32)
     except (TypeError, ValueError):
-        raise InputError("numbers", type(sample).__name__, "sample") from None
+        raise RunError("numbers", type(sample).__name__, "sample") from None
     shape = tuple(pipeline.shapes[0]) if pipeline.shapes else tuple(values.shape)
     if values.shape != shape:
-        raise InputError(f"a sample of shape {shape}", f"shape {values.shape}", "sample")
+        raise SampleShapeError(f"a sample of shape {shape}", f"shape {values.shape}", "sample")
     columns = pipeline.columns or tuple(Column(name=f"x{i}") for i in range(shape[0]))
     unknown = _unlabelled(values[np.newaxis], columns, "")
     name = "pipeline" if pipeline.config is None else pipeline.config.name
@@ -187,7 +185,7 @@ def _explanation(fitted: Fitted, samples: Samples, row: int, location: str, note
     """One sample through stages and network."""
     features: Floats = np.asarray(samples.X[row : row + 1], np.float32)
     if features.shape[1:] != fitted.shape:
-        raise InputError(f"samples of shape {fitted.shape}", f"{features.shape[1:]}", location)
+        raise SampleShapeError(f"samples of shape {fitted.shape}", f"{features.shape[1:]}", location)
     names = tuple(column.name for column in samples.columns)
     for _, stage in fitted.steps[:-1]:
         features = np.asarray(stage.transform(features), np.float32)
@@ -229,14 +227,14 @@ def _samples(
     file = rows.name
     absent = [name for name in names if name not in rows.names]
     if absent:
-        raise InputError(
+        raise ColumnMissingError(
             f"the columns {', '.join(names)}", f"no {', '.join(absent)}", file, "Add column names in the header"
         )
     values = np.ascontiguousarray(rows.values[:, [rows.names.index(name) for name in names]], np.float32)
     window = index.config.window
     if window is None:
         if not len(values):
-            raise InputError("at least one row", "none", file)
+            raise RunError("at least one row", "none", file)
         return values, [f"line {line}" for line in rows.lines]
     spec = window_spec(window, None)
     windows, starts = windows_of(values, columns, spec, rows.text, rows)

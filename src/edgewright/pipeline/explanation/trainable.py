@@ -9,8 +9,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.records.data import Floats
+from edgewright.core.records.trace_flow import TRAINABLE_KINDS, TRAINABLE_PARAMETERS, TrainableLayer, TrainableNetwork
 from edgewright.features.polynomial import Polynomial
-from edgewright.graph.layer import LayerConfig
+from edgewright.graph.stage import LayerConfig
+from edgewright.models.base import encode, numbers
 from edgewright.models.network import NetworkClassifier, NetworkRegressor
 from edgewright.models.nn import _windows as windows
 from edgewright.models.nn.conv1d import Conv1dConfig
@@ -18,11 +21,8 @@ from edgewright.models.nn.dense import DenseConfig
 from edgewright.models.nn.depthwise_separable import DepthwiseSeparableConfig
 from edgewright.models.nn.dropout import DropoutConfig
 from edgewright.models.nn.max_pool import MaxPoolConfig
-from edgewright.models.targets import encode, numbers
 from edgewright.pipeline.fitting import Flow
 from edgewright.pipeline.material import Material
-from edgewright.schema.data import Floats
-from edgewright.schema.trace_flow import TRAINABLE_KINDS, TRAINABLE_PARAMETERS, TrainableLayer, TrainableNetwork
 
 TRAINING, VALIDATION = 2_000, 500
 """Samples of each side at most."""

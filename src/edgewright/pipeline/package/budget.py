@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from edgewright.compression import qat
+from edgewright.compression.qat import Shaped
+from edgewright.compression.retraining import finished, lesson, trained, with_parameters
+from edgewright.core.adaptation.affine import (
+    AffineFactory,
+    affine_files,
+    board_bytes,
+    distances,
+    moments,
+    read_affine,
+    summary,
+)
 from edgewright.core.engines import choose
+from edgewright.core.errors import AdaptationUnavailableError, LabelUnknownError, UnknownNameError
 from edgewright.core.formatting import percent, plural
+from edgewright.core.prediction.objects import MAPPED
 from edgewright.core.predictor import Answers, Predictor
-from edgewright.pipeline.cost.footprint import fill_bytes, form_footprint
-from edgewright.pipeline.cost.measure import Cost, measured
-from edgewright.pipeline.material import Material
-from edgewright.pipeline.package.variants import Form
+from edgewright.core.records.config import AdaptConfig
+from edgewright.core.records.data import Floats
+from edgewright.core.records.network import Graph
+from edgewright.core.records.package import AffineSpec
+from edgewright.core.records.trace import CompressionRecord, DeviceRecord, Interval, PredictionRecord, StageRecord
+from edgewright.data.targets import as_text
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.models.base import Network
+from edgewright.pipeline.cost import Cost, fill_bytes, form_footprint, measured
+from edgewright.pipeline.fitting import Flow, graph_of
+from edgewright.pipeline.material import Material, subset_rows
+from edgewright.pipeline.package.variants import Form, answering, calibration_rows, make_forms
 from edgewright.pipeline.plan import Plan
-from edgewright.pipeline.run_folder.cards import number
+from edgewright.pipeline.run_folder.journal import number
+from edgewright.pipeline.run_folder.store import Job
 from edgewright.profiles.footprint import estimate
-from edgewright.schema.trace import CompressionRecord, DeviceRecord, Interval, PredictionRecord, StageRecord
 
 # The instruction set of this machine, as profiles name it.
 _HERE = {"x86_64": "x86-64", "aarch64": "armv8-a"}.get(platform.machine(), platform.machine())
@@ -159,3 +188,254 @@ def _answer(answers: Answers, labels: Sequence[str], anomaly: bool) -> tuple[str
     if answers.probabilities.shape[1] == 2:
         return text, f"of {labels[-1]}", float(answers.probabilities[0, 1])
     return text, "confidence", sure
+
+
+CHANNELS, ROUNDING, FLOAT = "a scale per channel", "training with its rounding", "float"
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What was done to a form that lost too much.
+
+    Attributes:
+        name: of the repair; empty where none was needed.
+        note: what was tried and what each loses, for the record; empty where no repair was needed.
+    """
+
+    name: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A whole float graph, and the material, stages and model that it was made of."""
+
+    graph: Graph
+    material: Material
+    flow: Flow
+    model: Any
+
+
+def repaired_forms(job: Job, fitted: Fitted) -> tuple[list[Form], Repair]:
+    """Return the forms of a fit, with the first repair of int8 that is within the limit, and what was done."""
+    compression, material = job.config.compression, fitted.material
+    forms = make_forms(compression, fitted.graph, material)
+    limit = compression.max_drop
+    if len(forms) < 2 or not compression.repair or material.task in MAPPED:
+        return forms, Repair()
+    rows = _choosing(material)
+    lost = partial(_loss, material, rows, answering(forms[0].model))
+    first = lost(forms[1])
+    if first <= limit:
+        return forms, Repair()
+    head = f"int8 {_lost(first)} on {len(rows):,} samples that do not test, the limit is {100 * limit:g} points"
+    attempts = []
+    for name, make in _repairs(job, fitted):
+        form = make()
+        if form is None or form.model == forms[1].model:
+            continue
+        loss = lost(form)
+        attempts.append(f"{name} {_lost(loss)}")
+        if loss <= limit:
+            size = f"{len(forms[1].model):,} -> {len(form.model):,} bytes of ONNX"
+            return [forms[0], form], Repair(name, f"{head}; {'; '.join(attempts)}, and is taken: {size}")
+    return forms[:1], Repair(FLOAT, "; ".join([head, *attempts, "the package stays float"]))
+
+
+def _choosing(material: Material) -> NDArray[np.int64]:
+    """Return the samples that choose, drawn where they are read in parts.
+
+    A fit to amounts is too near to what it was trained on, so validation alone.
+    """
+    validation = material.sides.validation
+    if material.task == "regression" and len(validation):
+        return subset_rows(material.samples, validation)
+    return subset_rows(material.samples, np.union1d(validation, calibration_rows(material)))
+
+
+def forms_as_repaired(job: Job, fitted: Fitted, name: str) -> list[Form]:
+    """Return the forms of another fit with the repair that the judged fit got."""
+    forms = make_forms(job.config.compression, fitted.graph, fitted.material)
+    if not name or len(forms) < 2:
+        return forms
+    form = dict(_repairs(job, fitted)).get(name, lambda: None)()
+    return forms[:1] if form is None else [forms[0], form]
+
+
+def _repairs(job: Job, fitted: Fitted) -> Iterator[tuple[str, Callable[[], Form | None]]]:
+    """Yield each repair in the order in which they are tried: the cheapest for the device and the run first."""
+    yield CHANNELS, lambda: _per_channel(job, fitted)
+    yield ROUNDING, lambda: _trained_with_rounding(job, fitted)
+
+
+def _per_channel(job: Job, fitted: Fitted) -> Form:
+    compression = msgspec.structs.replace(job.config.compression, per_channel="always")
+    return make_forms(compression, fitted.graph, fitted.material)[1]
+
+
+def _trained_with_rounding(job: Job, fitted: Fitted) -> Form | None:
+    """Return the form of a network that was trained further with its rounding; None for other models."""
+    model, material, given = fitted.model, fitted.material, job.config.compression
+    if not isinstance(model, Network):
+        return None
+    sides, y = material.sides, material.samples.y
+    others = (fitted.flow.rows(sides.validation), y[sides.validation]) if len(sides.validation) else None
+    plan = lesson(model, fitted.flow.rows(sides.train), y[sides.train], others)
+    features = fitted.flow.array(calibration_rows(material))
+    ranges = qat.find_ranges(model, features, method=given.method, percentile=given.percentile)
+    apply = Shaped(model.network(), None, qat.rounding_of(model, ranges, per_channel="always"))
+    epochs = job.config.training.epochs
+    with job.listener.doing("Training with the rounding of int8", epochs) as advance:
+
+        def on_epoch(record: object) -> bool:
+            advance(1)
+            return job.listener.cancelled()
+
+        result = trained(model, plan, apply, model.parameters_, epochs=epochs, on_epoch=on_epoch)
+    tuned = with_parameters(model, finished(model, plan, apply, result.parameters), model.tables)
+    shape, columns = tuple(material.samples.X.shape[1:]), material.samples.columns
+    graph = graph_of([*fitted.flow.steps, ("model", tuned)], shape, job.config.name, columns)
+    small = qat.as_trained(graph, ranges, features, tuned, per_channel="always")
+    return Form("int8", small, to_onnx(small))
+
+
+def _loss(material: Material, rows: NDArray[np.int64], whole: Callable[..., Any], form: Form) -> float:
+    """Return what a form loses of the float form's accuracy, or by how much the root mean squared error grows."""
+    X, y = material.samples.X[rows], material.samples.y[rows]
+    answers, own = whole(X), answering(form.model)(X)
+    if form.graph.labels:
+        names, truth = np.asarray(form.graph.labels), as_text(y)
+        right = [float(np.mean(names[np.argmax(each, axis=1)] == truth)) for each in (answers, own)]
+        return right[0] - right[1]
+    errors = [float(np.sqrt(np.mean((np.ravel(each) - np.asarray(y, np.float64)) ** 2))) for each in (answers, own)]
+    return errors[1] / errors[0] - 1 if errors[0] else 0.0
+
+
+def _lost(loss: float) -> str:
+    return f"{'loses' if loss > 0 else 'gains'} {abs(100 * loss):.1f} points"
+
+
+Array = NDArray[np.float64]
+Numbers = NDArray[np.int64]
+_SAMPLES = 512
+# Largest sample of the training data as an integer; a sensor may give twice as much.
+_LARGEST = 2047
+# Added to each variance among people, as a share of the sensor's mean one; the second factor is of the largest distance
+# of a training person. Chosen on HAPT's training people, leaving people out (docs/research/adaptation.md).
+_SHRINK, _LIMIT = 0.3, 3.0
+
+
+def affine_adaptation(
+    config: AdaptConfig, material: Material, labels: Sequence[str]
+) -> tuple[AffineSpec, dict[str, bytes]]:
+    """Return what a manifest says of the axes, and the files of the package beside it.
+
+    Args:
+        config: the table `[adapt]`.
+        material: samples that the model was fitted on.
+        labels: of the model, in its order.
+
+    Raises:
+        InputError: samples that are no windows, or do not say whose they are.
+        UnknownNameError: a channel that the data do not have.
+    """
+    samples, rows = material.samples, material.sides.train
+    if material.task != "classification" or samples.X.ndim != 3:
+        raise AdaptationUnavailableError(
+            "windows with classes", "other samples", "[adapt] layer = 'affine'", "Leave out the table"
+        )
+    names = [column.name for column in samples.columns]
+    axes = [[_column_index(name, names) for name in group] for group in (config.acceleration, config.rotation)]
+    if len(axes[0]) != 3 or len(axes[1]) not in (0, 3):
+        raise AdaptationUnavailableError(
+            "three channels", ", ".join((*config.acceleration, *config.rotation)) or "none",
+            "[adapt] acceleration and rotation", 'Name them: acceleration = ["x", "y", "z"]',
+        )  # fmt: skip
+    if samples.groups is None or len(np.unique(samples.groups[rows])) < 2:
+        raise AdaptationUnavailableError(
+            "data of two or more people, in a column with their name", "none", "[adapt] layer = 'affine'",
+            "Name the column in [data] group",
+        )  # fmt: skip
+    parts = [rows[start : start + _SAMPLES] for start in range(0, len(rows), _SAMPLES)]
+    truth = np.searchsorted(np.asarray(labels), np.asarray(samples.y)[rows].astype(str))
+    factory = fit_affine(
+        [np.ascontiguousarray(samples.X[part], np.float32) for part in parts], truth, samples.groups[rows],
+        classes=len(labels), acceleration=axes[0], rotation=axes[1],
+        gain=round(100 * config.gain),
+    )  # fmt: skip
+    if board_bytes(factory) > config.ram:
+        raise LabelUnknownError(
+            f"{board_bytes(factory):,} bytes or more, for {len(labels)} classes", f"{config.ram:,}", "[adapt] ram",
+            "Raise it, or leave out the rotation",
+        )  # fmt: skip
+    files = affine_files(factory)
+    read_affine(factory.spec, files, "[adapt]")
+    return factory.spec, files
+
+
+def fit_affine(
+    chunks: Sequence[Floats], labels: Numbers, people: NDArray[np.generic], *, classes: int,
+    acceleration: Sequence[int], rotation: Sequence[int], gain: int,
+) -> AffineFactory:  # fmt: skip
+    """Return the moments of windows.
+
+    Args:
+        chunks: windows of shape (n, channels, samples), part after part; those with missing values are left out.
+        labels: class of each, shape (all,).
+        people: whose each is.
+        classes: of the model.
+        acceleration: channel numbers of x, y, z.
+        rotation: of the gyroscope, or none.
+        gain: per cent, as in the spec.
+    """
+    axes = [*acceleration, *rotation]
+    whole = np.concatenate([np.isfinite(part[:, axes]).all(axis=(1, 2)) for part in chunks])
+    largest = [
+        max(float(np.nanmax(np.abs(part[:, list(group)]))) for part in chunks) if group else 1.0
+        for group in (acceleration, rotation)
+    ]
+    bits = [math.floor(math.log2(_LARGEST / (value or 1.0))) for value in largest]
+    spec = AffineSpec(
+        classes=classes, samples=chunks[0].shape[2], acceleration=(axes[0], axes[1], axes[2]),
+        rotation=tuple(rotation), bits=(bits[0], bits[1]), gain=gain, limit=1 << 40,
+    )  # fmt: skip
+    part_moments = [moments(spec, part[np.isfinite(part[:, axes]).all(axis=(1, 2))]) for part in chunks]
+    means, powers = (np.concatenate([pair[k] for pair in part_moments]) for k in (0, 1))
+    labels, people = labels[whole], people[whole]
+    total = summary(*_sums(means, powers, labels, classes))
+    own = [_sums(means[mine], powers[mine], labels[mine], classes) for mine in (people == p for p in np.unique(people))]
+    seen = [pair[0] > 0 for pair in own]
+    scales = [_scales([summary(*pair)[k] - total[k] for pair in own], seen) for k in (0, 1)]
+    factory = AffineFactory(
+        spec=spec, means=total[0].astype(np.int32), logs=total[1].astype(np.int32), mean_scales=scales[0],
+        log_scales=scales[1],
+    )  # fmt: skip
+    worst = max(int(distances(factory, *pair)[0]) / int((pair[0] > 0).sum()) for pair in own)
+    return dataclasses.replace(factory, spec=msgspec.structs.replace(spec, limit=round(_LIMIT * worst)))
+
+
+def _column_index(name: str, names: Sequence[str]) -> int:
+    if name not in names:
+        raise UnknownNameError("channel", name, names, "[adapt]")
+    return names.index(name)
+
+
+def _sums(means: Numbers, powers: Numbers, labels: Numbers, classes: int) -> tuple[Numbers, Numbers, Numbers]:
+    """Return counts of the classes and sums of what each window gives."""
+    counts = np.bincount(labels, minlength=classes)
+    return counts, *(np.array([v[labels == c].sum(axis=0) for c in range(classes)]) for v in (means, powers))  # type: ignore[return-value]
+
+
+def _scales(differences: Sequence[Numbers], seen: Sequence[NDArray[np.bool_]]) -> NDArray[np.int32]:
+    """Return 2**20 over the spread among people of each class and axis, its variance raised."""
+    squares, counts = np.zeros(differences[0].shape), np.zeros((len(differences[0]), 1))
+    for difference, here in zip(differences, seen, strict=True):
+        squares += np.where(here[:, None], difference.astype(np.float64) ** 2, 0.0)
+        counts += here[:, None]
+    variance: Array = squares / np.maximum(counts, 1)
+    groups = variance.reshape(len(variance), -1, 3)
+    raised = (groups + _SHRINK * groups.mean(axis=(0, 2), keepdims=True)).reshape(variance.shape)
+    scales: NDArray[np.int32] = np.minimum(np.round((1 << 20) / np.sqrt(np.maximum(raised, 1.0))), 1 << 20).astype(
+        np.int32
+    )
+    return scales

@@ -17,27 +17,19 @@ from numpy.typing import NDArray
 from scipy.special import fdtri
 
 from edgewright.core.engines import get
-from edgewright.core.input.input_ranges import read_limit
+from edgewright.core.errors import DataWarning
 from edgewright.core.input.recordings import names_in
-from edgewright.core.integer.fusion import has_integer_form
-from edgewright.core.integer.qdq import integer_network
+from edgewright.core.input.samples import read_limit
+from edgewright.core.integer.qdq import has_integer_form, integer_network
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import model_file, vector_files, write_package
 from edgewright.core.prediction.objects import read_objects
-from edgewright.data.row_spool import in_file
-from edgewright.data.window_views import in_pieces
-from edgewright.monitor.drift.cross_channel import faults, moved, products
-from edgewright.pipeline.material import Material
-from edgewright.pipeline.package.adaptation import adaptation
-from edgewright.pipeline.package.affine import affine_adaptation
-from edgewright.pipeline.package.motion_reference import FEWEST_UNITS, motion_reference, parts_of_unit, units_of
-from edgewright.pipeline.plan import DataPlan
-from edgewright.schema.adapt import AdaptSpec, AffineSpec
-from edgewright.schema.config import AdaptConfig, DeviceConfig, WindowConfig
-from edgewright.schema.data import DataSet, Floats, Recording, Samples
-from edgewright.schema.device import DecisionSpec
-from edgewright.schema.errors import DataWarning
-from edgewright.schema.package import (
+from edgewright.core.records.config import AdaptConfig, DeviceConfig, WindowConfig
+from edgewright.core.records.data import DataSet, Floats, Recording, Samples
+from edgewright.core.records.device import DecisionSpec
+from edgewright.core.records.package import (
+    AdaptSpec,
+    AffineSpec,
     FitSpec,
     IntervalSpec,
     JointReference,
@@ -47,6 +39,13 @@ from edgewright.schema.package import (
     ReferenceColumn,
     WindowSpec,
 )
+from edgewright.data.row_spool import in_file
+from edgewright.data.targets import in_pieces
+from edgewright.monitor.drift.cross_channel import faults, moved, products
+from edgewright.pipeline.material import Material
+from edgewright.pipeline.package.adaptation import FEWEST_UNITS, adaptation, motion_reference, parts_of_unit, units_of
+from edgewright.pipeline.package.budget import affine_adaptation
+from edgewright.pipeline.plan import DataPlan
 
 _KEPT, _DIGITS = 64, 10
 _PIECE_BYTES = 2**19

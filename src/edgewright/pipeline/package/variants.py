@@ -14,35 +14,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
-from edgewright.compression.report import flips_by_class, variant, weight_bytes
-from edgewright.compression.section import missing_integer_form
+from edgewright.compression.weights import flips_by_class, missing_integer_form, variant, weight_bytes
 from edgewright.core.engines import Engine, choose, get
-from edgewright.core.input.windows import ANSWERED_BYTES, parts
-from edgewright.core.integer.fusion import has_integer_form
+from edgewright.core.errors import PipelineError
+from edgewright.core.input.recordings import ANSWERED_BYTES, parts
+from edgewright.core.integer.qdq import has_integer_form
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.objects import METADATA, oddest, read_objects
-from edgewright.data.goods import is_odd
-from edgewright.data.targets import as_text
-from edgewright.graph.builder import Builder
-from edgewright.graph.onnx_writer import to_onnx
-from edgewright.pipeline.cost.measure import latency
-from edgewright.pipeline.evaluation.anomaly import LABELS
-from edgewright.pipeline.evaluation.detection import graph_f1
-from edgewright.pipeline.evaluation.plausible_changes import plausible_changes
-from edgewright.pipeline.material import Material
-from edgewright.schema.config import CompressionConfig
-from edgewright.schema.data import Floats, Labels
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
-from edgewright.schema.objects import ObjectMap
-from edgewright.schema.trace import (
+from edgewright.core.records.config import CompressionConfig
+from edgewright.core.records.data import Floats, Labels
+from edgewright.core.records.network import Graph
+from edgewright.core.records.package import IntervalSpec, ObjectMap
+from edgewright.core.records.trace import (
     CompressionRecord,
     EngineFlips,
+    EvaluationRecord,
     Interval,
     ReferenceRecord,
     RobustnessRecord,
     VariantRecord,
 )
+from edgewright.data.near_duplicates import is_odd
+from edgewright.data.targets import as_text
+from edgewright.graph.builder import Builder
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.pipeline.cost import latency
+from edgewright.pipeline.evaluation.evaluate import LABELS
+from edgewright.pipeline.evaluation.robustness import graph_f1, plausible_changes
+from edgewright.pipeline.material import Material
 from edgewright.training import metrics
 
 _CALIBRATION = 2048
@@ -219,7 +218,7 @@ def alarm_accuracy(y: Labels, maps: Floats, form: Form) -> float:
     """Return the share of pictures with the right answer, alarm or none, for maps of a form."""
     spec = read_objects(form.graph.metadata)
     if spec is None:
-        raise InputError("a graph that says how its map is read", "none", form.graph.name)
+        raise PipelineError("a graph that says how its map is read", "none", form.graph.name)
     return float(np.mean(is_odd(y) == _alarms(spec, maps)))
 
 
@@ -301,3 +300,23 @@ def reference_models(megabytes: float, *, seed: int = 0) -> tuple[bytes, bytes, 
     graph = reference_graph(megabytes, seed)
     samples = np.random.default_rng([seed, 1]).standard_normal((64, INPUTS)).astype(np.float32)
     return to_onnx(graph), to_onnx(quantise(graph, samples)), samples[:1]
+
+
+LEVEL = 0.9
+"""Share of the truth that the interval is to hold."""
+MIN_SAMPLES = math.ceil(2 / (1 - LEVEL)) - 1
+"""Test samples below which no finite interval holds that share."""
+
+
+def conformal_interval(evaluation: EvaluationRecord) -> IntervalSpec | msgspec.UnsetType:
+    """Return the interval of a regression; unset for other tasks, for too few errors, and if they were not recorded.
+
+    New samples that are drawn as the test samples were lie in it with a probability of at least `LEVEL`.
+    """
+    recorded = evaluation.answers
+    if isinstance(recorded, msgspec.UnsetType) or len(recorded.errors) < 4 * MIN_SAMPLES:
+        return msgspec.UNSET
+    residuals = np.sort(-np.frombuffer(recorded.errors, "<f4").astype(np.float64))
+    tail = math.floor((len(residuals) + 1) * (1 - LEVEL) / 2 + 1e-9)
+    low, high = float(residuals[tail - 1]), float(residuals[-tail])
+    return IntervalSpec(level=LEVEL, edges=(), low=(min(low, 0.0),), high=(max(high, 0.0),))

@@ -6,18 +6,216 @@ import functools
 import inspect
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from edgewright._version import __version__
-from edgewright.pipeline.run_folder.listener import Listener
-from edgewright.schema.config import PipelineConfig
-from edgewright.schema.trace import Trace
+from edgewright.core.records.config import PipelineConfig
+from edgewright.core.records.data import Column
+from edgewright.core.records.race import RaceRecord
+from edgewright.core.records.trace import (
+    CompressionRecord,
+    DeviceRecord,
+    EpochRecord,
+    EvaluationRecord,
+    Insight,
+    LayerRecord,
+    PredictionRecord,
+    ScalingPoint,
+    ScalingRecord,
+    StageRecord,
+    Statistics,
+    Trace,
+    TrainingRecord,
+)
+from edgewright.pipeline.cost import Cost
 from edgewright.trace.journal import JOURNAL_VERSION, Ended, Journal, journal_path, start_ticks, sweep
+
+
+class Listener:
+    """Each method is called once its part of the record stands; `cancelled` is asked after every epoch.
+
+    This one says nothing; override what is of interest.
+    """
+
+    def start(self, name: str, title: str, profile: str) -> None:
+        """Begin the run."""
+
+    def race(self, record: RaceRecord) -> None:
+        """Record how a race of pipelines stands."""
+
+    def stage(self, record: StageRecord) -> None:
+        """Show a card of the data flow."""
+
+    def layers(self, records: tuple[LayerRecord, ...]) -> None:
+        """Show the model's table."""
+
+    def training_started(self, total_epochs: int, classes: int = 0) -> None:
+        """Training begins."""
+
+    def epoch(self, record: EpochRecord) -> None:
+        """Record the end of an epoch."""
+
+    def training(self, record: TrainingRecord) -> None:
+        """Training ended."""
+
+    def evaluation(self, record: EvaluationRecord) -> None:
+        """Record the evaluation on the test samples."""
+
+    def compression(self, record: CompressionRecord) -> None:
+        """Record the int8 form."""
+
+    def device(self, record: DeviceRecord) -> None:
+        """Record the comparison with the profile."""
+
+    def scaling_point(self, record: ScalingPoint, done: int, total: int) -> None:
+        """One of `total` trainings of the comparison over data sizes ended."""
+
+    def scaling(self, record: ScalingRecord) -> None:
+        """Record the comparison over data sizes."""
+
+    def prediction(self, record: PredictionRecord) -> None:
+        """Record a sample traced layer by layer."""
+
+    def insight(self, record: Insight) -> None:
+        """Record the key insight."""
+
+    def finish(self, trace: Trace, folder: Path) -> None:
+        """Record the finished run folder."""
+
+    def doing(self, label: str, total: int | None = None) -> AbstractContextManager[Callable[[int], None]]:
+        """Work that may take a while; the function given is called with the amount done since its last call."""
+        return nullcontext(lambda amount: None)
+
+    def ahead(self, sentence: str) -> None:
+        """Long work is about to begin, and takes what the sentence says."""
+
+    def cancelled(self) -> bool:
+        """Return whether training should stop."""
+        return False
+
+    def interrupted(self) -> None:
+        """Ctrl-C ended a part of the work, and the run goes on without the rest of it."""
+
+
+_SHOWN_ROWS = 3
+_SHOWN_VALUES = 20
+_SHOWN_COLUMNS = 32
+# Values that are looked at together.
+_PIECE = 2**20
+
+
+def statistics(X: NDArray[Any], columns: Sequence[Column]) -> tuple[Statistics, ...]:
+    """Summary of each column (or channel) of samples of shape (n, columns) or (n, channels, samples)."""
+    records = []
+    for index, column in enumerate(columns[:_SHOWN_COLUMNS]):
+        values = X[:, index].ravel()
+        known = np.isfinite(values)
+        some = values if known.all() else values[known]
+        missing = values.size - some.size
+        some = some if some.size else np.zeros(1)
+        mean, deviation = _mean_and_deviation(some)
+        records.append(
+            Statistics(
+                name=column.name,
+                unit=column.unit,
+                minimum=float(some.min()),
+                mean=mean,
+                maximum=float(some.max()),
+                deviation=deviation,
+                missing=int(missing),
+            )
+        )
+    return tuple(records)
+
+
+def _mean_and_deviation(values: NDArray[Any]) -> tuple[float, float]:
+    """Return mean and standard deviation in float64, without a copy of all values."""
+    pieces = range(0, values.size, _PIECE)
+    mean = sum(values[at : at + _PIECE].astype(np.float64).sum() for at in pieces) / values.size
+    squares = (np.square(values[at : at + _PIECE].astype(np.float64) - mean).sum() for at in pieces)
+    return float(mean), float(np.sqrt(sum(squares) / values.size))
+
+
+def sample_rows(X: NDArray[Any]) -> tuple[tuple[float | None, ...], ...]:
+    """Three samples as numbers, None where missing; of a window or picture the first values of its first channel."""
+    shown = X[:_SHOWN_ROWS]
+    flat = shown if shown.ndim == 2 else shown[:, 0].reshape(len(shown), -1)
+    return tuple(tuple(number(v) for v in row[:_SHOWN_VALUES]) for row in flat)
+
+
+def number(value: float) -> float | None:
+    """Return a value as JSON knows it: six significant digits, None where it is missing."""
+    return float(f"{float(value):.6g}") if np.isfinite(value) else None
+
+
+def card(
+    *,
+    name: str,
+    kind: str,
+    why: str,
+    before: NDArray[Any] | None,
+    after: NDArray[Any],
+    shape_in: tuple[int, ...],
+    shape_out: tuple[int, ...],
+    columns: Sequence[Column],
+    cost: Cost,
+    fitted_on: int = 0,
+    dropped: tuple[tuple[str, str], ...] = (),
+    scores: tuple[tuple[str, float], ...] = (),
+    settings: dict[str, object] | None = None,
+    notes: tuple[str, ...] = (),
+    formula: str = "",
+) -> StageRecord:
+    """Return a card from the samples before and after a stage.
+
+    Args:
+        name: of the stage.
+        kind: of the stage.
+        why: reason for the stage, in a sentence.
+        before: samples before the stage (all, or the first when it streams).
+        after: samples after the stage.
+        shape_in: with the true number of samples.
+        shape_out: with the true number of samples.
+        columns: schema of what comes out.
+        cost: of fitting and transforming.
+        fitted_on: number of samples.
+        dropped: name and reason of each dropped column.
+        scores: name and score of each column that came in, by which some were chosen.
+        settings: of the stage.
+        notes: for the reader.
+        formula: of the stage.
+    """
+    filled = 0
+    if before is not None and before.shape == after.shape:
+        filled = max(0, int(np.isnan(before).sum()) - int(np.isnan(after).sum()))
+    return StageRecord(
+        name=name,
+        kind=kind,
+        shape_in=shape_in,
+        shape_out=shape_out,
+        why=why,
+        dtype=str(after.dtype),
+        formula=formula,
+        fitted_on=fitted_on,
+        filled=filled,
+        dropped=dropped,
+        scores=scores or msgspec.UNSET,
+        names_after=tuple(column.name for column in columns),
+        sample_before=sample_rows(before) if before is not None else (),
+        sample_after=sample_rows(after),
+        columns_after=statistics(after, columns),
+        settings=settings or {},
+        notes=notes,
+        **msgspec.structs.asdict(cost),
+    )
+
 
 # What only says that something stands; the other methods of a listener ask or wrap.
 EVENTS = tuple(
@@ -102,18 +300,6 @@ def _noting(name: str) -> Callable[..., None]:
 for _name in EVENTS:
     if _name not in vars(Journalling):
         setattr(Journalling, _name, _noting(_name))
-
-
-class JobJournal(Journalling):
-    """The journal of a job, which the runs in it neither begin nor end."""
-
-    def start(self, name: str, title: str, profile: str) -> None:
-        """Open the journal; a run in the job leaves it as it is."""
-        if self._journal is None:
-            super().start(name, title, profile)
-
-    def finish(self, trace: Trace, folder: Path) -> None:
-        """Go on: the job ends later."""
 
 
 class Several(Listener):

@@ -13,8 +13,8 @@ from typing import Literal
 
 import msgspec
 
+from edgewright.core.errors import ProfileError, UnknownNameError
 from edgewright.core.toml_tables import convert_table
-from edgewright.schema.errors import InputError, UnknownNameError
 
 FOLDER = Path(__file__).resolve().parent
 CHECKED = "checked by rule, not run"
@@ -120,7 +120,7 @@ def load_rules(name: str) -> Rules:
     path = FOLDER / f"{name}.toml"
     rules = convert_table(msgspec.toml.decode(path.read_bytes()), Rules, str(path))
     if rules.name != name:
-        raise InputError(f"the name {name!r}, as the file is called", repr(rules.name), str(path))
+        raise ProfileError(f"the name {name!r}, as the file is called", repr(rules.name), str(path))
     return rules
 
 

@@ -9,15 +9,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.models._rule_table import combined
-from edgewright.pipeline.toml_text import toml_text
+from edgewright.core.records.config import PipelineConfig
+from edgewright.core.records.data import Floats
+from edgewright.core.state_machine.table import Action, StateTable, Step
+from edgewright.models.rules import combined
+from edgewright.pipeline.step_tables import toml_text
 from edgewright.race.candidates.rows import THRESHOLD
-from edgewright.race.contract import Candidate, Fitted, Part, candidate
 from edgewright.race.pipeline_end import PipelineEnd, fit_end
-from edgewright.race.problem import Indices, Problem
-from edgewright.schema.config import PipelineConfig
-from edgewright.schema.data import Floats
-from edgewright.schema.state_table import Action, StateTable, Step
+from edgewright.race.problem import Candidate, Fitted, Indices, Part, Problem, candidate
 
 # Quantiles of the column that are tried as thresholds, and numbers of samples that a change has to last.
 _LEVELS = np.linspace(0.02, 0.98, 49)

@@ -7,18 +7,18 @@ from typing import Any, cast
 
 import numpy as np
 
+from edgewright.core.errors import EdgewrightError
 from edgewright.core.input.pictures import png
 from edgewright.core.input.riff import wav_bytes
 from edgewright.data.contract import SINGLE_FILES
 from edgewright.data.sources.folder import reader_of
-from edgewright.schema.errors import EdgewrightError
 from edgewright.studio.frame import Page, error_text, render, studio_of
+from edgewright.studio.local_server import HTTPException, RedirectResponse, Request, Response
 from edgewright.studio.paths import RECORD, below
 from edgewright.studio.view.data_cache import Shelf, placed
 from edgewright.studio.view.data_sources import KEYS, DataRequest, Origin, at_path, editable, of_run
 from edgewright.studio.view.drawing import COLOURS, SHAPES, has_pictures
 from edgewright.studio.view.views import is_sound, summary, views_of
-from edgewright.studio.web import HTTPException, RedirectResponse, Request, Response
 
 
 def _sound(request: Request) -> Response:

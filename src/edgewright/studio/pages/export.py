@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from edgewright.core.errors import EdgewrightError, StudioRequestError
 from edgewright.core.package import read_package
 from edgewright.core.predictor import package_path
-from edgewright.export.contract import Subject, find_target, target_names
-from edgewright.export.subject import package_subject, read_subject
-from edgewright.pipeline.cost.footprint import form_footprint
+from edgewright.export.contract import Subject, find_target, package_subject, read_subject, target_names
+from edgewright.pipeline.cost import form_footprint
 from edgewright.profiles.catalogue import load_profile
-from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import Page, error_text, render, run_of, text_of
-from edgewright.studio.web import FormData, Request, Response
+from edgewright.studio.local_server import FormData, Request, Response
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def _written(subject: Subject, name: str) -> tuple[str, bytes]:
     """
     files = find_target(name).files(subject)
     if not files:
-        raise InputError("files", "none", name)
+        raise StudioRequestError("files", "none", name)
     if len(files) == 1:
         return next(iter(files.items()))
     stream = io.BytesIO()

@@ -1,4 +1,4 @@
-"""A fleet: the map of its rollout, where versions are, what needs a look; and what all pages of a fleet share."""
+"""Status of a fleet and its current rollout, and what all pages of a fleet share."""
 
 from __future__ import annotations
 
@@ -9,79 +9,38 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 
-from edgewright.fleet.protocol.plans.reasons import ACTS, reason
-from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_api import Overview
-from edgewright.schema.fleet_watch import (
-    Attention,
+from edgewright.core.errors import InputError
+from edgewright.core.measures import measures
+from edgewright.fleet.protocol.api_records import Overview
+from edgewright.fleet.protocol.plans.gates import ACTS, deciding, is_share, reason, title_of
+from edgewright.fleet.protocol.rollout_records import (
     Events,
+    MapState,
     RolloutMap,
     RolloutSeen,
     RolloutsSeen,
-    Spread,
-    SpreadPart,
-    Trait,
+    StageDevices,
 )
 from edgewright.studio.access import user_of
 from edgewright.studio.frame import Page, error_text, page_of, render, studio_of, text_of
-from edgewright.studio.view.drawing import COLOURS
-from edgewright.studio.view.fleet_map import STATES, FleetMap, StageMap, draw_map, symbol
-from edgewright.studio.web import FormData, HTTPException, Request, Response
-from edgewright.trace.blocks.charts import WRITERS
+from edgewright.studio.local_server import FormData, HTTPException, Request, Response
+from edgewright.trace.blocks.charts import WRITERS, draw
 from edgewright.trace.blocks.view_blocks import Chart, Curve
 
 if TYPE_CHECKING:
     from edgewright.fleet.server.api.client import ApiClient
 
-
-from typing import cast
-
-from markupsafe import Markup
-
-from edgewright.core.measures import measures
-from edgewright.fleet.protocol.plans.reasons import deciding, is_share, title_of
-from edgewright.fleet.simulator.practice_processes import Practices
-from edgewright.studio.frame import Studio
-from edgewright.trace.blocks.charts import draw
-from edgewright.trace.journal import FOLDER
-
 _HOUR = 3600.0
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A part of a bar: a release, its devices, where it begins and how wide it is, the number of its colour."""
-
-    counter: int
-    count: int
-    start: float
-    width: float
-    colour: int
-
-    @property
-    def name(self) -> str:
-        """For people."""
-        return f"release {self.counter}" if self.counter else "not reported yet"
-
-
-def colours(counters: Sequence[int]) -> dict[int, int]:
-    """Return numbers of colours by release, the newest first, so that it looks the same in every bar of a page."""
-    return {counter: index % COLOURS for index, counter in enumerate(sorted(set(counters), reverse=True))}
-
-
-def pieces(counters: Mapping[int, int], known: Mapping[int, int]) -> list[Piece]:
-    """Return the parts of a bar, the newest release first."""
-    total, start, bar = sum(counters.values()) or 1, 0.0, []
-    for counter, count in sorted(counters.items(), reverse=True):
-        width = 100.0 * count / total
-        bar.append(Piece(counter, count, round(start, 3), round(width, 3), known.get(counter, 0)))
-        start += width
-    return bar
+STATES: Mapping[MapState, str] = {
+    "healthy": "healthy", "trial": "trying it", "allowed": "may begin", "failed": "failed", "silent": "silent",
+    "returned": "rolled back", "waiting": "waiting",
+}  # fmt: skip
+"""Words of the states of devices in a rollout, in the order in which pages list them."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +51,7 @@ class Step:
         state: 'done', 'now', 'paused', 'ended' or 'later'.
         share: of its least time that has passed, from 0 to 1.
         left: seconds of it that are left at least.
-        dots: its devices; None where nobody asked.
+        devices: their numbers by state, in words; empty if unknown.
     """
 
     name: str
@@ -103,11 +62,17 @@ class Step:
     state: str
     share: float
     left: float
-    dots: StageMap | None = None
+    devices: str = ""
 
 
-def steps(seen: RolloutSeen, now: float, fleet_map: FleetMap | None = None) -> list[Step]:
-    """Return the stages of a rollout, with their devices where a map is given."""
+def counts_text(stages: Sequence[StageDevices]) -> str:
+    """Return the number of devices in each state over some stages: '9,996 waiting, 4 failed'."""
+    sums = {state: sum(stage.states.get(state, 0) for stage in stages) for state in STATES}
+    return ", ".join(f"{count:,} {STATES[state]}" for state, count in sums.items() if count) or "no device"
+
+
+def steps(seen: RolloutSeen, now: float, devices: RolloutMap | None = None) -> list[Step]:
+    """Return the stages of a rollout, with the states of their devices if they are given."""
     here = {"running": "now", "paused": "paused", "aborted": "ended", "finished": "done"}[seen.state]
     stages = []
     for index, stage in enumerate(seen.stages):
@@ -118,7 +83,7 @@ def steps(seen: RolloutSeen, now: float, fleet_map: FleetMap | None = None) -> l
             Step(
                 name=stage.name, percent=stage.percent, gated=stage.gated, dwell=stage.dwell, cohorts=stage.cohorts,
                 state=state, share=1.0 if state == "done" else share, left=max(0.0, seen.due - now),
-                dots=fleet_map.stages[index] if fleet_map is not None else None,
+                devices="" if devices is None else counts_text(devices.stages[index : index + 1]),
             )
         )  # fmt: skip
     return stages
@@ -170,7 +135,7 @@ def fleet_folder(request: Request, form: FormData | None = None) -> Path:
     Raises:
         HTTPException: 404 where no fleet is shown; 409 where a form is of a page of another fleet.
     """
-    folder: Path | None = getattr(request.state, "fleet", None) or shown_fleet(studio_of(request))
+    folder: Path | None = getattr(request.state, "fleet", None) or studio_of(request).fleet
     if folder is None:
         raise HTTPException(404, "No fleet is shown.")
     if form is not None and text_of(form, "fleet") != str(folder):
@@ -200,26 +165,17 @@ def ask_named(request: Request, api: ApiClient, kind: type[T], key: str, pattern
         raise HTTPException(404, error_text(error)) from None
 
 
-def products_of(folder: Path) -> tuple[str, ...]:
-    """Return the products of a fleet."""
-    products: tuple[str, ...] = part_of_fleet("repository.folder").open_fleet(folder).settings.products
-    return products
-
-
 def _with_client(request: Request, answer: Callable[[Any], Response], form: FormData | None = None) -> Response:
     """Open the control plane for one page: the folder may be served, restored or moved while the studio runs."""
     try:
         client = part_of_fleet("server.api.client")
     except ModuleNotFoundError as error:
         return no_fleet(request, missing=error.name or "a library", status=501)
-    if shown_fleet(studio_of(request)) is None:
+    if studio_of(request).fleet is None:
         return no_fleet(request)
     user = user_of(request)
     with client.local_client(fleet_folder(request, form), user="" if user.is_owner else user.name) as api:
         return answer(api)
-
-
-OPERATIONS = "repository.operations"
 
 
 def part_of_fleet(name: str) -> Any:  # noqa: ANN401 - a module
@@ -227,39 +183,19 @@ def part_of_fleet(name: str) -> Any:  # noqa: ANN401 - a module
     return import_module(f"edgewright.fleet.{name}")
 
 
-def practice_part() -> Any:  # noqa: ANN401 - a module
-    """Return the module of fleets to practise with."""
-    return part_of_fleet("simulator.practice")
-
-
-def no_fleet(request: Request, problem: str = "", name: str = "", missing: str = "", *, status: int = 200) -> Response:
-    """Return the page that creates a fleet, or says which library is missing."""
-    return render(
-        request, "fleet_none.html", status=status, title="Fleet", missing=missing, problem=problem, name=name,
-        others=fleets(studio_of(request)),
-    )  # fmt: skip
-
-
-TRAITS: dict[str, str] = {
-    "tag": "Tag", "profile": "Hardware profile", "product": "Product", "batch": "Enrolment batch",
-    "version": "Edgewright there", "phase": "Phase",
-}  # fmt: skip
-_SORTS = {"name": "", "devices": "num", "newest": "num"}
-LISTS = (
-    ("behind", "Behind its rollout", "for"), ("unknown", "Unknown release", "release"),
-    ("faulty", "Download fails", "attempts"), ("stale", "Old metadata", "aged"),
-    ("drifting", "Drift", "share of channels"), ("alarming", "Alarms", "a day"), ("crashing", "Crashes", "a day"),
-    ("silent", "Silent", "no report for"), ("quarantined", "In quarantine", "for"),
-)  # fmt: skip
+def no_fleet(request: Request, missing: str = "", *, status: int = 200) -> Response:
+    """Return the page that says how to open a fleet, or which library is missing."""
+    return render(request, "fleet_none.html", status=status, title="Fleet", missing=missing)
 
 
 def shown(request: Request, api: ApiClient, seen: RolloutSeen) -> dict[str, Any]:
-    """Return what the templates need to show one rollout: its map, its curves, why it stopped, what can be done."""
+    """Return the template context of one rollout: states of devices, curves, why it stopped, and possible actions."""
     now = time.time()
-    fleet_map = draw_map(api.ask(RolloutMap, "GET", f"/v1/fleet/rollouts/{seen.plan}/map"))
+    devices = api.ask(RolloutMap, "GET", f"/v1/fleet/rollouts/{seen.plan}/map")
     return {
-        "seen": seen, "map": fleet_map, "steps": steps(seen, now, fleet_map), "curves": curves(seen), "symbol": symbol,
-        "reason": reason(seen) if seen.state in ("paused", "aborted") else "", "states": STATES,
+        "seen": seen, "devices": counts_text(devices.stages), "outside": devices.outside,
+        "steps": steps(seen, now, devices), "curves": curves(seen),
+        "reason": reason(seen) if seen.state in ("paused", "aborted") else "",
         "acts": {name: act for name, act in ACTS.items() if act.fits(seen, now)},
     }  # fmt: skip
 
@@ -272,79 +208,9 @@ def _answer(request: Request, api: ApiClient) -> Response:
     return render(
         request, "fleet.html", title="Fleet", overview=overview, others=going[1:],
         over=[rollout for rollout in rollouts if rollout not in going],
-        shown=shown(request, api, first) if first is not None else {}, practice=_practice_of(request),
-        fleet=fleet_folder(request), products=products_of(fleet_folder(request)),
+        shown=shown(request, api, first) if first is not None else {},
         events=api.ask(Events, "GET", "/v1/fleet/events?limit=15").events,
     )  # fmt: skip
-
-
-def _practice_of(request: Request) -> dict[str, Any]:
-    """Return what is said of simulated devices; nothing for a fleet of real ones."""
-    folder = fleet_folder(request)
-    settings = practice_part().practice_settings(folder)
-    if settings is None:
-        return {}
-    practices = practices_of(studio_of(request))
-    return {
-        "devices": settings.devices, "running": practices.running(folder), "trouble": practices.trouble(folder)
-    }  # fmt: skip
-
-
-def _attention(request: Request, api: ApiClient) -> Response:
-    return render(
-        request, "fleet_attention.html", title="Needs attention", lists=LISTS,
-        overview=api.ask(Overview, "GET", "/v1/fleet/overview"),
-        attention=api.ask(Attention, "GET", f"/v1/fleet/attention?limit=5&silence={SILENCE:g}"),
-    )  # fmt: skip
-
-
-def _versions(request: Request, api: ApiClient) -> Response:
-    query_parameters = request.query_params
-    by = query_parameters.get("by", "tag") if query_parameters.get("by") in get_args(Trait) else "tag"
-    overview = api.ask(Overview, "GET", "/v1/fleet/overview")
-    product = query_parameters.get("product", "") if query_parameters.get("product") in overview.counters else ""
-    query = urlencode({"by": by, "limit": 200, **({"product": product} if product else {})})
-    spread = api.ask(Spread, "GET", f"/v1/fleet/spread?{query}")
-    counters = {counter for part in spread.parts for counter in part.counters}
-    # A device may report a number that nobody published.
-    rolled_out = {rollout.counter for rollout in api.ask(RolloutsSeen, "GET", "/v1/fleet/rollouts").rollouts}
-    newest, known = max(counters & rolled_out or counters, default=0), colours(sorted(counters))
-    sort = query_parameters.get("sort", "devices") if query_parameters.get("sort") in _SORTS else "devices"
-    down = query_parameters.get("order", "down") != "up"
-    ordered = _sorted(spread.parts, sort, down, newest)
-    return render(
-        request, "fleet_versions.html", title="Versions", overview=overview, product=product, by=by, traits=TRAITS,
-        spread=spread, parts=[(part, pieces(part.counters, known)) for part in ordered], known=known, sort=sort,
-        down=down, sorts=_SORTS, newest=newest, address=_address(by, product, sort, down),
-    )  # fmt: skip
-
-
-def _sorted(parts: tuple[SpreadPart, ...], sort: str, down: bool, newest: int) -> list[SpreadPart]:
-    keys = {
-        "name": lambda part: part.value.lower(),
-        "devices": lambda part: part.total,
-        "newest": lambda part: part.counters.get(newest, 0) / max(1, part.total),
-    }
-    return sorted(sorted(parts, key=keys["name"]), key=keys[sort], reverse=down)
-
-
-class _address:  # noqa: N801 - called like a function by the template
-    """The page's own address with something changed."""
-
-    def __init__(self, by: str, product: str, sort: str, down: bool) -> None:
-        self._now = {"by": by, "product": product, "sort": sort, "order": "" if down else "up"}
-
-    def __call__(self, **changes: str) -> str:
-        """With `changes`; what is as usual is left out."""
-        usual = {"by": "tag", "sort": "devices"}
-        record = {k: v for k, v in {**self._now, **changes}.items() if v and usual.get(k) != v}
-        return f"/fleet/versions?{urlencode(record)}" if record else "/fleet/versions"
-
-    def column(self, name: str) -> str:
-        """Of a heading: the other way round where it is sorted by it already."""
-        now_down = self._now["order"] == ""
-        down = not now_down if name == self._now["sort"] else name != "name"
-        return self(sort=name, order="" if down else "up")
 
 
 _SPANS = (("seconds", 1.0), ("minutes", 60.0), ("hours", 3600.0))
@@ -383,42 +249,9 @@ def curves(seen: RolloutSeen) -> list[tuple[Chart, Markup, str, str]]:
     return charts
 
 
-def fleets(studio: Studio) -> list[Path]:
-    """Return folders of fleets that the studio created, the newest first; no other page of the studio serves them."""
-    folder = studio.folder / FOLDER / "fleets"
-    known = [path for path in folder.glob("*") if (path / "fleet.toml").is_file()] if folder.is_dir() else []
-    return sorted(known, key=lambda path: (path / "fleet.toml").stat().st_mtime, reverse=True)
-
-
-def shown_fleet(studio: Studio) -> Path | None:
-    """Return the fleet that the pages show: the chosen one, else the newest that the studio created."""
-    return studio.fleet or next(iter(fleets(studio)), None)
-
-
-def new_folder(studio: Studio, name: str) -> Path:
-    """Return where a new fleet goes.
-
-    Raises:
-        InputError: a name with other characters, or one that is in use.
-    """
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,40}", name):
-        raise InputError("a name of small letters, digits and '-'", repr(name), "name of the fleet")
-    folder = studio.folder / FOLDER / "fleets" / name
-    if folder.exists():
-        raise InputError("a name that is not in use", name, "name of the fleet", "Choose another one")
-    return folder
-
-
-def practices_of(studio: Studio) -> Practices:
-    """Return the processes of a studio."""
-    return cast(Practices, studio.shared.setdefault("practices", Practices()))
-
-
 PAGE = Page(
     {
         "/fleet": (fleet_page(_answer),),
-        "/fleet/attention": (fleet_page(_attention),),
-        "/fleet/versions": (fleet_page(_versions),),
     },
     tab="Fleet",
     rank=28,

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 from urllib.parse import urlencode
 
+from edgewright.core.errors import EdgewrightError
 from edgewright.core.measures import columns, meaning, measures
-from edgewright.schema.boards import WORDS
-from edgewright.schema.errors import EdgewrightError
-from edgewright.schema.fleet_api import DeviceHistory, DevicePage, Overview, ReportSeen, Retried, Retry
-from edgewright.schema.fleet_report import Phase
-from edgewright.schema.fleet_watch import Events, Whereabouts
+from edgewright.core.records.fleet import WORDS, Phase
+from edgewright.fleet.protocol.api_records import DeviceHistory, DevicePage, Overview, ReportSeen, Retried, Retry
+from edgewright.fleet.protocol.rollout_records import Events, Whereabouts
 from edgewright.studio.frame import Page, error_text, render
+from edgewright.studio.local_server import FormData, RedirectResponse, Request, Response
 from edgewright.studio.pages.fleet import ask_named, fleet_folder, fleet_form, fleet_page, line
-from edgewright.studio.web import FormData, RedirectResponse, Request, Response
 from edgewright.trace.blocks.charts import WRITERS, draw
 from edgewright.trace.blocks.view_blocks import Chart
 

@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from edgewright.core.errors import EdgewrightError
 from edgewright.fleet.protocol.plans.detection import sentences
-from edgewright.fleet.protocol.plans.reasons import ACTS
-from edgewright.schema.errors import EdgewrightError
-from edgewright.schema.fleet_watch import (
+from edgewright.fleet.protocol.plans.gates import ACTS
+from edgewright.fleet.protocol.rollout_records import (
     AbortRollout,
     Events,
     PromoteRollout,
@@ -18,8 +18,8 @@ from edgewright.schema.fleet_watch import (
     SteerRollout,
 )
 from edgewright.studio.frame import Page, error_text, render
+from edgewright.studio.local_server import FormData, HTTPException, RedirectResponse, Request, Response
 from edgewright.studio.pages.fleet import ask_named, field_line, fleet_folder, fleet_form, fleet_page, shown
-from edgewright.studio.web import FormData, HTTPException, RedirectResponse, Request, Response
 
 if TYPE_CHECKING:
     from edgewright.fleet.server.api.client import ApiClient

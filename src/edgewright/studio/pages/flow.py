@@ -1,4 +1,4 @@
-"""Dialogues as flows: nodes are dragged and connected, steps edited, and the same table is saved as a whole."""
+"""Editor of state tables and retrieval chains: forms next to the drawn table."""
 
 from __future__ import annotations
 
@@ -8,21 +8,17 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgewright.core.errors import EdgewrightError, FileChangedError, InputError, TextEncodingError
 from edgewright.core.files import write_atomic
-from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import HERE, Page, error_text, render, studio_of, text_of
+from edgewright.studio.local_server import FormData, HTTPException, RedirectResponse, Request, Response
 from edgewright.studio.paths import below
 from edgewright.studio.view import file_history
-from edgewright.studio.view.file_history import ChangedError
-from edgewright.studio.view.flow_document import FlowDocument, Position, actions_text
-from edgewright.studio.view.flow_view import FlowView, flow_view, flows_below, models_for
-from edgewright.studio.web import FormData, HTTPException, RedirectResponse, Request, Response
+from edgewright.studio.view.flow_view import FlowDocument, FlowView, actions_text, flow_view, flows_below, models_for
 
 _NOTICES = {"1": "Saved.", "2": "The earlier version is restored. The version it replaced is kept in the list."}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,59}")
 _FIELDS = ("state", "event", "when", "to", "after", "actions")
-# How far a new state stands from the right edge of the others.
-_MARGIN = 60
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,6 @@ class _Form:
         text: text of the draft.
         base: mark of the file that it was made from.
         selected: 'state:NAME', 'step:PLACE' or empty.
-        source: state that is being connected.
         unsaved: whether the draft differs from the file.
         values: of the selected form where they could not be taken, by name.
     """
@@ -57,7 +52,6 @@ class _Form:
     text: str
     base: str
     selected: str = ""
-    source: str = ""
     unsaved: bool = False
     values: dict[str, str] | None = None
 
@@ -71,7 +65,7 @@ def _opened(request: Request) -> _Flow:
     try:
         text = content.decode()
     except UnicodeDecodeError:
-        raise InputError("text in UTF-8", "other bytes", path.name) from None
+        raise TextEncodingError("text in UTF-8", "other bytes", path.name) from None
     mark = hashlib.sha256(content).hexdigest()
     return _Flow(path, file_history.folder_of(root, path, "flow"), mark, text.replace("\r\n", "\n"))
 
@@ -129,9 +123,8 @@ def _selected(form: _Form, view: FlowView) -> dict[str, object]:
     table = view.table
     if kind == "state" and name in table.states:
         retrieval = table.retrieve.get(name)
-        x, y = view.positions()[name]
         values: dict[str, object] = {
-            "name": name, "left": str(x), "top": str(y), "first": name == table.initial, "final": name in table.final,
+            "name": name, "first": name == table.initial, "final": name in table.final,
             "index": retrieval.index if retrieval else "", "passages": str(retrieval.top) if retrieval else "",
             "minimum": "" if retrieval is None or retrieval.minimum is None else f"{retrieval.minimum:g}",
         }  # fmt: skip
@@ -168,7 +161,7 @@ def _sent(request: Request, sent: FormData) -> Response:
 
 
 def _edited(form: _Form, sent: FormData, do: str, flow: _Flow, root: Path) -> _Form:
-    """Return the draft after the fields of what is selected, the positions and a button.
+    """Return the draft after the fields of what is selected and a button.
 
     Raises:
         InputError: a field that does not fit; the draft is as it was.
@@ -180,17 +173,12 @@ def _edited(form: _Form, sent: FormData, do: str, flow: _Flow, root: Path) -> _F
         if "model" in sent and text_of(sent, "model") != document.table().model:
             document.set_model(text_of(sent, "model"))
         selected = _fields(document, selected, sent)
-        _moved(document, sent, flow, root)
     action, _, rest = do.partition(":")
-    source = ""
     if action == "select":
         selected = rest
-    elif action == "from":
-        source = rest
     elif action == "add":
         name = text_of(sent, "new").strip()
-        picture = flow_view(document.table(), flow.path, root).drawing
-        document.add_state(name, (round(picture.width) + _MARGIN, 0))
+        document.add_state(name)
         selected = f"state:{name}"
     elif action == "connect":
         intents = flow_view(document.table(), flow.path, root).intents
@@ -203,7 +191,7 @@ def _edited(form: _Form, sent: FormData, do: str, flow: _Flow, root: Path) -> _F
         else:
             document.remove_step(int(name))
         selected = ""
-    return replace(form, text=document.text(), selected=selected, source=source)
+    return replace(form, text=document.text(), selected=selected)
 
 
 def _fields(document: FlowDocument, selected: str, sent: FormData) -> str:
@@ -222,28 +210,6 @@ def _fields(document: FlowDocument, selected: str, sent: FormData) -> str:
     return selected
 
 
-def _moved(document: FlowDocument, sent: FormData, flow: _Flow, root: Path) -> None:
-    """Write positions where a state was moved: dragged, or by the numbers of the selected one."""
-    table = document.table()
-    stood = flow_view(table, flow.path, root).positions()
-    known: dict[str, Position] = {}
-    for state, at in stood.items():
-        known[state] = _position(text_of(sent, f"at:{state}"), at)
-    kind, _, name = text_of(sent, "selected").partition(":")
-    if kind == "state" and name in known and known[name] == stood[name]:
-        typed = f"{text_of(sent, 'left')},{text_of(sent, 'top')}"
-        known[name] = _position(typed, known[name])
-    if known != stood:
-        document.move(known)
-
-
-def _position(text: str, otherwise: Position) -> Position:
-    match = re.fullmatch(r"\s*(\d{1,5})\s*,\s*(\d{1,5})\s*", text)
-    if match is None:
-        return otherwise
-    return min(int(match[1]), 20_000), min(int(match[2]), 20_000)
-
-
 def _save(request: Request, flow: _Flow, form: _Form) -> Response:
     """Save a draft that can be held; where the file is another by now, both are shown and nothing is saved."""
     view = flow_view(FlowDocument(form.text, flow.path.name).table(), flow.path, studio_of(request).folder)
@@ -254,7 +220,7 @@ def _save(request: Request, flow: _Flow, form: _Form) -> Response:
         )
     try:
         file_history.save(flow.path, form.text.encode(), form.base, flow.history)
-    except ChangedError:
+    except FileChangedError:
         now = _opened(request)
         lines = difflib.unified_diff(now.text.splitlines(), form.text.splitlines(), "saved", "yours", lineterm="", n=1)
         mine = replace(form, base=now.mark, unsaved=True)

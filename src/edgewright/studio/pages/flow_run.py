@@ -7,16 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from edgewright.core.state_machine.validation import CheckedTable
-from edgewright.language.dialogue.conversation import Conversation, Turn, TurnStep, seconds_of, turn_steps
-from edgewright.language.dialogue.validation import read_dialogue
-from edgewright.nlp.documents.retrieval import Retriever
+from edgewright.core.errors import EdgewrightError, InputError, StateTableError
+from edgewright.core.state_machine.table import CheckedTable
+from edgewright.language.dialogue.conversation import (
+    Conversation,
+    Turn,
+    TurnStep,
+    read_dialogue,
+    seconds_of,
+    turn_steps,
+)
+from edgewright.nlp.documents.search import Retriever
 from edgewright.nlp.utterance.parse import Understanding
-from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import Page, error_text, render, studio_of
+from edgewright.studio.local_server import Request, Response
 from edgewright.studio.paths import below
 from edgewright.studio.view.flow_view import flow_view, inside, model_in
-from edgewright.studio.web import Request, Response
 
 # A conversation is held anew for every answer, and an address has bounds.
 _MOST_LINES, _LONGEST = 20, 1000
@@ -88,7 +94,7 @@ def _conversation(checked: CheckedTable, path: Path, root: Path, spoken: Sequenc
     """
     for retrieval in checked.table.retrieve.values():
         if inside(root, path, retrieval.index) is None:
-            raise InputError(f"the index {retrieval.index} in the studio's folder", "none there", path.name,
+            raise StateTableError(f"the index {retrieval.index} in the studio's folder", "none there", path.name,
                              f"Make it: edgewright language index DOCUMENT... --out {retrieval.index}")  # fmt: skip
     model = model_in(checked.table, path, root)
     understanding = Understanding.load(model) if model else None

@@ -9,22 +9,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from edgewright.core.errors import EdgewrightError, UploadError
 from edgewright.data.load import load_data
 from edgewright.data.roles import NONE
 from edgewright.data.simulated import marked
-from edgewright.data.small_tables import SAMPLES
 from edgewright.data.table_file import write_table_file
+from edgewright.data.tabular import SAMPLES
 from edgewright.pipeline.config import is_own_data
-from edgewright.pipeline.toml_text import toml_text
+from edgewright.pipeline.step_tables import toml_text
 from edgewright.profiles.catalogue import listing, load_profile
-from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import Page, error_text, quoted, render, studio_of, text_of
-from edgewright.studio.local_server import LARGEST_BODY
+from edgewright.studio.local_server import (
+    LARGEST_BODY,
+    FormData,
+    HTTPException,
+    RedirectResponse,
+    Request,
+    Response,
+    UploadFile,
+)
 from edgewright.studio.pages.data import look
 from edgewright.studio.pages.start import PIPELINES, written
 from edgewright.studio.paths import keep, keep_written
 from edgewright.studio.view.data_sources import Origin, at_path
-from edgewright.studio.web import FormData, HTTPException, RedirectResponse, Request, Response, UploadFile
 
 if TYPE_CHECKING:
     from edgewright.studio.view.own_data import Reading
@@ -87,7 +94,7 @@ class _Choices:
 
 def _number(text: str, minimum: int, expected: str, where: str) -> int:
     if not text.isascii() or not text.isdecimal() or len(text) > 6 or int(text) < minimum:
-        raise InputError(expected, repr(text[:20]), where)
+        raise UploadError(expected, repr(text[:20]), where)
     return int(text)
 
 
@@ -111,7 +118,7 @@ def _take(request: Request, form: FormData) -> Response:
         elif isinstance(file, UploadFile) and file.filename:
             location = keep(root, file.filename, file.file)
         elif not location:
-            raise InputError("a file", "none", "", "Choose a file, a path or a sample")
+            raise UploadError("a file", "none", "", "Choose a file, a path or a sample")
         _origin(request, location)
     except HTTPException as error:
         return _files(request, str(error.detail), status=error.status_code)
@@ -129,7 +136,7 @@ def _origin(request: Request, location: str) -> Origin:
     """
     origin = at_path(studio_of(request).folder, location, {})
     if not is_own_data(str(origin.path)):
-        raise InputError("a CSV, Parquet or WAV file, a ZIP of pictures, or a folder of them", location)
+        raise UploadError("a CSV, Parquet or WAV file, a ZIP of pictures, or a folder of them", location)
     return origin
 
 

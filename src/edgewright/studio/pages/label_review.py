@@ -11,18 +11,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from edgewright.core.errors import EdgewrightError, InputError, LabelsError
 from edgewright.core.own_models import Chosen, choose
-from edgewright.language.labelling.agreement import decided
-from edgewright.language.labelling.audit import audited
+from edgewright.language.labelling.audit import audited, decided
 from edgewright.language.labelling.project import FORMAT, Project, refuse_reviewer
 from edgewright.language.labelling.review import how_of, shown, todo
-from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.access import user_of
 from edgewright.studio.frame import Page, error_text, render, studio_of, text_of
+from edgewright.studio.local_server import FormData, HTTPException, RedirectResponse, Request, Response, UploadFile
 from edgewright.studio.paths import below, files_below, keep, keep_pictures
 from edgewright.studio.recordings import delete_recording
 from edgewright.studio.view.drawing import draw_window
-from edgewright.studio.web import FormData, HTTPException, RedirectResponse, Request, Response, UploadFile
 
 MODES = {"next": "What to label next", "audit": "Audit", "second": "Second opinion"}
 _BUTTONS = 30
@@ -86,9 +85,9 @@ def _create(request: Request, form: FormData) -> Response:
         if pictures:
             data = keep_pictures(root, [(part.filename or "", part.file) for part in pictures])
         if not data:
-            raise InputError("a file, pictures or a path", "none", "", "Choose one")
+            raise LabelsError("a file, pictures or a path", "none", "", "Choose one")
         if not classes:
-            raise InputError("classes", "none", "", "Name them with commas between")
+            raise LabelsError("classes", "none", "", "Name them with commas between")
         source = below(root, data)
         items = import_module("edgewright.language.labelling.items")
         window = _window(source, text_of(form, "seconds").strip())
@@ -119,11 +118,11 @@ def _window(source: Path, seconds: str) -> int:
     try:
         length = float(seconds)
     except ValueError:
-        raise InputError("seconds with a point", repr(seconds[:20]), "seconds") from None
+        raise LabelsError("seconds with a point", repr(seconds[:20]), "seconds") from None
     table = import_module("edgewright.data.table_proposal").propose_table(str(source), {}, texts=False).table
     data = import_module("edgewright.data.load").load_data(table, seed=0)
     if not data.rate or length * data.rate < 2:
-        raise InputError("a recording with a rate, and two rows or more in a window", seconds, source.name)
+        raise LabelsError("a recording with a rate, and two rows or more in a window", seconds, source.name)
     rows: int = round(length * data.rate)
     return rows
 
@@ -236,7 +235,7 @@ def _label(request: Request, project: Project, review_request: _ReviewRequest, f
     if text_of(form, "take"):
         new = ""
     if not none and not label and not new:
-        raise InputError("a class", "none", do="Choose one, or 'None of them'")
+        raise LabelsError("a class", "none", do="Choose one, or 'None of them'")
     if str(project.latest(number)) != base:
         known = decided(project.reviews(number)).get(number)
         known_label = "no label" if known is None else f"{known.label or 'none of them'} by {known.reviewer}"
@@ -259,6 +258,6 @@ PAGE = Page(
     tab="Label",
     rank=27,
     address="/label",
-    also=("/labels", "/line", "/find"),
+    also=("/labels",),
     role="label",
 )

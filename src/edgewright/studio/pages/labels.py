@@ -11,18 +11,19 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from edgewright.core.errors import EdgewrightError, FileChangedError, InputError, LabelsError
+from edgewright.core.records.data import DataSet
 from edgewright.data.sources import folder as folders
 from edgewright.data.sources.folder import FolderConfig, labels_file, recording_files
-from edgewright.schema.data import DataSet
-from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import Page, error_text, render, studio_of, text_of
+from edgewright.studio.local_server import FormData, HTTPException, RedirectResponse, Request, Response
 from edgewright.studio.pages.data import look, origin_of
 from edgewright.studio.view import file_history
 from edgewright.studio.view.data_cache import Opened
 from edgewright.studio.view.data_sources import DataRequest, Origin, editable
 from edgewright.studio.view.drawing import A_PAGE as CHANNELS
 from edgewright.studio.view.drawing import Picture, draw, view
-from edgewright.studio.view.file_history import ChangedError, folder_of, save
+from edgewright.studio.view.file_history import folder_of, save
 from edgewright.studio.view.label_edit import (
     Event,
     Ground,
@@ -40,7 +41,6 @@ from edgewright.studio.view.label_edit import (
     unpack,
 )
 from edgewright.studio.view.views import moves
-from edgewright.studio.web import FormData, HTTPException, RedirectResponse, Request, Response
 
 A_PAGE = 100
 """Events in a form; a recording with more has several pages."""
@@ -83,7 +83,7 @@ def open_label_folder(origin: Origin, config: FolderConfig, root: Path) -> Label
     base = Path(config.path)
     names = tuple(file.relative_to(base).as_posix() for file in recording_files(config))
     if not names:
-        raise InputError("at least one CSV, Parquet or WAV file", "none", config.path)
+        raise LabelsError("at least one CSV, Parquet or WAV file", "none", config.path)
     file = read(config)
     refuse_shared(file, names)
     return LabelFolder(origin, config, path, folder_of(root, path, "labels"), names, file)
@@ -165,11 +165,11 @@ def store(at: LabelFolder, form: Form, here: Ground) -> tuple[list[Any], bool]:
         What is wrong (then nothing is saved), and whether other lines of the file had changed since the form was made.
 
     Raises:
-        ChangedError: this recording's events changed since; nothing is saved.
+        FileChangedError: this recording's events changed since; nothing is saved.
         OutputError: it cannot be written.
     """
     if at.file.part_mark(form.recording) != form.part:
-        raise ChangedError("the events this form was made from", "others", at.path.name, "Compare the changes")
+        raise FileChangedError("the events this form was made from", "others", at.path.name, "Compare the changes")
     everything = whole(at, form)
     wrong = problems(everything, here)
     if wrong:
@@ -251,7 +251,7 @@ def _list(request: Request, at: LabelFolder | None, why: str, data_request: Data
 def _sent(request: Request, sent: FormData) -> Response:
     at, why, data_request = _desk(request)
     if at is None:
-        raise InputError("labels that can be edited", "others", data_request.origin.name, why)
+        raise LabelsError("labels that can be edited", "others", data_request.origin.name, why)
     do = text_of(sent, "do")
     if do.startswith("restore:"):
         return _restore(at, data_request, do.removeprefix("restore:"), text_of(sent, "base"))
@@ -262,7 +262,7 @@ def _sent(request: Request, sent: FormData) -> Response:
             form = changed(form, do, here, text_of(sent, "new_start"))
             return _page(request, at, data_request, form, notice="Not saved yet.", unsaved=True)
         wrong, merged = store(at, form, here)
-    except ChangedError:
+    except FileChangedError:
         return _conflict(request, form)
     except EdgewrightError as error:
         return _page(request, at, data_request, form, problem=error_text(error), unsaved=True, status=400)
@@ -281,7 +281,7 @@ def _conflict(request: Request, form: Form) -> Response:
     """Nothing is overwritten: both versions are shown, and the form holds this one's, to be saved over the other."""
     at, _, data_request = _desk(request)
     if at is None:
-        raise InputError("labels that can be edited", "others", data_request.origin.name)
+        raise LabelsError("labels that can be edited", "others", data_request.origin.name)
     theirs = events(at.file, form.recording)
     now = fresh(at, form.recording, form.first)
     paged = max(len(theirs), len(form.events)) > A_PAGE or form.first > 0
@@ -309,7 +309,7 @@ def _restore(at: LabelFolder, request: DataRequest, name: str, base: str) -> Res
     """Bring back an earlier version of the whole labels file."""
     content = file_history.content_of(at.past, name)
     if at.file.mark != base:
-        raise InputError("the labels this page was made from", "others", at.path.name, "Reload the page")
+        raise LabelsError("the labels this page was made from", "others", at.path.name, "Reload the page")
     save(at.path, content, base, at.past)
     return RedirectResponse(request.to("", "", saved=3), 303)
 

@@ -14,8 +14,15 @@ from starlette.concurrency import run_in_threadpool
 
 from edgewright.studio.frame import Page, fragment, quoted, render, studio_of, text_of
 from edgewright.studio.jobs import cancel
-from edgewright.studio.paths import JOB_RECORD, journal_file
-from edgewright.studio.web import FormData, HTTPException, RedirectResponse, Request, Response, StreamingResponse
+from edgewright.studio.local_server import (
+    FormData,
+    HTTPException,
+    RedirectResponse,
+    Request,
+    Response,
+    StreamingResponse,
+)
+from edgewright.studio.paths import journal_file
 from edgewright.trace.blocks.charts import draw
 from edgewright.trace.journal import Progress, parse_progress, read_progress
 from edgewright.trace.sections.race import race_figure
@@ -70,9 +77,7 @@ def _answer(request: Request) -> Response:
     identity = str(request.path_params["identity"])
     path = journal_file(studio_of(request).folder, identity)
     if not path.exists():
-        location, name = finished_place(request, identity), identity.rsplit("-", 2)[0]
-        if not location and (studio_of(request).folder / name / JOB_RECORD).is_file():
-            return RedirectResponse(quoted(f"/job/{name}"), 303)
+        location = finished_place(request, identity)
         if not location:
             raise HTTPException(404, "This run has ended and its journal is gone. See the list of runs.")
         return RedirectResponse(quoted(f"/page/{location}"), 303)
@@ -115,7 +120,7 @@ async def _stream(request: Request, journal: IO[bytes], path: Path) -> AsyncIter
 
 
 def _page_address(progress: Progress) -> str:
-    return quoted(f"/{'job' if progress.steps else 'page'}/{progress.folder}")
+    return quoted(f"/page/{progress.folder}")
 
 
 def _parts(request: Request, progress: Progress) -> bytes:

@@ -7,15 +7,15 @@ import os
 import re
 from typing import Any
 
+from edgewright.core.errors import EdgewrightError, StudioRequestError
 from edgewright.core.input.pictures import takes_pictures
 from edgewright.core.prediction_input import answer_rows
 from edgewright.core.predictor import Predictor
-from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import Page, error_text, render, run_of, studio_of, text_of
+from edgewright.studio.local_server import FormData, JSONResponse, Request, Response
 from edgewright.studio.pages.predict import row_fields
 from edgewright.studio.paths import below
 from edgewright.studio.view.views import predictor, predictor_or_reason
-from edgewright.studio.web import FormData, JSONResponse, Request, Response
 
 # Bytes of a file that grows which are sent at once.
 _PIECE = 262_144
@@ -76,7 +76,7 @@ def _answer(request: Request, form: FormData) -> Response:
     try:
         opened = predictor(folder)
         if _fills_start(opened):
-            raise InputError("windows without copies", "window.fill_start", folder.name, "Predict a file")
+            raise StudioRequestError("windows without copies", "window.fill_start", folder.name, "Predict a file")
         answers = list(answer_rows(opened, io.StringIO(text_of(form, "rows"), newline=""), "the rows"))
     except EdgewrightError as error:
         return JSONResponse({"problem": error_text(error)}, 400)

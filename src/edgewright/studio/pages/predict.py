@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from edgewright.core.csv.categories import fields
+from edgewright.core.csv.header import fields
+from edgewright.core.errors import EdgewrightError, StudioRequestError, TextEncodingError
 from edgewright.core.input.pictures import fit_of, pixels, takes_pictures
 from edgewright.core.prediction_input import answer_rows, answer_values, answered
 from edgewright.core.predictor import Predictor
-from edgewright.schema.data import Column
-from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.core.records.data import Column
 from edgewright.studio.frame import Page, error_text, render, run_of, text_of
+from edgewright.studio.local_server import FormData, Request, Response, UploadFile
 from edgewright.studio.view.drawing import inline_png
 from edgewright.studio.view.views import predictor, predictor_or_reason
-from edgewright.studio.web import FormData, Request, Response, UploadFile
 from edgewright.trace.html import blocks_html
 
 SHOWN = 200
@@ -38,7 +38,7 @@ def _explained_row(request: Request, row: str) -> tuple[str, Markup, str]:
     _, folder, _ = run_of(request)
     try:
         if not row.isdecimal() or len(row) > 12 or int(row) < 1:
-            raise InputError("the number of a row, from 1", repr(row[:20]), "row")
+            raise StudioRequestError("the number of a row, from 1", repr(row[:20]), "row")
         record = import_module("edgewright.pipeline.explanation.explained_prediction").explain_row(folder, int(row))
     except EdgewrightError as error:
         return "", Markup(), error_text(error)
@@ -46,7 +46,7 @@ def _explained_row(request: Request, row: str) -> tuple[str, Markup, str]:
 
 
 def _explanation(record: Any) -> Markup:  # noqa: ANN401 - loaded late
-    return blocks_html(import_module("edgewright.pipeline.explanation.notebook").explained_blocks(record), level=3)
+    return blocks_html(import_module("edgewright.pipeline.explanation.explain").explained_blocks(record), level=3)
 
 
 def _sent(request: Request, form: FormData) -> Response:
@@ -62,7 +62,7 @@ def _sent(request: Request, form: FormData) -> Response:
             return _page(request, answers=_picture_answers(opened, form.getlist("file")), file="Pictures")
         if kind in ("file", "explain-file"):
             if not isinstance(file, UploadFile) or not file.filename:
-                raise InputError("a CSV file", "none", "", "Choose one")
+                raise StudioRequestError("a CSV file", "none", "", "Choose one")
             content = file.file.read()
             if kind == "explain-file":
                 return _page(request, explained=_explained_csv(folder, content, file.filename))
@@ -88,7 +88,7 @@ def _checked(opened: Predictor, values: list[str]) -> list[dict[str, Any]]:
     names = fields(column.name for column in opened.manifest.columns)
     for name, value in zip(names, values, strict=True):
         if "," in value:
-            raise InputError("a number with a point", repr(value[:40]), f"column {name}")
+            raise StudioRequestError("a number with a point", repr(value[:40]), f"column {name}")
     return list(answer_values(opened, ",".join(values)))
 
 
@@ -97,7 +97,7 @@ def _file_answers(opened: Predictor, content: bytes, name: str) -> tuple[list[di
     try:
         stream = io.StringIO(content.decode("utf-8-sig"), newline="")
     except UnicodeDecodeError as error:
-        raise InputError("text in UTF-8", f"byte {error.object[error.start]:#x}", name) from None
+        raise TextEncodingError("text in UTF-8", f"byte {error.object[error.start]:#x}", name) from None
     answers = answer_rows(opened, stream, name)
     shown = list(itertools.islice(answers, SHOWN))
     return shown, len(shown) + sum(1 for _ in answers)
@@ -107,7 +107,7 @@ def _picture_answers(opened: Predictor, files: Sequence[UploadFile | str]) -> tu
     """Return the answers to picture files, each with the picture as the model sees it, and how many they are."""
     given = [file for file in files if isinstance(file, UploadFile) and file.filename]
     if not given:
-        raise InputError("picture files", "none", "", "Choose one or more")
+        raise StudioRequestError("picture files", "none", "", "Choose one or more")
     manifest = opened.manifest
     colour, size = len(manifest.columns) == 3, (manifest.shape[1], manifest.shape[2])
     names = [str(file.filename) for file in given]

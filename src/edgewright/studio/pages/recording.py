@@ -6,11 +6,11 @@ import io
 
 from starlette.concurrency import run_in_threadpool
 
-from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.core.errors import EdgewrightError, RecordingError
 from edgewright.studio.frame import Page, error_text, studio_of, text_of
+from edgewright.studio.local_server import FormData, PlainTextResponse, RedirectResponse, Request, Response
 from edgewright.studio.paths import keep
 from edgewright.studio.recordings import add_part, recording_path, wav_of
-from edgewright.studio.web import FormData, PlainTextResponse, RedirectResponse, Request, Response
 
 
 def _sound(request: Request) -> Response:
@@ -35,7 +35,7 @@ def _end(request: Request, form: FormData) -> Response:
     root, do = studio_of(request).folder, text_of(form, "do")
     path = recording_path(root, str(request.path_params["name"]))
     if do not in ("keep", "delete"):
-        raise InputError("keep or delete", repr(do[:20]), "do")
+        raise RecordingError("keep or delete", repr(do[:20]), "do")
     address = "/data"
     if do == "keep":
         address = f"/data/at/{keep(root, 'recording.wav', io.BytesIO(wav_of(path)))}"

@@ -7,22 +7,22 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from edgewright.schema.errors import EdgewrightError
-from edgewright.schema.lesson import Heading
-from edgewright.schema.trace import Trace
+from edgewright.core.errors import EdgewrightError
+from edgewright.core.records.trace import Trace
 from edgewright.studio.frame import Page, error_text, quoted, render, run_of, studio_of
+from edgewright.studio.jobs import Summary
+from edgewright.studio.local_server import RedirectResponse, Request, Response
 from edgewright.studio.pages.start import CHANGED, PIPELINES
 from edgewright.studio.paths import RECORD, exists, run_folder
-from edgewright.studio.summaries import Summary
-from edgewright.studio.web import RedirectResponse, Request, Response
+from edgewright.trace.blocks.records import Heading
 from edgewright.trace.compare import Entry, compare, comparison_blocks
 from edgewright.trace.html import blocks_html, page_parts, run_script, run_styles, sections_html
 from edgewright.trace.journal import FOLDER
 from edgewright.trace.modes import modes
-from edgewright.trace.record import exported_graph, read_trace
+from edgewright.trace.page_model import exported_graph, read_trace
 from edgewright.trace.sections.training import overlaid
+from edgewright.training.losses import sample_gain
 from edgewright.training.metrics import paired_gain
-from edgewright.training.sample_tests import sample_gain
 
 MAX_RUNS, _MAX_OFFERED = 6, 200
 

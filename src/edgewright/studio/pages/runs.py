@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from edgewright.studio.frame import Page, render, studio_of
+from edgewright.studio.jobs import Summary
+from edgewright.studio.local_server import Request, Response
 from edgewright.studio.pages.guided import form_parts
-from edgewright.studio.summaries import Summary
-from edgewright.studio.web import Request, Response
 from edgewright.trace.sentences.readiness import STATES as READINESS
 
 A_PAGE = 50

@@ -13,23 +13,23 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from edgewright.core.errors import EdgewrightError, InputError, TomlSyntaxError, UploadError
 from edgewright.core.files import write_atomic
 from edgewright.pipeline.config import shipped, source_text
-from edgewright.pipeline.toml_text import toml_text
-from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.pipeline.step_tables import toml_text
 from edgewright.studio.frame import Page, error_text, quoted, render, studio_of, text_of
 from edgewright.studio.jobs import AT_ONCE
+from edgewright.studio.local_server import FormData, HTTPException, RedirectResponse, Request, Response, UploadFile
 from edgewright.studio.paths import RECORD, below, exists, journal_file, keep, run_folder
 from edgewright.studio.view.pipeline_document import arranged, changed_text, set_value, table_of, value_at
-from edgewright.studio.web import FormData, HTTPException, RedirectResponse, Request, Response, UploadFile
 from edgewright.trace.journal import FOLDER, read_progress
-from edgewright.trace.record import read_trace
+from edgewright.trace.page_model import read_trace
 
 PIPELINES = "pipelines"
 CHANGED = "# changes "
 """How a pipeline begins that changes a run, before the run's name."""
 # They bring the libraries of training, which the list of runs does without.
-_BLOCKS, _PREVIEW = "edgewright.studio.view.pipeline_blocks", "edgewright.studio.view.pipeline_preview"
+_BLOCKS, _PREVIEW = "edgewright.studio.view.pipeline_blocks", "edgewright.studio.view.pipeline_document"
 _PROPOSAL = "edgewright.workflows.own_data.proposal"
 # Changes that can be taken back.
 _MOST_STEPS = 40
@@ -92,7 +92,7 @@ def _recorded(request: Request, key: str, location: str) -> dict[str, Any]:
     if key == "like":
         config = dict(read_trace(run_folder(root, location) / RECORD).config)
         if not config:
-            raise InputError("a run with its configuration", "a record of an older version", location)
+            raise UploadError("a run with its configuration", "a record of an older version", location)
         return config
     path = journal_file(root, location)
     if not path.is_file():
@@ -280,7 +280,7 @@ def _uploaded(request: Request, draft: _Draft, form: FormData) -> _Draft:
     """Return the draft with a data file of the browser as its data, its columns and windows as they are recognised."""
     file, root = form.get("file"), studio_of(request).folder
     if not isinstance(file, UploadFile) or not file.filename:
-        raise InputError("a data file", "none", "", "Choose one")
+        raise UploadError("a data file", "none", "", "Choose one")
     table, proposal = table_of(draft.text, "the pipeline"), import_module(_PROPOSAL)
     wanted = proposal.OwnDataRequest(path=str(below(root, keep(root, file.filename, file.file))))
     base = proposal.base_table(wanted, proposal.look(wanted))
@@ -321,14 +321,14 @@ def _bring(request: Request, form: FormData) -> Response:
     file = form.get("file")
     try:
         if not isinstance(file, UploadFile) or not file.filename:
-            raise InputError("a TOML file", "none", "", "Choose one")
+            raise TomlSyntaxError("a TOML file", "none", "", "Choose one")
         content = file.file.read(_LARGEST + 1)
         if len(content) > _LARGEST:
-            raise InputError("a pipeline of at most 256 kB", "more", file.filename)
+            raise UploadError("a pipeline of at most 256 kB", "more", file.filename)
         try:
             tomllib.loads(content.decode())
         except (UnicodeDecodeError, ValueError, RecursionError) as error:
-            raise InputError("valid TOML", " ".join(str(error).split()), file.filename) from None
+            raise TomlSyntaxError("valid TOML", " ".join(str(error).split()), file.filename) from None
         stem = re.sub(r"[^A-Za-z0-9_.-]", "-", Path(file.filename).stem).strip(".-")[:40] or "pipeline"
         path = written(request, stem, content.decode())
     except EdgewrightError as error:
@@ -369,7 +369,7 @@ def _started(request: Request) -> Response:
         latest = max(studio.runs.finished(), key=lambda run: run.started, default=None)
         return RedirectResponse(f"/page/{quoted(latest.location)}" if latest else "/", 303)
     text = job.last_error_line() if code is not None else ""
-    failed = f"{job.name} could not be made" if job.command[:2] == ("jobs", "new") else "The run did not start"
+    failed = "The run did not start"
     return render(
         request, "started.html", title="Starting" if code is None else failed, going=code is None,
         reason=text or "the process exited unexpectedly", back=job.back,

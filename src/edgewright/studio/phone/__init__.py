@@ -1,1 +1,1 @@
-"""Pages for a phone on the local network: record labelled samples, run the model of a run. See docs/adr/0067."""
+"""Pages for a phone on the local network: record labelled samples, run a model (docs/research/targets.md)."""

@@ -26,18 +26,17 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from edgewright.core.errors import EdgewrightError, InputError, RecordingError
 from edgewright.core.files import write_atomic
 from edgewright.core.formatting import plural
-from edgewright.export.subject import read_subject
+from edgewright.core.request_origin import server_context
+from edgewright.export.contract import read_subject
 from edgewright.export.targets import web
-from edgewright.export.web.app import template
-from edgewright.fleet.server.http_listener import server_context
-from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.export.web.module import template
 from edgewright.studio.frame import HERE, error_text, quoted
 from edgewright.studio.local_server import LARGEST_BODY, TooLargeError, listening
 from edgewright.studio.paths import RECORD, run_folder
-from edgewright.studio.phone.access import Access, Guard
-from edgewright.studio.phone.certificate import Certificate
+from edgewright.studio.phone.certificate import Access, Certificate, Guard
 from edgewright.trace.journal import FOLDER as JOURNALS
 
 FOLDER = "data/phone"
@@ -136,11 +135,11 @@ def add_part(root: Path, name: str, body: bytes) -> None:
     part, folder = _decoded(body, Part), _begun(root) / name
     _check(part)
     if not 0 <= part.at <= _MAX_ROWS:
-        raise InputError(f"1 to {_MAX_ROWS:,} rows", f"{part.at:,}", "the recording")
+        raise RecordingError(f"1 to {_MAX_ROWS:,} rows", f"{part.at:,}", "the recording")
     if not part.at and not folder.exists() and len(begun_recordings(root)) >= _MAX_BEGUN:
-        raise InputError(f"at most {_MAX_BEGUN} recordings that are not kept", "more", "", "Keep or delete one")
+        raise RecordingError(f"at most {_MAX_BEGUN} recordings that are not kept", "more", "", "Keep or delete one")
     if part.at and not folder.exists():
-        raise InputError("a recording that is under way", "one that was kept or deleted", "", "Record it again")
+        raise RecordingError("a recording that is under way", "one that was kept or deleted", "", "Record it again")
     path = folder / f"{part.at:07d}"
     if path.exists() and len(_decoded(path.read_bytes(), Part).rows) > len(part.rows):
         # What a page sends when it is left is short, and may come behind a longer part.
@@ -176,12 +175,12 @@ def end_recording(root: Path, name: str, *, keep: bool) -> str:
         return line
     parts = _parts(folder)
     if not parts:
-        raise InputError("a recording that is under way", "one that was kept or deleted", "", "Record it again")
+        raise RecordingError("a recording that is under way", "one that was kept or deleted", "", "Record it again")
     if keep:
         rows: list[list[float | None]] = []
         for part in parts:
             if part.at > len(rows):
-                raise InputError("the parts of a recording one after another", "a gap", name, "Record it again")
+                raise RecordingError("the parts of a recording one after another", "a gap", name, "Record it again")
             rows[part.at : part.at + len(part.rows)] = part.rows
         first = {key: getattr(parts[0], key) for key in Recording.__struct_fields__}
         file, count = keep_recording(root, Recording(**{**first, "rows": rows}))
@@ -221,7 +220,7 @@ def _decoded(body: bytes, kind: type[R]) -> R:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         text = " ".join(str(error).split())[:200]
-        raise InputError("a whole recording", text, "the upload", "Record it again") from None
+        raise RecordingError("a whole recording", text, "the upload", "Record it again") from None
 
 
 def labels_of(root: Path) -> list[str]:
@@ -239,19 +238,19 @@ def _check(given: Recording) -> None:
         text = getattr(given, name)
         if not text.strip() or text != text.strip() or len(text) > _LONGEST or not text.isprintable():
             got = repr(text[:_LONGEST]) if text else "nothing"
-            raise InputError(f"a {name} of 1 to {_LONGEST} letters", got, "the recording", f"Type a {name}")
+            raise RecordingError(f"a {name} of 1 to {_LONGEST} letters", got, "the recording", f"Type a {name}")
         if text[0] in "=+-@":
-            raise InputError(f"a {name} that begins with a letter or digit", repr(text), "the recording")
+            raise RecordingError(f"a {name} that begins with a letter or digit", repr(text), "the recording")
     if not (math.isfinite(given.rate) and 0 < given.rate <= 1000):
-        raise InputError("a rate of at most 1,000 rows a second", f"{given.rate:g}", "the recording")
+        raise RecordingError("a rate of at most 1,000 rows a second", f"{given.rate:g}", "the recording")
     wrong = [name for name in given.columns if not _COLUMN.fullmatch(name) or name in _RESERVED]
     if wrong or not given.columns or len(set(given.columns)) != len(given.columns):
-        raise InputError("names of columns", f"{wrong or given.columns}"[:_LONGEST], "the recording")
+        raise RecordingError("names of columns", f"{wrong or given.columns}"[:_LONGEST], "the recording")
     if not 1 <= len(given.rows) <= _MAX_ROWS:
-        raise InputError(f"1 to {_MAX_ROWS:,} rows", f"{len(given.rows):,}", "the recording", "Record it again")
+        raise RecordingError(f"1 to {_MAX_ROWS:,} rows", f"{len(given.rows):,}", "the recording", "Record it again")
     for i, row in enumerate(given.rows):
         if len(row) != len(given.columns):
-            raise InputError(f"{len(given.columns)} values", f"{len(row)}", f"the recording, row {i + 1}")
+            raise RecordingError(f"{len(given.columns)} values", f"{len(row)}", f"the recording, row {i + 1}")
 
 
 def _plain(text: str) -> str:

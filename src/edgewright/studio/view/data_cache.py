@@ -14,13 +14,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.rates import gap_length
+from edgewright.core.clocks.units import gap_length
+from edgewright.core.errors import EdgewrightError, UploadError
+from edgewright.core.records.config import WindowConfig
+from edgewright.core.records.data import DataSet, Recording, Samples
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.data.targets import as_text, class_names, encode_target, labelled, task_of
-from edgewright.schema.config import WindowConfig
-from edgewright.schema.data import DataSet, Recording, Samples
-from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.view.data_sources import Origin
 
 MOST_BYTES = 768 * 1024 * 1024
@@ -161,9 +161,9 @@ def _load(origin: Origin) -> DataSet:
     try:
         dataset = load_data(origin.table, seed=origin.seed, path=origin.path, where=origin.name)
     except MemoryError:
-        raise InputError("data that fit into memory", "more", origin.name, "Open a part of them") from None
+        raise UploadError("data that fit into memory", "more", origin.name, "Open a part of them") from None
     if not any(len(r.values) for r in dataset.recordings):
-        raise InputError("rows", "none", origin.name)
+        raise UploadError("rows", "none", origin.name)
     return dataset
 
 

@@ -11,14 +11,14 @@ from urllib.parse import quote, urlencode
 import msgspec
 from starlette.exceptions import HTTPException
 
+from edgewright.core.errors import EdgewrightError, MissingFileError, UploadError
+from edgewright.core.records.config import PipelineConfig, WindowConfig
 from edgewright.core.toml_tables import convert_table
-from edgewright.data.categories import find_categories
 from edgewright.data.load import find_kind, guess
+from edgewright.data.matching import find_categories
 from edgewright.data.sources.folder import FolderConfig, labels_file
-from edgewright.schema.config import PipelineConfig, WindowConfig
-from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.paths import RECORD, below, exists, run_folder
-from edgewright.trace.record import read_trace
+from edgewright.trace.page_model import read_trace
 
 _SUBJECT = "The editor edits the labels file of a folder of recordings"
 
@@ -157,12 +157,12 @@ def of_run(root: Path, location: str) -> Origin:
     folder = run_folder(root, location)
     trace = read_trace(folder / RECORD)
     if not trace.config:
-        raise InputError("a trace with its settings", f"one of version {trace.version}", location, "Run it again")
+        raise UploadError("a trace with its settings", f"one of version {trace.version}", location, "Run it again")
     config = convert_table(trace.config, PipelineConfig, location)
     reported = trace.provenance.data_path or config.data.get("path")
     path = str(Path(reported).absolute()) if isinstance(reported, str) and reported else None
     if path is not None and not exists(Path(path)):
-        raise InputError(
+        raise MissingFileError(
             "the data the run was fitted on", "no such file or folder", path, "Restore them, or run it again"
         )
     return Origin(
@@ -216,10 +216,10 @@ def refuse_links(folder: Path, root: Path) -> None:
         return
     for number, path in enumerate(folder.rglob("*")):
         if number >= MOST_FILES:
-            raise InputError(f"a folder of at most {MOST_FILES:,} files", "more", str(folder), "Open a subfolder")
+            raise UploadError(f"a folder of at most {MOST_FILES:,} files", "more", str(folder), "Open a subfolder")
         if path.is_symlink() and not _inside(path, root):
             text = f"the link {path.name!r}, which leads out of it"
-            raise InputError("files in the studio's folder", text, str(folder), "Copy its target")
+            raise UploadError("files in the studio's folder", text, str(folder), "Copy its target")
 
 
 def _inside(path: Path, root: Path) -> bool:
@@ -236,7 +236,7 @@ def _value(key: str, text: str) -> Any:  # noqa: ANN401 - as the key needs it
         try:
             return float(text)
         except ValueError:
-            raise InputError("a number", repr(text), "rate", "Set samples per second, such as 50") from None
+            raise UploadError("a number", repr(text), "rate", "Set samples per second, such as 50") from None
     return text
 
 
@@ -244,5 +244,5 @@ def _whole(text: str, key: str) -> int | None:
     if not text:
         return None
     if not text.isdecimal() or not 1 <= int(text[:9]) <= 10_000_000 or len(text) > 8:
-        raise InputError("a whole number from 1", repr(text[:40]), key)
+        raise UploadError("a whole number from 1", repr(text[:40]), key)
     return int(text)

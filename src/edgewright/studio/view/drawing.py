@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from edgewright.core.input.pictures import png
+from edgewright.core.records.data import Floats
 from edgewright.data.samples import unit_of
-from edgewright.schema.data import Floats
 from edgewright.studio.view.data_cache import Opened, Stretch, Windows, gaps, placed, seconds_at, stretches
 from edgewright.studio.view.data_sources import DataRequest
 from edgewright.trace.blocks.charts import inside_marks

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import EdgewrightError
 from edgewright.core.formatting import number
+from edgewright.core.records.data import Column, Floats, Samples
 from edgewright.data.targets import class_codes
-from edgewright.schema.data import Column, Floats, Samples
-from edgewright.schema.errors import EdgewrightError
 from edgewright.studio.view.data_cache import Opened
 
 BINS = 60

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from edgewright.core.errors import FileChangedError, InputError, StudioRequestError
 from edgewright.core.files import lock, os_errors, write_atomic
-from edgewright.schema.errors import InputError
 from edgewright.trace.journal import FOLDER
 
 ABSENT = "absent"
@@ -65,12 +65,8 @@ def content_of(folder: Path, name: str) -> bytes | None:
         InputError: there is no such version.
     """
     if not _NAME.fullmatch(name) or not (folder / name).is_file():
-        raise InputError("a kept version", "none", name[:40], "Choose one from the list")
+        raise StudioRequestError("a kept version", "none", name[:40], "Choose one from the list")
     return None if name.endswith(".absent") else (folder / name).read_bytes()
-
-
-class ChangedError(InputError):
-    """The file is another than the one a form was made from."""
 
 
 @contextmanager
@@ -90,7 +86,7 @@ def bytes_of(path: Path) -> bytes:
     """
     with os_errors(InputError, "a file that can be read", path.name):
         if not stat.S_ISREG(path.stat().st_mode):
-            raise InputError("a file", "not a regular file", path.name)
+            raise StudioRequestError("a file", "not a regular file", path.name)
         return path.read_bytes()
 
 
@@ -115,13 +111,13 @@ def save(path: Path, content: bytes | None, base: str, history: Path) -> str:
         The new mark.
 
     Raises:
-        ChangedError: the file changed since; nothing is written.
+        FileChangedError: the file changed since; nothing is written.
         OutputError: it cannot be written; the earlier one is still there.
     """
     with _alone(history):
         mark, before = now(path)
         if mark != base:
-            raise ChangedError("the file this form was made from", "others", path.name, "Compare the changes")
+            raise FileChangedError("the file this form was made from", "others", path.name, "Compare the changes")
         if content == before:
             return mark
         keep(history, before, path.suffix.lstrip("."))

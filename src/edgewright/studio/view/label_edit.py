@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from edgewright.core.csv.header import read_header
 from edgewright.core.csv.text import Block
-from edgewright.core.units import MISSING_LABELS
+from edgewright.core.errors import InputError, LabelsError, TextEncodingError
+from edgewright.core.formatting import MISSING_LABELS
 from edgewright.data.labels import (
     Mark,
     column_parts,
@@ -28,7 +29,6 @@ from edgewright.data.labels import (
     span_of,
 )
 from edgewright.data.sources.folder import FolderConfig, Opened, labels_file, recording_files
-from edgewright.schema.errors import InputError
 from edgewright.studio.view.data_cache import Stretch
 from edgewright.studio.view.file_history import ABSENT, bytes_of
 
@@ -117,18 +117,18 @@ def parse(content: bytes, mark: str, name: str) -> LabelFile:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         message = f"byte {error.object[error.start]:#x}"
-        raise InputError("text in UTF-8", message, name, "Save the labels file as UTF-8") from None
+        raise TextEncodingError("text in UTF-8", message, name, "Save the labels file as UTF-8") from None
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    header, _ = read_header(Block(text.encode(), 1), name, None, None)
+    header, _ = read_header(Block(text.encode(), 1), name)
     try:
         lines = [line for line in csv.reader(io.StringIO(text), delimiter=header.delimiter, strict=True) if any(line)]
     except csv.Error as error:
-        raise InputError("well-formed quotes", str(error), name, "Correct the quotes") from None
+        raise LabelsError("well-formed quotes", str(error), name, "Correct the quotes") from None
     width = len(header.names)
     for number, line in enumerate(lines[1:], 2):
         if len(line) != width:
             message = f"{len(line)} cells in line {number}"
-            raise InputError(f"{width} cells in every line", message, name, "Correct the line in an editor")
+            raise LabelsError(f"{width} cells in every line", message, name, "Correct the line in an editor")
     parts = column_parts(header.names, name)
     return LabelFile(header.names, tuple(tuple(line) for line in lines[1:]), header.delimiter, mark, parts)
 
@@ -157,11 +157,11 @@ def refuse_shared(file: LabelFile, names: Sequence[str]) -> None:
     for name in names:
         alike.setdefault(name_in(name), []).append(name)
     if len(names) > 1 and file.rows and not any(file.cell(row, "file") for row in file.rows):
-        raise InputError("a column file that names the labelled recording", "none", "the labels file")
+        raise LabelsError("a column file that names the labelled recording", "none", "the labels file")
     for text in dict.fromkeys(file.cell(row, "file") for row in file.rows):
         meant = [name for name in alike.get(name_in(text), []) if names_recording(text, name)]
         if len(meant) > 1:
-            raise InputError(
+            raise LabelsError(
                 "lines that each name one recording", f"{text!r}, which means {meant[0]} and {meant[1]}",
                 "the labels file", f"Write {meant[0]} or {meant[1]} in its column file",
             )  # fmt: skip
@@ -325,7 +325,7 @@ def split(event: Event, at: str, here: Ground) -> tuple[Event, Event]:
         middle = (start + end) / 2
     text = number_text(middle, here)
     if not start < float(text) < end:
-        raise InputError("an event that can be split", f"{event.start} to {event.end}", "split")
+        raise LabelsError("an event that can be split", f"{event.start} to {event.end}", "split")
     first = replace(event, start=event.start or number_text(start, here), end=text)
     return first, replace(event, start=text, end=event.end or number_text(end, here))
 

@@ -12,10 +12,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.csv.categories import made_columns
+from edgewright.core.csv.header import made_columns
+from edgewright.core.errors import EdgewrightError
 from edgewright.core.formatting import plural
+from edgewright.core.records.config import WindowConfig
+from edgewright.core.records.data import Column, Floats, Samples
 from edgewright.data.checks_columns import column_of
-from edgewright.data.findings import Finding, by_column
+from edgewright.data.contract import Finding, by_column
 from edgewright.data.preview import Preview, read_preview
 from edgewright.data.roles import assign_roles
 from edgewright.data.table_proposal import data_table
@@ -23,13 +26,10 @@ from edgewright.data.targets import class_codes
 from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.plan import build, parts
 from edgewright.profiles.catalogue import load_profile
+from edgewright.profiles.records import Profile
 from edgewright.race.motion import motion_stages
 from edgewright.race.pipeline_end import SCALE
 from edgewright.race.stages import FILL, IMPUTE
-from edgewright.schema.config import WindowConfig
-from edgewright.schema.data import Column, Floats, Samples
-from edgewright.schema.errors import EdgewrightError
-from edgewright.schema.profile import Profile
 from edgewright.studio.frame import error_text
 from edgewright.studio.view.data_cache import Opened, Windows, stamp, windows_of
 from edgewright.studio.view.data_sources import DataRequest, Origin

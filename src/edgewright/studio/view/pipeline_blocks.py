@@ -14,14 +14,10 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from edgewright.core.errors import EdgewrightError, InputError, UnknownNameError
 from edgewright.core.formatting import number, plural, shape_text
 from edgewright.core.input.pictures import png
-from edgewright.core.toml_tables import convert_table
-from edgewright.data.load import find_kind
-from edgewright.graph.stage import Context
-from edgewright.pipeline.config import checked
-from edgewright.pipeline.plan import ROOMS, find_stage, model_of, resolve
-from edgewright.schema.config import (
+from edgewright.core.records.config import (
     AdaptConfig,
     CompressionConfig,
     DecisionConfig,
@@ -33,8 +29,12 @@ from edgewright.schema.config import (
     TrainingConfig,
     WindowConfig,
 )
-from edgewright.schema.errors import EdgewrightError, InputError, UnknownNameError
-from edgewright.schema.trace import BudgetRow
+from edgewright.core.records.trace import BudgetRow
+from edgewright.core.toml_tables import convert_table
+from edgewright.data.load import find_kind
+from edgewright.graph.stage import Context
+from edgewright.pipeline.config import checked
+from edgewright.pipeline.plan import ROOMS, find_stage, model_of, resolve
 from edgewright.studio.frame import error_text
 from edgewright.studio.settings import (
     Entry,
@@ -50,8 +50,7 @@ from edgewright.studio.settings import (
     kinds_of,
     label_of,
 )
-from edgewright.studio.view.pipeline_document import value_at
-from edgewright.studio.view.pipeline_preview import Output, Preview, Previews
+from edgewright.studio.view.pipeline_document import Output, Preview, Previews, value_at
 from edgewright.trace.blocks.charts import budget_bar
 from edgewright.trace.blocks.flow_picture import HEIGHT, WIDTH, branches, budgets, curve, network, sticks, svg
 

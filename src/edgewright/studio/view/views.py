@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.core.errors import EdgewrightError
 from edgewright.core.formatting import plural, seconds_text
 from edgewright.core.input.riff import channel_names
 from edgewright.core.predictor import Predictor, load, package_path
+from edgewright.core.records.data import Floats, Samples
 from edgewright.data.samples import unit_of
 from edgewright.data.targets import class_codes
-from edgewright.schema.data import Floats, Samples
-from edgewright.schema.errors import EdgewrightError
 from edgewright.studio.frame import error_text
 from edgewright.studio.view.data_cache import Opened, Windows, lines, placed
 from edgewright.studio.view.data_sources import DataRequest
@@ -26,7 +26,7 @@ from edgewright.studio.view.feature_map import A_PAGE as SPREADS
 from edgewright.studio.view.feature_map import Map, chosen, draw_map, spreads, statistics
 
 _SAMPLES, _LISTED = 2000, 30
-_ERRORS = "edgewright.language.labelling.label_errors"
+_ERRORS = "edgewright.language.labelling.audit"
 
 
 @dataclass(frozen=True)

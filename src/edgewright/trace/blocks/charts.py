@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
 from edgewright.core.formatting import bytes_text, microseconds_text, number
-from edgewright.schema.trace import BudgetRow
+from edgewright.core.records.trace import BudgetRow
 from edgewright.trace.blocks.view_blocks import CURVES, MOST_POINTS, Chart, Curve
 from edgewright.trace.sentences.facts import budget_share
 
@@ -170,13 +170,6 @@ def draw(chart: Chart) -> Markup:
         parts += _curve(curve, index % CURVES, x_axis, y_axis, dots=chart.dots)
     parts += _hover(chart, x_axis, y_axis)
     return drawing(parts, chart.label, WIDTH, HEIGHT)
-
-
-def figure_html(chart: Chart, caption: str) -> Markup:
-    """Return a chart with the names of its curves above and a caption below."""
-    return Markup('<figure><p class="legend" aria-hidden="true">{}</p>{}<figcaption>{}</figcaption></figure>').format(
-        legend(chart.curves), draw(chart), caption
-    )
 
 
 def drawing(

@@ -11,7 +11,7 @@ import msgspec
 from markupsafe import Markup
 
 from edgewright.core.formatting import amount, number, percent, plural, shape_text
-from edgewright.schema.trace import BudgetRow, StageRecord, Statistics, Trace
+from edgewright.core.records.trace import BudgetRow, StageRecord, Statistics, Trace
 from edgewright.trace.blocks.charts import drawing, sampled, svg_text
 from edgewright.trace.sentences.facts import ranked
 

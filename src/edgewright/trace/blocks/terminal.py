@@ -13,9 +13,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from edgewright.core.formatting import number, shorten
-from edgewright.schema.lesson import Block, Code, Facts, Formula, Grid, Heading, Paragraph, Question
-from edgewright.schema.trace import BudgetRow
+from edgewright.core.records.trace import BudgetRow
 from edgewright.trace.blocks import view_blocks as view
+from edgewright.trace.blocks.records import Block, Code, Facts, Formula, Grid, Heading, Paragraph, Question
 from edgewright.trace.blocks.view_blocks import Curve
 from edgewright.trace.page import ACCENT, BAD, GOOD, QUIET, SERIES, WARN, Listing, Page, add, note, table
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgewright.core.formatting import fraction, number
-from edgewright.schema.trace import BudgetRow, How
+from edgewright.core.records.trace import BudgetRow, How
 
 Style = Literal["", "strong", "quiet", "good", "bad", "warn", "formula", "code", "sentence"]
 Span = tuple[str, Style]

@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edgewright.core import catalogue
-from edgewright.schema.lesson import Block
-from edgewright.schema.trace import Trace
+from edgewright.core.errors import UnknownNameError
+from edgewright.core.records.trace import Trace
+from edgewright.trace.blocks.records import Block
 from edgewright.trace.blocks.view_blocks import ViewBlock
 
 
 @dataclass(frozen=True)
 class Mode:
-    """The one object `MODE` of a mode's file; dashes in its name are underscores in the file's.
+    """A learning mode; its key in `MODES` is its name.
 
     Attributes:
         rank: place in menus.
@@ -37,13 +38,15 @@ def mode(name: str) -> Mode:
     Raises:
         UnknownNameError: listing the known modes.
     """
-    known: Mode = catalogue.find(__name__, name.replace("-", "_"), "MODE", "learning mode", "--mode")
-    return known
+    known = modes()
+    if name not in known:
+        raise UnknownNameError("learning mode", name, known, "--mode")
+    return known[name]
 
 
 def modes() -> dict[str, Mode]:
     """All modes by name, in the order of menus."""
-    known = {name.replace("_", "-"): mode(name) for name in catalogue.listing(__name__, "MODE")}
+    known: dict[str, Mode] = catalogue.merged(__name__, "MODES")
     return dict(sorted(known.items(), key=lambda item: item[1].rank))
 
 

@@ -7,10 +7,10 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from edgewright.schema.lesson import Block, Code, Heading, Paragraph
-from edgewright.schema.trace import StageRecord, Trace
+from edgewright.core.records.trace import StageRecord, Trace
+from edgewright.trace.blocks.records import Block, Code, Heading, Paragraph
 from edgewright.trace.modes import Mode
-from edgewright.trace.modes.what_if import alone
+from edgewright.trace.modes.calculating import alone
 
 Table = Mapping[str, Any]
 
@@ -214,4 +214,4 @@ _ENDS: dict[str, Callable[[Trace, StageRecord], list[str]]] = {
     "package": _package,
     "predict": _predict,
 }
-MODE = Mode(rank=50, title="Code", purpose="The Python code of each stage.", blocks=mode_blocks)
+MODES = {"code": Mode(rank=50, title="Code", purpose="The Python code of each stage.", blocks=mode_blocks)}

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from edgewright.core.catalogue import Registry
 from edgewright.core.formatting import shorten
-from edgewright.schema.lesson import Option, Question
-from edgewright.schema.trace import Trace
+from edgewright.core.records.trace import Trace
+from edgewright.trace.blocks.records import Option, Question
 
 _OPTIONS = 4
 

@@ -1,14 +1,13 @@
-"""Sections of a record: every file offers `SECTION`, which builds blocks for the terminal and the page."""
+"""Sections of a record: every file offers `SECTIONS`, which build blocks for the terminal and the page."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edgewright.core import catalogue
-from edgewright.schema.graph import Graph
-from edgewright.schema.trace import Trace
+from edgewright.core.records.network import Graph
+from edgewright.core.records.trace import Trace
 from edgewright.trace.blocks.view_blocks import ViewBlock
 
 
@@ -29,7 +28,7 @@ class Exported:
 
 @dataclass(frozen=True)
 class Section:
-    """The one object `SECTION` of a section's file; the file's name is its anchor on the page.
+    """A section of the page; its key in `SECTIONS` is its anchor.
 
     Attributes:
         rank: the lower, the further up.
@@ -59,7 +58,5 @@ class Section:
 
 def sections() -> dict[str, Section]:
     """Return all sections by anchor, in the order of the page."""
-    known: dict[str, Section] = {
-        name: importlib.import_module(f"{__name__}.{name}").SECTION for name in catalogue.listing(__name__, "SECTION")
-    }
+    known: dict[str, Section] = catalogue.merged(__name__, "SECTIONS")
     return dict(sorted(known.items(), key=lambda item: item[1].rank))

@@ -8,11 +8,11 @@ from markupsafe import Markup, escape
 from msgspec import UnsetType
 
 from edgewright.core.formatting import bytes_text, plural
-from edgewright.schema.footprint import Footprint
-from edgewright.schema.race import EntrantRecord, RaceRecord
-from edgewright.schema.trace import Interval, Trace
+from edgewright.core.records.footprint import Footprint
+from edgewright.core.records.race import EntrantRecord, RaceRecord
+from edgewright.core.records.trace import Interval, Trace
 from edgewright.trace.blocks.charts import Axis, drawing, frame, svg_text, value_axis
-from edgewright.trace.blocks.markdown import table_lines
+from edgewright.trace.blocks.records import table_lines
 from edgewright.trace.blocks.view_blocks import Fold, Row, Table, Template, ViewBlock, line, row
 from edgewright.trace.sections import Exported, Section
 
@@ -82,7 +82,7 @@ def _page(trace: Trace, _: Exported) -> Sequence[ViewBlock]:
     return (Template("race.html", {"figure": figure}),) if figure else ()
 
 
-SECTION = Section(15, "Race", lambda trace: race_blocks(trace.race), page=_page)
+SECTIONS = {"race": Section(15, "Race", lambda trace: race_blocks(trace.race), page=_page)}
 
 
 _WIDTH, _HEIGHT, _TOP, _LEFT, _RIGHT, _BOTTOM = 420.0, 260.0, 24.0, 44.0, 16.0, 38.0

@@ -8,8 +8,8 @@ from typing import Literal, TypeVar
 from msgspec import UnsetType
 
 from edgewright.core.formatting import fraction, microseconds_text, number, percent, plural, seconds_text, speed_text
-from edgewright.schema.compress import CompressRow
-from edgewright.schema.trace import (
+from edgewright.core.records.compress import CompressRow
+from edgewright.core.records.trace import (
     BudgetRow,
     CompressionRecord,
     EvaluationRecord,
@@ -216,3 +216,10 @@ def budget_share(row: BudgetRow) -> str:
         return ""
     share = row.used / row.available
     return percent(share) if share >= 0.01 or share == 0 else "< 1 %"
+
+
+def unnoticed_text(missed: Sequence[str], maximum: int = 1000) -> str:
+    """Return the line that names what a model cannot notice; of more than `maximum` changes it counts the others."""
+    left = len(missed) - maximum
+    rest = (f"and {left} more, which the page of the run lists",) if left > 0 else ()
+    return f"this model cannot notice: {'; '.join((*missed[:maximum], *rest))}"

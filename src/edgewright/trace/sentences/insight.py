@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import UnsetType
 
 from edgewright.core.formatting import measure_word, microseconds_text, number, percent, points, speed_text
-from edgewright.schema.trace import (
+from edgewright.core.records.trace import (
     CompressionRecord,
     EvaluationRecord,
     Insight,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from edgewright.core.formatting import fraction, percent, points, share_word
-from edgewright.schema.trace import EpochRecord
+from edgewright.core.records.trace import EpochRecord
 
 FOLD_ABOVE = 50
 FLAT_EPOCHS, FLAT_RANGE = 4, 0.01

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgewright.core.formatting import bytes_text, microseconds_text, number, percent, plural, some_of
-from edgewright.schema.trace import EvaluationRecord, Interval, LeftOutRecord, PredictionRecord, Trace
+from edgewright.core.records.trace import EvaluationRecord, Interval, LeftOutRecord, PredictionRecord, Trace
 from edgewright.trace.sentences.readiness import is_chance, says_little
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from edgewright.core.formatting import amount, number, percent, plural, points
-from edgewright.schema.trace import (
+from edgewright.core.records.trace import (
     CompressionRecord,
     DeviceRecord,
     EvaluationRecord,

@@ -9,8 +9,8 @@ from itertools import chain
 from msgspec import UNSET
 
 from edgewright.core.formatting import fraction, percent, points
-from edgewright.schema.race import RaceRecord
-from edgewright.schema.trace import CompressionRecord, EvaluationRecord, StageRecord, Trace
+from edgewright.core.records.race import RaceRecord
+from edgewright.core.records.trace import CompressionRecord, EvaluationRecord, StageRecord, Trace
 from edgewright.trace.sentences.observations import best_of, watched_accuracy
 
 

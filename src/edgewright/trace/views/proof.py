@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from edgewright.core.formatting import number, percent, plural, seconds_text, shape_text
-from edgewright.schema.proof import Difference, PairRecord, ProofRecord, StageVerdict
+from edgewright.core.records.proof import Difference, PairRecord, ProofRecord, StageVerdict
 from edgewright.trace.page import ACCENT, BAD, GOOD, QUIET, WARN, Page, add, note, table
 
 # Pairs that stand beside each other in 80 columns with their names, and so many where there are more.

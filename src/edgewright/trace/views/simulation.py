@@ -1,4 +1,4 @@
-"""The page of a simulated fleet: versions over time, what each fault did, what happened in order, what held."""
+"""Page of a simulated fleet: versions and outcomes over time, effects of faults, invariants."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from edgewright.fleet.simulator.result import Point, Result, moment
-from edgewright.schema.lesson import Facts
 from edgewright.trace.blocks.charts import draw, legend
+from edgewright.trace.blocks.records import Facts
 from edgewright.trace.blocks.view_blocks import Chart, Curve
 from edgewright.trace.html import blocks_html, sections_page
 

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import LayerSettingsError
 from edgewright.training.contract import Augmentation, ChangeConfig, Floats
 
 # Pictures at once: what they take stays in the processor's cache.
@@ -37,7 +37,7 @@ def apply(config: CropConfig, pictures: Floats, rng: np.random.Generator) -> Flo
         InputError: for samples that are no pictures.
     """
     if pictures.ndim != 4:
-        raise InputError(
+        raise LayerSettingsError(
             "pictures of shape (channels, height, width)", f"shape {pictures.shape[1:]}", "training.augment crop"
         )
     count, _, height, width = pictures.shape

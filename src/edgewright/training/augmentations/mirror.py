@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import LayerSettingsError
 from edgewright.training.contract import Augmentation, AugmentationConfig, Floats
 
 
@@ -30,7 +30,9 @@ def check_channels(groups: tuple[tuple[int, ...], ...], channels: int, kind: str
     for group in groups:
         for channel in group:
             if not 0 <= channel < channels:
-                raise InputError(f"channel numbers from 0 to {channels - 1}", str(channel), f"training.augment {kind}")
+                raise LayerSettingsError(
+                    f"channel numbers from 0 to {channels - 1}", str(channel), f"training.augment {kind}"
+                )
 
 
 def apply(config: MirrorConfig, windows: Floats, rng: np.random.Generator) -> Floats:

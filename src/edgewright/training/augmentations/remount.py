@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import LayerSettingsError
 from edgewright.training.augmentations.mirror import check_channels
 from edgewright.training.augmentations.rotate import turns
 from edgewright.training.augmentations.stretch import stretched
@@ -41,7 +41,7 @@ def apply(config: RemountConfig, windows: Floats, rng: np.random.Generator) -> F
     turn = turns(rng.normal(0.0, config.degrees * math.pi / 180.0, (count, 3)))
     for group in config.groups:
         if len(group) != 3:
-            raise InputError("three channels a group", str(list(group)), "training.augment remount")
+            raise LayerSettingsError("three channels a group", str(list(group)), "training.augment remount")
         gain = rng.uniform(1.0 - config.gain, 1.0 + config.gain, (count, 1, 1)).astype(np.float32)
         copies[:, list(group)] = gain * (turn @ windows[:, list(group)])
     return stretched(copies, rng.uniform(1.0 - config.stretch, 1.0 + config.stretch, (count, 1)))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import LayerSettingsError
 from edgewright.training.augmentations.mirror import check_channels
 from edgewright.training.contract import Augmentation, AugmentationConfig, Floats
 
@@ -52,7 +52,7 @@ def apply(config: RotateConfig, windows: Floats, rng: np.random.Generator) -> Fl
     turn = rotations(len(windows), config.degrees, rng)
     for group in config.groups:
         if len(group) != 3:
-            raise InputError("three channels a group", str(list(group)), "training.augment rotate")
+            raise LayerSettingsError("three channels a group", str(list(group)), "training.augment rotate")
         copies[:, list(group)] = turn @ windows[:, list(group)]
     return copies
 

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import LayerSettingsError
 from edgewright.training.contract import Augmentation, ChangeConfig, Floats
 
 Share = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
@@ -42,7 +42,7 @@ def apply(config: SpeakerConfig, windows: Floats, rng: np.random.Generator) -> F
         InputError: for samples that are no bands by frames.
     """
     if windows.ndim != 3 or min(windows.shape[1:]) < 2:
-        raise InputError(
+        raise LayerSettingsError(
             "samples of at least two bands by two frames", f"shape {windows.shape[1:]}", "training.augment speaker",
             "It follows `log_mel` without `flatten`",
         )  # fmt: skip

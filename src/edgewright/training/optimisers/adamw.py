@@ -7,7 +7,7 @@ from typing import Any
 from edgewright.training.backend import optax
 from edgewright.training.contract import Floats, Optimiser
 from edgewright.training.optimisers import adam
-from edgewright.training.schedules import cosine
+from edgewright.training.program import cosine
 
 
 def make(learning_rate: Any, weight_decay: Any, steps: Any) -> optax.GradientTransformation:  # noqa: ANN401

@@ -1,7 +1,7 @@
 """A learned rule (as VeLO, Metz et al., 2022): small networks, taught by trainings, set each step; no learning rate.
 
 They mix the directions of Adam (Kingma and Ba, 2015), Adafactor (Shazeer and Stern, 2018) and SOAP (Vyas et al., 2024).
-`learned.npy` has the weights; docs/adr/0111-a-learned-rule.md describes how they were trained.
+`learned.npy` has the weights; docs/research/models.md describes how they were trained.
 """
 
 from __future__ import annotations

@@ -10,24 +10,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.compression import prune, qat
+from edgewright.compression import qat, retraining
 from edgewright.compression.int8 import quantise
 from edgewright.compression.qat import Masks, Shaped, masked
 from edgewright.compression.retraining import Lesson, finished, lesson, taught, trained, with_parameters
 from edgewright.core.engines import Answer, choose
+from edgewright.core.errors import CompressionError, InputError
 from edgewright.core.formatting import plural
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.package import read_package
-from edgewright.graph.layer import Parameters
+from edgewright.core.records.data import Floats
+from edgewright.core.records.network import Graph
+from edgewright.core.records.trace import EpochRecord
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.graph.stage import Parameters
 from edgewright.models.architecture import function
 from edgewright.models.base import Network
-from edgewright.pipeline.cost.duration_estimate import told_by_first
-from edgewright.pipeline.run_folder.listener import Listener
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
-from edgewright.schema.trace import EpochRecord
+from edgewright.pipeline.cost import told_by_first
+from edgewright.pipeline.run_folder.journal import Listener
 from edgewright.workflows.compression.subject import Pruning, Subject, Wanted
 
 _PIECE = 4096
@@ -54,12 +54,12 @@ def teacher_answers(location: str, raw: Floats, features: Floats, labels: tuple[
     try:
         ask = choose(None).load(content)
     except InputError:
-        raise InputError(
+        raise CompressionError(
             "a run folder, a package or an ONNX file", "a file that no engine can load", location
         ) from None
     rows = next((rows for rows in (raw, features) if _takes(ask, rows)), None)
     if rows is None:
-        raise InputError(
+        raise CompressionError(
             f"a teacher of samples of shape {raw.shape[1:]} or of features of shape {features.shape[1:]}",
             "another input", location,
         )  # fmt: skip
@@ -78,7 +78,7 @@ def _read(location: str) -> tuple[bytes, tuple[str, ...]]:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise InputError(
+        raise CompressionError(
             "a run folder, a package or an ONNX file", error.strerror or str(error), str(file),
             "Pass the teacher after --distil",
         ) from None  # fmt: skip
@@ -102,7 +102,7 @@ def _numbers(given: dict[str, NDArray[Any]], location: str) -> Floats:
     named = [given[name] for name in ("probabilities", "prediction") if name in given]
     floats = named or [a for a in given.values() if isinstance(a, np.ndarray) and a.dtype.kind == "f" and a.ndim <= 2]
     if not floats:
-        raise InputError("probabilities or logits as a float output", "none", location)
+        raise CompressionError("probabilities or logits as a float output", "none", location)
     return np.asarray(floats[0], np.float32).reshape(len(floats[0]), -1)
 
 
@@ -113,7 +113,7 @@ def _ordered(answers: Floats, known: tuple[str, ...], labels: tuple[str, ...], l
         second = answers if inside else 1.0 / (1.0 + np.exp(-answers))
         answers = np.concatenate([1.0 - second, second], axis=1)
     if (known and set(known) != set(labels)) or answers.shape[1] != len(labels):
-        raise InputError(
+        raise CompressionError(
             f"a teacher of the classes {', '.join(labels)}",
             ", ".join(known) or f"{answers.shape[1]} outputs", location,
         )  # fmt: skip
@@ -166,7 +166,7 @@ class Maker:
     def __init__(self, subject: Subject, wanted: Wanted, listener: Listener) -> None:
         self.subject, self.wanted, self.listener = subject, wanted, listener
         if subject.model is None and wanted.trains:
-            raise InputError(
+            raise CompressionError(
                 "a run, which can be trained further", "an imported model",
                 f"edgewright compress {' '.join(wanted.trains)}", "An imported model supports only --int8",
             )  # fmt: skip
@@ -224,13 +224,14 @@ class Maker:
 
     def _structured(self, base: Base, cut: Pruning) -> Base:
         model, _ = _own(base)
-        smaller = prune.structured(model, cut.share)
-        text = f"{100 * (1 - prune.macs(smaller) / prune.macs(model)):.0f} % fewer multiply-accumulates, fine-tuned"
+        smaller = retraining.structured(model, cut.share)
+        share_removed = 1 - retraining.macs(smaller) / retraining.macs(model)
+        text = f"{100 * share_removed:.0f} % fewer multiply-accumulates, fine-tuned"
         return self._learn(replace(base, name=_joined(base, cut.name), recipe=text), smaller)
 
     def _magnitude(self, base: Base, cut: Pruning) -> Base:
         model, _ = _own(base)
-        masks = prune.smallest(model, cut.share)
+        masks = retraining.smallest(model, cut.share)
         start = with_parameters(model, masked(model.parameters_, masks), model.tables)
         text = f"{100 * cut.share:g} % of the weights are zero, fine-tuned: saves compressed bytes only"
         return self._learn(replace(base, name=_joined(base, cut.name), recipe=text, masks=masks), start)
@@ -295,7 +296,7 @@ def _own(base: Base) -> tuple[Network, Lesson]:
         InputError: a model from elsewhere has neither.
     """
     if base.model is None or base.lesson is None:
-        raise InputError("a run, which can be trained further", "an imported model", base.name)
+        raise CompressionError("a run, which can be trained further", "an imported model", base.name)
     return base.model, base.lesson
 
 

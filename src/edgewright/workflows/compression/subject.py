@@ -12,26 +12,24 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import CompressionError, OptionFormatError
 from edgewright.core.package import read_package
 from edgewright.core.prediction.objects import refuse_objects
+from edgewright.core.records.config import PipelineConfig, WindowConfig
+from edgewright.core.records.data import Floats
+from edgewright.core.records.network import Graph, Node
 from edgewright.data.table_proposal import propose_table
 from edgewright.data.targets import as_text
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.stage import Context
 from edgewright.models.base import Network
 from edgewright.pipeline.debounce import debounce_of
-from edgewright.pipeline.fitting import Flow, first_context
+from edgewright.pipeline.fitting import Flow, first_context, graph_of
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.plan import data_plan
 from edgewright.pipeline.run_folder.folder import judged_of
-from edgewright.pipeline.run_folder.provenance import data_path, remembered
-from edgewright.pipeline.run_folder.store import load_fitted
-from edgewright.pipeline.whole_graph import graph_of
-from edgewright.schema.config import PipelineConfig, WindowConfig
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph, Node
-from edgewright.trace.record import read_trace
+from edgewright.pipeline.run_folder.store import data_path, load_fitted, remembered
+from edgewright.trace.page_model import read_trace
 
 KINDS = ("structured", "magnitude")
 
@@ -111,10 +109,14 @@ def read_pruning(text: str) -> Pruning:
     """
     kind, _, number = text.partition(":")
     if kind not in KINDS:
-        raise InputError("structured:SHARE or magnitude:SHARE", repr(text), "--prune", "For example: structured:0.5")
+        raise OptionFormatError(
+            "structured:SHARE or magnitude:SHARE", repr(text), "--prune", "For example: structured:0.5"
+        )
     share = _number(number, "--prune")
     if not 0.0 < share < 1.0:
-        raise InputError("a share above 0 and below 1", repr(number), f"--prune {kind}", f"For example: {kind}:0.5")
+        raise OptionFormatError(
+            "a share above 0 and below 1", repr(number), f"--prune {kind}", f"For example: {kind}:0.5"
+        )
     return Pruning(kind, share)
 
 
@@ -127,7 +129,7 @@ def read_drop(text: str) -> float:
     word = text.strip()
     drop = _number(word.removesuffix("%"), "--max-drop") / (100.0 if word.endswith("%") else 1.0)
     if not 0.0 <= drop <= 1.0:
-        raise InputError("a loss of 0% to 100%", repr(text), "--max-drop", "For example: 0.5%")
+        raise OptionFormatError("a loss of 0% to 100%", repr(text), "--max-drop", "For example: 0.5%")
     return drop
 
 
@@ -135,7 +137,7 @@ def _number(text: str, where: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise InputError("a number", repr(text), where) from None
+        raise OptionFormatError("a number", repr(text), where) from None
 
 
 # Samples on which ranges are watched.
@@ -205,7 +207,7 @@ class Subject:
 
     def _flow(self) -> Flow:
         if self.flow is None:
-            raise InputError("a run, which can be trained further", "an imported model", self.config.name)
+            raise CompressionError("a run, which can be trained further", "an imported model", self.config.name)
         return self.flow
 
 
@@ -223,12 +225,12 @@ def open_run(folder: Path, data: str | None) -> Subject:
     model = steps[-1][1]
     if not isinstance(model, Network):
         do = "It stays float. Run again with --set model.kind=network, and compress that"
-        raise InputError("a run with a network", f"a model of kind {index.config.model.kind!r}", str(folder), do)
+        raise CompressionError("a run with a network", f"a model of kind {index.config.model.kind!r}", str(folder), do)
     refuse_objects(index.task, f"edgewright compress {folder}")
     known = remembered(folder)
     material = prepare(data_plan(index.config), data or known.data_location())
     if known.changed(material.sha256):
-        raise InputError(
+        raise CompressionError(
             "the data the run was fitted on",
             "others" if data else "samples that have changed since",
             data or known.path or str(index.config.data.get("kind")),
@@ -297,7 +299,7 @@ def open_model(path: Path, data: str | None, target: str, group: str) -> Subject
     """
     graph = _channels_first(read_model(path))
     if not data or not target:
-        raise InputError(
+        raise CompressionError(
             "data for calibration and testing", "none" if not data else "no target", "edgewright compress",
             "For an imported model set --data FILE --target COLUMN [--group COLUMN]",
         )  # fmt: skip
@@ -313,7 +315,9 @@ def open_model(path: Path, data: str | None, target: str, group: str) -> Subject
     material = prepare(data_plan(config), None)
     arrived = tuple(material.samples.X.shape[1:])
     if arrived != tuple(shape):
-        raise InputError(f"samples of shape {tuple(shape)}", f"shape {arrived}", data, f"{path.name} takes no other")
+        raise CompressionError(
+            f"samples of shape {tuple(shape)}", f"shape {arrived}", data, f"{path.name} takes no other"
+        )
     _refuse_no_validation(material, config.name)
     if config.task == "classification":
         graph = _labelled(graph, material, path)
@@ -329,7 +333,7 @@ def _columns(graph: Graph, path: Path) -> int:
     outputs = {value.name: value for value in graph.outputs}
     chosen = outputs.get("probabilities") or outputs.get("prediction")
     if chosen is None or len(chosen.shape) > 1:
-        raise InputError("one output with one number, or one number per class", ", ".join(outputs), path.name)
+        raise CompressionError("one output with one number, or one number per class", ", ".join(outputs), path.name)
     return chosen.shape[0] if chosen.shape else 1
 
 
@@ -342,13 +346,13 @@ def _labelled(graph: Graph, material: Material, path: Path) -> Graph:
     if len(classes) != outputs or not all(label.isdigit() for label in graph.labels):
         own = ", ".join(graph.labels) or f"{outputs} outputs without names"
         got = f"{len(classes)} in the data: {', '.join(classes[:6])}"
-        raise InputError(f"the classes of {path.name} ({own})", got, f"target {material.dataset.target_name}")
+        raise CompressionError(f"the classes of {path.name} ({own})", got, f"target {material.dataset.target_name}")
     return _channels_first(read_model(path, labels=classes))
 
 
 def _refuse_no_validation(material: Material, name: str) -> None:
     if not len(material.sides.validation):
-        raise InputError(
+        raise CompressionError(
             "validation samples to choose a form", "none", f"{name} [split] validation",
             "Run the pipeline again with --set split.validation=0.2",
         )  # fmt: skip

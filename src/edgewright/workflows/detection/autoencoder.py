@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.data import Floats
+from edgewright.core.records.network import Graph
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.monitor.detectors._row import SlidingMean, enough, filled, scales
 from edgewright.monitor.detectors.autoencoder import AutoencoderConfig
-from edgewright.schema.data import Floats
-from edgewright.schema.graph import Graph
 from edgewright.training.backend import jax, jnp, optax
 
 _BATCH, _RATE = 64, 3e-3

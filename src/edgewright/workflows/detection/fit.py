@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core import catalogue
+from edgewright.core.errors import DetectorError, LabelsMissingError
 from edgewright.core.toml_tables import convert_table
 from edgewright.monitor.detector_stream import DetectorFile, state_bytes
 from edgewright.monitor.detectors import DetectorConfig, kind
-from edgewright.schema.detector import Choice, DetectorSpec
-from edgewright.schema.errors import InputError
+from edgewright.monitor.records import Choice, DetectorSpec
 from edgewright.workflows.detection.rows import Stretch, Watched, named, read_watched, together
 from edgewright.workflows.detection.threshold import (
     Counts,
@@ -59,7 +59,7 @@ def judge(
         time_unit="" if spec.time_unit == "auto" else spec.time_unit,
     )  # fmt: skip
     if not watched.labelled:
-        raise InputError(
+        raise LabelsMissingError(
             "rows labelled as anomalies", "none", data, "Set the column (--target) and normal label (--normal)"
         )
     parts: list[Counts] = []
@@ -258,10 +258,10 @@ def _fits(name: str, watched: Watched, refractory: float) -> None:
         InputError: naming those that take windows.
     """
     if watched.window is not None and 0 < refractory < 1:
-        raise InputError("a number of windows", f"{100 * refractory:g}%", "--refractory")
+        raise DetectorError("a number of windows", f"{100 * refractory:g}%", "--refractory")
     if watched.window is not None and not kind(name).windows:
         takes = ", ".join(windowed())
-        raise InputError(f"a detector that takes windows ({takes})", repr(name), "--detector", "Or watch rows")
+        raise DetectorError(f"a detector that takes windows ({takes})", repr(name), "--detector", "Or watch rows")
 
 
 def windowed() -> tuple[str, ...]:

@@ -12,23 +12,21 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.clocks.rates import GAP
-from edgewright.core.clocks.units import unit_spelled
+from edgewright.core.clocks.units import GAP, unit_spelled
 from edgewright.core.csv.rows import iter_csv
-from edgewright.core.input.recordings import rate_in_training
-from edgewright.core.input.windows import cut
+from edgewright.core.errors import DetectorError, LabelsMissingError, UnknownNameError
+from edgewright.core.input.recordings import cut, rate_in_training
 from edgewright.core.package import read_package
 from edgewright.core.predictor import package_path
+from edgewright.core.records.data import Column, DataSet, Floats, Recording, TimeUnit
+from edgewright.core.records.package import WindowSpec
 from edgewright.data.clock import read_clock
 from edgewright.data.load import find_kind, guess, load_data
 from edgewright.data.resampling import refuse_other_rates
 from edgewright.data.table_proposal import propose_table
 from edgewright.data.targets import as_text, labelled
 from edgewright.monitor.detector_stream import window_features
-from edgewright.pipeline.run_folder.provenance import remembered
-from edgewright.schema.data import Column, DataSet, Floats, Recording, TimeUnit
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.package import WindowSpec
+from edgewright.pipeline.run_folder.store import remembered
 from edgewright.workflows.proof.subject import read_subject
 
 # Labels that mean that nothing is odd, in any case of letters; others must be named.
@@ -174,7 +172,7 @@ def watched_of(
     ]
     if target and all(s.odd is not None and bool(s.odd.all()) for s in channels):
         known = ", ".join(normal or NORMAL)
-        raise InputError(f"rows with a normal label ({known})", "none", f"{dataset.name}, column {target}",
+        raise LabelsMissingError(f"rows with a normal label ({known})", "none", f"{dataset.name}, column {target}",
                          "Set the normal label with --normal LABEL")  # fmt: skip
     stretches = channels
     if window is not None:
@@ -183,8 +181,8 @@ def watched_of(
     if not sum(len(s.values) for s in stretches):
         longest = max((len(s.values) for s in channels), default=0)
         if window is None or not longest:
-            raise InputError("rows", "none", dataset.name, "Pass a file or folder that has some")
-        raise InputError(
+            raise DetectorError("rows", "none", dataset.name, "Pass a file or folder that has some")
+        raise DetectorError(
             f"a recording of at least {window.samples} rows without a gap, as the window needs",
             f"{longest} rows in the longest", dataset.name, "Give longer recordings, or a shorter window",
         )  # fmt: skip
@@ -198,7 +196,7 @@ def _opened(
     """Return the data set, the window of a run, and the unit of times; `time` is a column and its unit."""
     file_path = Path(data)
     if file_path.suffix == ".edge":
-        raise InputError("rows, or a run folder", "a package, which has none", data,
+        raise DetectorError("rows, or a run folder", "a package, which has none", data,
                          f"Pass the rows: edgewright detect fit ROWS --package {file_path.name}")  # fmt: skip
     if (file_path / "pipeline.toml").is_file() or (file_path / "trace.json").is_file():
         config = _config(file_path)
@@ -219,7 +217,7 @@ def _opened(
 def _config(path: Path) -> Any:  # noqa: ANN401 - a PipelineConfig
     pipeline = read_subject(path).pipeline
     if pipeline is None:
-        raise InputError("a run folder with a record of its data", "one without its pipeline", str(path))
+        raise DetectorError("a run folder with a record of its data", "one without its pipeline", str(path))
     return pipeline.config
 
 

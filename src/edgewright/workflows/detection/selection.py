@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core import catalogue
+from edgewright.core.errors import DetectorError, EdgewrightError, LabelsMissingError
+from edgewright.core.records.data import Floats
 from edgewright.monitor.detector_stream import state_bytes
 from edgewright.monitor.detectors import kind
-from edgewright.pipeline.cost.duration_estimate import Ahead, tell_ahead
-from edgewright.schema.data import Floats
-from edgewright.schema.detector import Choice, Skill
-from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.monitor.records import Choice, Skill
+from edgewright.pipeline.cost import Ahead, tell_ahead
 from edgewright.workflows.detection.fit import BLOCKS, DETECTORS, blocks, configured, learn, scored, windowed
 from edgewright.workflows.detection.rows import Stretch, Watched, with_limit
 from edgewright.workflows.detection.threshold import Counts, ThresholdRequest, bootstrap, counted, interval, threshold
@@ -128,7 +128,7 @@ def choose(watched: Watched, request: ThresholdRequest, ahead: Ahead = lambda _:
     """Compare all detectors and say which is taken and why; it is the first of `candidates`.
 
     Without labels the parts get injected anomalies of several kinds: a proxy, which is said. It ranks the detectors of
-    one channel otherwise than real events do (`benchmarks.anomalies.choice`), so that `ALONE` is taken there.
+    one channel otherwise than real events do, so that `ALONE` is taken there.
 
     Args:
         watched: rows or windows.
@@ -152,7 +152,7 @@ def choose(watched: Watched, request: ThresholdRequest, ahead: Ahead = lambda _:
     if not attempts:
         rows = sum(len(s.values) for s in some.stretches)
         unit = "rows" if watched.window is None else "windows"
-        raise InputError(f"some {2 * BLOCKS * SPACING:,} {unit} to choose a detector on", f"{rows}", watched.name,
+        raise DetectorError(f"some {2 * BLOCKS * SPACING:,} {unit} to choose a detector on", f"{rows}", watched.name,
                          "Add rows, or set --detector")  # fmt: skip
     best = max(attempts, key=lambda t: (_f1(t), -t.bytes))
     draws = {t.name: bootstrap(t.counts) for t in attempts}
@@ -197,7 +197,7 @@ def _try(
             counts += counted(odd, evaluated.odd, request.refractory)
         size = max(size, state_bytes(learnt) + state_bytes(kind(name).start(learnt).state()))
     if not sum(c.detected + c.missed for c in counts):
-        raise InputError("at least one event in the compared rows", "none")
+        raise LabelsMissingError("at least one event in the compared rows", "none")
     return _Attempt(name, tuple(counts), size)
 
 

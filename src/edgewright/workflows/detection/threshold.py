@@ -10,9 +10,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import DetectorError
 from edgewright.monitor.detector_stream import pause
-from edgewright.schema.detector import Threshold
-from edgewright.schema.errors import InputError
+from edgewright.monitor.records import Threshold
 from edgewright.workflows.detection.rows import Stretch
 
 _Z = 1.959963984540054
@@ -201,7 +201,9 @@ def threshold(pairs: Sequence[tuple[Stretch, Array]], request: ThresholdRequest,
     """
     scores = np.concatenate([s[np.isfinite(s)] for _, s in pairs]) if pairs else np.zeros(0)
     if not len(scores):
-        raise InputError("rows that get a score from the detector", "none", do="Give more rows, or a shorter warm-up")
+        raise DetectorError(
+            "rows that get a score from the detector", "none", do="Give more rows, or a shorter warm-up"
+        )
     labels = any(s.odd is not None and bool(s.odd.any()) for s, _ in pairs)
     if request.threshold is not None:
         value, by, quantile = request.threshold, "given", 0.0

@@ -13,37 +13,37 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from edgewright.core.errors import ColumnsUnusableError, DataError, DataWarning, InputError
 from edgewright.core.formatting import plural, some_of
-from edgewright.data.categories import is_text, values_of
-from edgewright.data.decision import Framing, choose_framing, stretches
-from edgewright.data.findings import Quality
+from edgewright.core.records.config import PipelineConfig, WindowConfig
+from edgewright.core.records.data import DataSet, Labels
+from edgewright.core.records.race import RaceRecord
+from edgewright.data.contract import Quality
+from edgewright.data.labels import KEY as FILL_LABELS
+from edgewright.data.labels import SPARSE_LABELS, sparse_label_findings
 from edgewright.data.load import load_data
+from edgewright.data.matching import is_text, values_of
 from edgewright.data.memory_share import KEY as FILES
 from edgewright.data.memory_share import fitting_files
 from edgewright.data.near_duplicates import KEY as BURSTS
 from edgewright.data.near_duplicates import LINK_KEY, burst_sentence, find_bursts, link_recordings
 from edgewright.data.preview import Preview, read_preview
-from edgewright.data.quality import examine
+from edgewright.data.quality import KEY as MISSING_VALUES
+from edgewright.data.quality import Sentinel, examine, find_sentinels, missing_table, with_missing
 from edgewright.data.resampling import KEY as RESAMPLE
 from edgewright.data.resampling import averaged, lowest_rate
 from edgewright.data.roles import Roles, assign_roles
-from edgewright.data.sentinels import KEY as MISSING_VALUES
-from edgewright.data.sentinels import Sentinel, find_sentinels, missing_table, with_missing
-from edgewright.data.sparse_labels import KEY as FILL_LABELS
-from edgewright.data.sparse_labels import SPARSE_LABELS, sparse_label_findings
-from edgewright.data.table_proposal import PARTS, TABLES, data_table
-from edgewright.pipeline.config import checked
+from edgewright.data.table_proposal import PARTS, TABLES, Framing, choose_framing, data_table, stretches
+from edgewright.pipeline.config import checked, names_pipeline, read_config
 from edgewright.pipeline.leave_one_out import FEW, FOLDS, MIN_TEST_SAMPLES
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.plan import data_plan
 from edgewright.profiles.catalogue import load_profile
+from edgewright.race.explanation import explain
 from edgewright.race.pipeline_end import Entrant, entrants_of
-from edgewright.race.problem import Problem, problem_of_training
+from edgewright.race.problem import Problem, problem_of_pipeline, problem_of_training
 from edgewright.race.race import INTERRUPTED, Race, Watch
-from edgewright.schema.config import PipelineConfig, WindowConfig
-from edgewright.schema.data import DataSet, Labels
-from edgewright.schema.errors import DataWarning, InputError
-from edgewright.schema.race import RaceRecord
+from edgewright.race.variants import add_variants
 from edgewright.workflows.own_data.recipes import Recipe, changed, recipe_of, with_selection
 
 
@@ -62,7 +62,9 @@ def refuse_sentences(columns: Mapping[str, Labels], roles: Roles, path: str) -> 
     do = f"Train on sentences: {command}"
     if not {"text", "intent"} <= known:
         do = f"Name the columns text and intent, then train on sentences: {command}"
-    raise InputError("at least one column of numbers besides the target", f"sentences in column {name!r}", path, do)
+    raise ColumnsUnusableError(
+        "at least one column of numbers besides the target", f"sentences in column {name!r}", path, do
+    )
 
 
 def _is_sentences(cells: Labels) -> bool:
@@ -82,6 +84,8 @@ _MIN_RACING_GROUPS = 3
 LEAVE_ONE_OUT_S = 600.0
 # Above so many rows a second length of windows is not tried: the comparison would take minutes.
 _TRIED_ROWS = 1_000_000
+# Variants of each model that a search draws.
+MOST_VARIANTS = 12
 # Names of so many test groups at most are written down, which comparing windows needs.
 _NAMED_GROUPS = 20
 
@@ -114,6 +118,8 @@ class OwnDataRequest:
         need: share of right answers (R² of an amount) to be ready; None for none.
         features: number that the model takes, those that differ most with the target; None for all.
         budget_s: CPU seconds of the race; None to choose by the number of samples.
+        variants: whether variants of the models take part in the race.
+        explain: whether the race also compares the models from simple to complex with its choice.
         task: 'classification' or 'regression'; 'auto' to choose by the labels.
     """
 
@@ -132,6 +138,8 @@ class OwnDataRequest:
     need: float | None = None
     features: int | None = None
     budget_s: float | None = None
+    variants: bool = False
+    explain: bool = False
     task: str = "auto"
 
     @property
@@ -234,13 +242,17 @@ def look(request: OwnDataRequest) -> OwnData:
     if roles.target and not roles.readings and not roles.categories:
         left_out = "; ".join(f"{name} ({why})" for name, why in roles.ignored.items())
         do = f"Columns left out: {left_out}" if left_out else "Add columns of what was measured"
-        raise InputError(
+        raise ColumnsUnusableError(
             "at least one column of numbers, or of few texts, besides the target", "none", request.path, do
         )
     if not roles.target and preview.columns and table["kind"] in ("csv", "parquet"):
-        raise InputError("a column to predict", f"none that looks like one in {some_of(list(preview.columns))}",
-                         request.path, "Name it with --target COLUMN. Without labels: edgewright detect fit finds "
-                         "what is unusual, edgewright forecast what comes next")  # fmt: skip
+        raise ColumnsUnusableError(
+            "a column to predict",
+            f"none that looks like one in {some_of(list(preview.columns))}",
+            request.path,
+            "Name it with --target COLUMN. Without labels: edgewright detect fit finds "
+            "what is unusual, edgewright forecast what comes next",
+        )
     dataset = load_data(table, seed=0, mixed_rates=True)
     for finding in sparse_label_findings(dataset):
         warnings.warn(finding.sentence, DataWarning, 2)
@@ -254,7 +266,7 @@ def look(request: OwnDataRequest) -> OwnData:
     duplicates = ""
     if table["kind"] != "pictures" and not dataset.group_name:
         dataset, duplicates = link_recordings(dataset)
-    if duplicates:
+    if any(recording.sessions is not None for recording in dataset.recordings) and duplicates:
         preview = replace(preview, table={**preview.table, LINK_KEY: True})
     quality = examine(dataset)
     resample = lowest_rate(dataset) if data.window is not None else None
@@ -310,7 +322,7 @@ def propose(
         if request.target or not data.roles.target:
             raise
         reason = f"{data.roles.target!r} is predicted, {data.roles.why['target']}; name another with --target"
-        raise InputError(error.expected, error.got, error.where, f"{error.do}. {reason}") from None
+        raise InputError(error.expected, error.got, error.where, f"{error.do}. {reason}", code=error.code) from None
 
     def proposal(base: dict[str, Any], recipe: Recipe, record: RaceRecord | None) -> Proposal:
         table = {**base, **recipe.tables, "device": {"profile": request.device or DEVICE}}
@@ -346,6 +358,48 @@ def propose(
     return proposal(base, recipe, record)
 
 
+@dataclass(frozen=True)
+class Subject:
+    """What a race compares, without a run.
+
+    Attributes:
+        problem: samples and their units.
+        entrants: candidates with their pipelines.
+        data: own data as read; None for a pipeline.
+        seed: random seed of the pipeline.
+    """
+
+    problem: Problem
+    entrants: tuple[Entrant, ...]
+    data: OwnData | None
+    seed: int
+
+    def race(self, device: str, **options: Any) -> Race:  # noqa: ANN401 - arguments of `Race`
+        """Return the race of the entrants."""
+        few = self.data is not None and self.data.few
+        return Race(self.problem, self.entrants, device, seed=self.seed, leave_one_out=few, **options)
+
+
+def subject_of(request: OwnDataRequest, pipeline_data: str | None = None) -> Subject:
+    """Return the training and validation samples of own data, or those of a pipeline, with all entrants.
+
+    Args:
+        request: description of the data; its path may be the name or file of a pipeline.
+        pipeline_data: path of the data of a pipeline.
+
+    Raises:
+        InputError: the data cannot be read, have no target or cannot be split.
+    """
+    if names_pipeline(request.path, pipeline_data):
+        config = read_config(request.path)
+        problem = problem_of_pipeline(config, pipeline_data)
+        return Subject(problem, entrants_of(problem, config), None, config.seed)
+    data = look(request)
+    base, _, material = _split(base_table(request, data), data)
+    problem, entrants = _entrants(base, request, data, material)
+    return Subject(problem, entrants, data, 0)
+
+
 def _raced(
     base: dict[str, Any],
     request: OwnDataRequest,
@@ -375,7 +429,10 @@ def _raced(
         problem, entrants, request.device or DEVICE, budget_s=request.budget_s, watch=watch, lead=ahead,
         leave_one_out=data.few,
     )  # fmt: skip
-    return chosen(race.run())
+    record = race.run()
+    if request.explain and record.ended != INTERRUPTED:
+        record = explain(race, record)
+    return chosen(record)
 
 
 def _raced_again(
@@ -399,11 +456,13 @@ def _entrants(
     config = msgspec.structs.replace(checked(base, str(base["name"])), stages=())
     problem = problem_of_training(material)
     entrants = entrants_of(problem, config)
+    if request.variants:
+        entrants = add_variants(entrants, MOST_VARIANTS, config.seed)
     if request.features is not None:
         chosen = (with_selection(entrant, request.features) for entrant in entrants)
         entrants = tuple(entrant for entrant in chosen if entrant is not None)
     if not entrants:
-        raise InputError("rows or windows that features are made of", f"data for {data.framing.kind}s", "--features",
+        raise DataError("rows or windows that features are made of", f"data for {data.framing.kind}s", "--features",
                          "Leave it out: the model takes whole signals")  # fmt: skip
     return problem, entrants
 
@@ -437,7 +496,8 @@ def _split(base: dict[str, Any], data: OwnData) -> tuple[dict[str, Any], dict[st
     if data.groups == 1:  # nobody else is left to test
         split = {"by": "session" if len(data.dataset.recordings) > 1 else "time"}
     has_bursts = BURSTS in data.preview.table
-    if has_bursts:
+    has_overlapping_rows = LINK_KEY in data.preview.table and len(data.dataset.recordings) == 1
+    if has_bursts or has_overlapping_rows:
         split = {"by": "session"}
     material = _material(base, split, data)
     stretches_only = material is None
@@ -455,6 +515,8 @@ def _split(base: dict[str, Any], data: OwnData) -> tuple[dict[str, Any], dict[st
     }
     if data.duplicates:
         sides = "they are on one side" if by == "session" else "too few recordings to keep them on one side"
+        if LINK_KEY not in data.preview.table:
+            sides = "the split may place near-duplicates on both sides"
         reasons[by] += f"; {data.duplicates}: {sides}"
     if has_bursts:
         (pictures,) = data.dataset.recordings

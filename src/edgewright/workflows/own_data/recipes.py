@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
+from edgewright.core.records.config import ModelConfig, TrainingConfig
 from edgewright.race.pipeline_end import Entrant
-from edgewright.schema.config import ModelConfig, TrainingConfig
 
 Table = dict[str, Any]
 SELECT: Table = {"kind": "select", "score": "anova"}

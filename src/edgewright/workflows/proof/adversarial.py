@@ -10,20 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.arithmetic.requantise import half_away
-from edgewright.core.input.windows import ANSWERED_BYTES, parts
+from edgewright.core.arithmetic import half_away
+from edgewright.core.input.recordings import ANSWERED_BYTES, parts
 from edgewright.core.prediction.executor import Run, compile_graph
+from edgewright.core.records.data import Floats
+from edgewright.core.records.network import Graph, IntegerValue
+from edgewright.graph.builder import Mask, without_mask
 from edgewright.graph.extract import preprocessing
-from edgewright.graph.mask import Mask, without_mask
 from edgewright.proof.form import PROBABILITIES, UNSURE
 from edgewright.proof.stage import flags_of
 from edgewright.proof.tolerance import EXTREME
-from edgewright.schema.data import Floats
-from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerValue
 from edgewright.workflows.proof.forms import Subject
-from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.stages import boundary_value, comparisons
+from edgewright.workflows.proof.subject import Chosen
 
 # Rows at most.
 MAX_ROWS = 256

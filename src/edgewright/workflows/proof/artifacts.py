@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import importlib
+import shlex
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.errors import FileTooLargeError, MissingFileError, ProofError
 from edgewright.core.package import INPUT_VECTORS, Package, read_package
-from edgewright.core.prediction.native_modules import INDEX, MODULE, read_index, this_system
-from edgewright.core.prediction.processor import cpu_features
+from edgewright.core.prediction.objects import INDEX, MODULE, cpu_features, read_index, this_system
+from edgewright.core.records.proof import AbsentForm, FileRecord, ProofRecord
 from edgewright.pipeline.run_folder.folder import EVALUATED
-from edgewright.schema.errors import InputError
-from edgewright.schema.proof import FileRecord
+from edgewright.proof.form import Stages
+from edgewright.proof.stream import StreamForm, StreamSubject, prove_stream
 
 Kind = Literal["onnx", "tflite", "c99", "stream", "steps", "extension", "wasm", "verilog"]
 _SUFFIXES: dict[str, Kind] = {
@@ -221,7 +230,7 @@ def read_artefacts(
         path = Path(text)
         before = len(findings.artefacts), sum(bool(file.same) for file in findings.files)
         if not path.exists():
-            raise InputError("a file or folder to prove", "no such file", text, "Check the path after --with")
+            raise MissingFileError("a file or folder to prove", "no such file", text, "Check the path after --with")
         if path.is_dir():
             findings.folder(path, f"{text.rstrip('/')}/")
         else:
@@ -229,8 +238,8 @@ def read_artefacts(
         if before == (len(findings.artefacts), sum(bool(file.same) for file in findings.files)):
             if findings.elsewhere and path.is_dir():
                 reasons = "; ".join(f"{file.parent.name} ({why})" for file, why in sorted(findings.elsewhere.items()))
-                raise InputError(f"a module for {this_system()}", reasons, text, "Export one: --to native")
-            raise InputError(
+                raise ProofError(f"a module for {this_system()}", reasons, text, "Export one: --to native")
+            raise ProofError(
                 "generated C, Verilog, .wasm, .tflite, .onnx, .edge or a compiled extension", "no file that can run",
                 text, "Export it again: edgewright export",
             )  # fmt: skip
@@ -270,7 +279,74 @@ def _no_form(name: str) -> str:
 def _bytes(path: Path) -> bytes:
     try:
         if path.stat().st_size > _LARGEST:
-            raise InputError("a file of at most 256 MiB", f"{path.stat().st_size:,} bytes", str(path))
+            raise FileTooLargeError("a file of at most 256 MiB", f"{path.stat().st_size:,} bytes", str(path))
         return path.read_bytes()
     except OSError as error:
-        raise InputError("a file that can be read", error.strerror or str(error), str(path)) from None
+        raise ProofError("a file that can be read", error.strerror or str(error), str(path)) from None
+
+
+Files = Mapping[str, str]
+Result = TypeVar("Result")
+Change = Callable[[Files], Files]
+
+
+def compilers(absent: list[AbsentForm]) -> Iterator[tuple[str, str, str]]:
+    """Name, command and note of each C compiler that is here; the others are put to `absent`."""
+    host: Any = importlib.import_module("edgewright.export.c99_host.host")
+    for compiler in host.compilers():
+        if not compiler.command:
+            absent.append(AbsentForm(name=f"C99 by {compiler.name}", reason=f"{compiler.name} is not installed"))
+            continue
+        note = " ".join([f"{compiler.name} {compiler.version}".rstrip(), *host.FLAGS])
+        yield compiler.name, shlex.join(compiler.command), note
+
+
+def replay_compiled(files: Files, function: str, command: str, rows: NDArray[Any], size: int) -> NDArray[np.uint8]:
+    """Call `function(row, out)` of compiled C with each row; what it keeps in static memory stays from row to row.
+
+    Args:
+        files: C with the function.
+        function: its name.
+        command: of the compiler.
+        rows: contiguous, one row a call.
+        size: bytes that a call writes.
+
+    Returns:
+        The bytes, shape (rows, size).
+    """
+    host = importlib.import_module("edgewright.export.c99_host.host")
+
+    def called(library: ctypes.CDLL) -> NDArray[np.uint8]:
+        outputs = np.zeros((len(rows), size), np.uint8)
+        for row, out in zip(rows, outputs, strict=True):
+            library[function](ctypes.c_void_p(row.ctypes.data), ctypes.c_void_p(out.ctypes.data))
+        return outputs
+
+    with tempfile.TemporaryDirectory(prefix="edgewright-replay-") as folder:
+        library = ctypes.CDLL(str(host.compile_c99(files, Path(folder), compiler=command, taps=False)))
+    return in_child(partial(called, library))
+
+
+def in_child(call: Callable[[], Result]) -> Result:
+    """Return the result of a call of compiled C that runs in a child process; see `c99_host.apart`."""
+    return importlib.import_module("edgewright.export.c99_host.host").run_apart(call)  # type: ignore[no-any-return]
+
+
+def replay_emulated(files: Files, function: str, device: str, rows: NDArray[Any], size: int) -> NDArray[np.uint8]:
+    """Call `function(row, out)` on an emulated device, as `replay_compiled` does here; it stands in `FUNCTION.h`."""
+    tools = importlib.import_module("edgewright.export.emulator")
+    entry = tools.Entry(f"{function}.h", f"{function}(in, out);", rows[0].nbytes, size)
+    outputs: NDArray[np.uint8] = tools.run_on_device(files, entry, device, rows).outputs
+    return outputs
+
+
+def prove_compiled(subject: StreamSubject, run: Callable[[str], tuple[Stages, Stages]]) -> ProofRecord:
+    """Compare Python with the C of every compiler that is here; the subject's absent forms get the others.
+
+    Args:
+        subject: what is compared.
+        run: from the command of a compiler, the stages of Python and those of its C.
+    """
+    absent: list[AbsentForm] = []
+    forms = [StreamForm(f"C99 by {name}", partial(run, command), note) for name, command, note in compilers(absent)]
+    return prove_stream(replace(subject, absent=(*subject.absent, *absent)), forms)

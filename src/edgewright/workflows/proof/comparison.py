@@ -11,11 +11,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.input.input_ranges import outside
+from edgewright.core.errors import SampleShapeError, StoppedError
+from edgewright.core.input.samples import outside
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.core.prediction.objects import read_objects
+from edgewright.core.records.network import Graph
+from edgewright.core.records.proof import AbsentForm, FileRecord, ProofRecord
+from edgewright.graph.builder import without_mask
 from edgewright.graph.extract import float_part, preprocessing
-from edgewright.graph.mask import without_mask
 from edgewright.proof.form import (
     BYTES,
     CLASSES,
@@ -37,12 +40,9 @@ from edgewright.proof.tolerance import (
     wide_digits,
     with_perturbed_results,
 )
-from edgewright.schema.errors import InputError, StoppedError
-from edgewright.schema.graph import Graph
-from edgewright.schema.proof import AbsentForm, FileRecord, ProofRecord
 from edgewright.workflows.proof.forms import Subject, forms_of
-from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.stages import all_values, boundary_value, comparisons, first_failing, renamed
+from edgewright.workflows.proof.subject import Chosen
 
 # All stages of all forms are held at once: more values than this a form, and fewer rows are taken. The same where the
 # stages before the network compute more than this, `DRAWS` times with perturbed results.
@@ -61,7 +61,7 @@ def prove_subject(subject: Subject, location: str, chosen: Chosen, forms: Sequen
     started = time.perf_counter()
     reference = subject.reference
     if chosen.samples.shape[1:] != tuple(reference.inputs[0].shape):
-        raise InputError(f"samples of shape {reference.inputs[0].shape}", f"{chosen.samples.shape[1:]}", location)
+        raise SampleShapeError(f"samples of shape {reference.inputs[0].shape}", f"{chosen.samples.shape[1:]}", location)
     forms = forms_of(subject) if forms is None else forms
 
     def stops_at(form: Form | None) -> str:

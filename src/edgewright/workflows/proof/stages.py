@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from edgewright.core.integer.network import run_values, to_integers
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.network import Graph, IntegerNetwork, Value
+from edgewright.graph.builder import NO_LABEL, without_mask
 from edgewright.graph.extract import float_part, layers, network_values, preprocessing, value_names
-from edgewright.graph.mask import NO_LABEL, without_mask
 from edgewright.proof.form import LABEL, OUTPUT, PREDICTION, PROBABILITIES, Stages
-from edgewright.schema.graph import Graph, Value
-from edgewright.schema.integer import IntegerNetwork
 
 # Comparisons by which trees and rules decide, and what only chooses, moves or turns the values that they compare.
 _COMPARED = ("LessOrEqual", "Less")

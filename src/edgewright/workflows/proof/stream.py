@@ -18,8 +18,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import ProofError, StoppedError
 from edgewright.core.package import Package
 from edgewright.core.predictor import Answers, Predictor
+from edgewright.core.records.data import Floats
+from edgewright.core.records.package import Manifest
+from edgewright.core.records.proof import AbsentForm, Numbers, ProofRecord
 from edgewright.device.agent.feed import SampleBatch
 from edgewright.device.agent.packages import Answered
 from edgewright.device.agent.stream_decisions import StreamAnswer
@@ -28,16 +32,11 @@ from edgewright.proof import tolerance
 from edgewright.proof.form import PREDICTION, PROBABILITIES, Stages
 from edgewright.proof.stage import distance
 from edgewright.proof.stream import Rule, StreamForm, StreamSubject, prove_stream
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError, StoppedError
-from edgewright.schema.package import Manifest
-from edgewright.schema.proof import AbsentForm, Numbers, ProofRecord
 from edgewright.workflows.proof.anomalies import anomalies, detector_names, detector_rules, tied_rows, watched
-from edgewright.workflows.proof.c_calls import Change, Files, compilers
+from edgewright.workflows.proof.artifacts import Change, Files, compilers
 from edgewright.workflows.proof.comparison import int8_ends_tolerance
 from edgewright.workflows.proof.forms import Subject
 from edgewright.workflows.proof.forms.wasm import IN, PICTURE, lacking_tools
-from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.stream_rows import (
     CompiledPredictor,
     alarm_rows,
@@ -47,6 +46,7 @@ from edgewright.workflows.proof.stream_rows import (
     judge_of,
     natural_rows,
 )
+from edgewright.workflows.proof.subject import Chosen
 
 PYTHON = "Python agent"
 ANSWERS, MEANS, EVENTS = "answers", "averaged probabilities", "events"
@@ -74,7 +74,7 @@ def stream_proof(subject: Subject, location: str, chosen: Chosen, change: Change
     package = subject.package
     if package is None:
         return None
-    exported = importlib.import_module("edgewright.export.subject").package_subject(package)
+    exported = importlib.import_module("edgewright.export.contract").package_subject(package)
     if exported.stream is None or not len(chosen.samples):
         return None
     return _Proof(subject, exported, chosen, change).record(location)
@@ -210,7 +210,7 @@ class _Proof:
         note = "without the detectors" if self.watchers else ""
 
         def run(form: str, content: Callable[[], bytes]) -> tuple[Stages, Stages]:
-            module = importlib.import_module("edgewright.export.web.runner").WasmModel(content())
+            module = importlib.import_module("edgewright.export.web.module").WasmModel(content())
             answer = PROBABILITIES if self.manifest.labels else PREDICTION
             own = replace(code, name=form, numbers=module.numbers, prefixes=())
             return self._both(own, _Module(module, fields, answer))
@@ -237,7 +237,7 @@ class _Proof:
             probe = importlib.import_module("edgewright.export.c99_host.probe")
             absent = [prefix for prefix in code.prefixes if f"{prefix}_detect.c" not in code.files]
             if absent:
-                raise InputError(f"the file {absent[0]}_detect.c of the package's detector", "none", code.name)
+                raise ProofError(f"the file {absent[0]}_detect.c of the package's detector", "none", code.name)
             stream = probe.CStream(code.files, code.word, code.prefixes, len(self.manifest.labels), command)
             self._streams[key] = stream
         return self._streams[key]

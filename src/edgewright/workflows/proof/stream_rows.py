@@ -10,10 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.input.input_ranges import Ranges
+from edgewright.core.input.samples import Ranges
 from edgewright.core.integer.network import to_integers
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.core.predictor import Predictor
+from edgewright.core.records.data import Floats
+from edgewright.core.records.device import DecisionSpec
+from edgewright.core.records.network import Graph
+from edgewright.core.records.package import Manifest
 from edgewright.device.agent.feed import SampleBatch, WindowCutter
 from edgewright.device.agent.packages import Answered, Answerer, VerifiedPackage
 from edgewright.device.agent.stream_decisions import DecisionStream
@@ -22,14 +26,10 @@ from edgewright.graph.extract import preprocessing
 from edgewright.proof import tolerance
 from edgewright.proof.form import PREDICTION, PROBABILITIES, Samples
 from edgewright.proof.stage import distance
-from edgewright.schema.data import Floats
-from edgewright.schema.device import DecisionSpec
-from edgewright.schema.graph import Graph
-from edgewright.schema.package import Manifest
 from edgewright.workflows.proof.forms import Subject
 from edgewright.workflows.proof.forms.integers import network_stages
-from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.stages import boundary_value
+from edgewright.workflows.proof.subject import Chosen
 
 # Labels whose alarms are tried.
 _ALARMS = 3

@@ -9,16 +9,15 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.schema.errors import InputError
-from edgewright.schema.proof import AbsentForm, ProofRecord
-from edgewright.workflows.proof.adaptation import adaptation_proof
+from edgewright.core.errors import ProofError
+from edgewright.core.records.proof import AbsentForm, ProofRecord
 from edgewright.workflows.proof.adversarial import with_constructed
+from edgewright.workflows.proof.anomalies import adaptation_proof
 from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import Subject
 from edgewright.workflows.proof.provers import ProofRequest, prover_of
-from edgewright.workflows.proof.rows import choose_rows
 from edgewright.workflows.proof.stream import stream_proof
-from edgewright.workflows.proof.subject import read_subject, with_artefacts
+from edgewright.workflows.proof.subject import choose_rows, read_subject, with_artefacts
 
 ROWS = 1000
 
@@ -52,9 +51,9 @@ def prove_place(
     prover = prover_of(Path(location))
     if prover is not None:
         if serial:
-            raise InputError("--serial with a run, a package or a model", serial, location, "Omit --serial")
+            raise ProofError("--serial with a run, a package or a model", serial, location, "Omit --serial")
         if given:
-            raise InputError("--with a run, a package or a model", given[0], location, "Omit --with")
+            raise ProofError("--with a run, a package or a model", given[0], location, "Omit --with")
         return prover.prove(ProofRequest(Path(location), data or "", rows, device))
     subject = with_artefacts(read_subject(Path(location), device), Path(location), given)
     subject = replace(subject, serial=serial, path=Path(location))

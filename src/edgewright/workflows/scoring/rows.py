@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,25 +10,24 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgewright.core.clocks.rates import differs
-from edgewright.core.clocks.texts import parts_of
-from edgewright.core.clocks.units import SCALE
-from edgewright.core.csv.categories import MARK, text_inputs
+from edgewright.core.catalogue import listing
+from edgewright.core.clocks.reader import parts_of
+from edgewright.core.clocks.units import SCALE, differs
+from edgewright.core.csv.header import EQUALS, text_inputs
+from edgewright.core.errors import InputError, LabelsMissingError, MissingFileError, ScoringError, UnknownNameError
 from edgewright.core.input.recordings import columns_of, rate_in_training
 from edgewright.core.prediction.objects import MAPPED
-from edgewright.data import public
-from edgewright.data.file_rows import in_files
+from edgewright.core.records.config import PipelineConfig
+from edgewright.core.records.data import DataSet, Floats, Recording
+from edgewright.core.records.package import Manifest
 from edgewright.data.files import read_columns
-from edgewright.data.load import find_kind, guess, load_data
+from edgewright.data.load import SOURCES, find_kind, guess, load_data
 from edgewright.data.matching import check_names, conversion, find_labels, find_name, find_names, renamed
 from edgewright.data.polars import pl
 from edgewright.data.resampling import KEY as RESAMPLE
 from edgewright.data.resampling import at_one_rate, is_at_rate, refuse_other_rates
+from edgewright.data.set_files import registered_sources
 from edgewright.data.targets import as_text, written_labels
-from edgewright.schema.config import PipelineConfig
-from edgewright.schema.data import DataSet, Floats, Recording
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.package import Manifest
 
 # Columns that play a part; a run folder knows their names.
 _PARTS = ("target", "group", "session", "time")
@@ -41,8 +40,8 @@ class ScoreRequest:
     """What a model is scored on.
 
     Attributes:
-        data: file, folder or the name of a public set; empty for a run folder's own.
-        kind: source or public set that reads it; judged by the path and by what the package was made of when empty.
+        data: file or folder; empty for a run folder's own.
+        kind: source that reads it; judged by the path and by what the package was made of when empty.
         part: of a public set, or of a run's own split.
         target, group, session, time: columns; as in the run, or in the package, when empty.
         names: column or label of the data -> that of the model.
@@ -68,13 +67,6 @@ class ScoreRequest:
     encoder: str = ""
 
 
-def set_of(request: ScoreRequest) -> str:
-    """Return the public set that is named; empty where a path is."""
-    if request.kind:
-        return request.kind if request.kind in public.names() else ""
-    return request.data if request.data in public.names() and not Path(request.data).exists() else ""
-
-
 def read_labelled(manifest: Manifest, config: PipelineConfig | None, request: ScoreRequest, spool: Path) -> DataSet:
     """Return rows with labels, columns in the order and labels by the names of a package.
 
@@ -87,34 +79,29 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, request: Sc
     Raises:
         InputError: rows that cannot be read or are of another kind, a missing column, no labels, an unknown label.
     """
-    if not set_of(request) and not request.kind and not Path(request.data).exists():
-        raise InputError("a file, a folder or a public set", "no such file", request.data, "Check the path")
+    if not request.kind and not Path(request.data).exists():
+        raise MissingFileError("a file or a folder", "no such file", request.data, "Check the path")
     loader = _loader(manifest, config)
     own = str(loader.get("kind", ""))
-    kind = set_of(request) or request.kind
-    location = None if kind and request.data == kind else request.data
-    if not kind and own in public.names():
-        # A plain copy of the set can have the package's columns, and codes in place of its labels.
-        copy = Path(request.data).name == public.public_set(own).folder
-        kind = own if copy or not _fits(manifest, request) else ""
-    if kind in public.names() and kind not in public.loaders():
-        raise InputError(
-            f"rows, as the package {manifest.name!r} reads them", f"{kind}, a set of texts", "--data",
-            "Use it to score a language model or a document index",
-        )  # fmt: skip
+    by_loader = own in listing(SOURCES, "SOURCE") or own in registered_sources()
+    by_loader = by_loader and find_kind(own, "--kind").reads_folder
+    # A folder of the set can have the package's columns, and codes in place of its labels.
+    wants_loader = by_loader and (Path(request.data).is_dir() or not _fits(manifest, request))
+    kind = request.kind or (own if wants_loader else "")
     table: dict[str, object] = {"kind": kind} if kind else guess(request.data)
     if not kind and loader.get("pattern") and not request.target and Path(request.data).is_dir():
         table["kind"] = own  # names of files are labels, as they were in training
-    keys = find_kind(str(table["kind"]), "--kind").config.__struct_fields__
+    source = find_kind(str(table["kind"]), "--kind")
+    keys = source.config.__struct_fields__
     mine = loader if own == table["kind"] else {}
     table.update({key: value for key, value in mine.items() if key in keys and key not in _NAMING})
-    if kind in public.loaders():
+    if source.reads_folder:
         refuse_columns(request, f"the loader of {kind!r}", "Read other columns of a table with --kind csv")
     if request.part:
         if "part" not in keys:
-            raise InputError(
+            raise ScoringError(
                 "data with parts", f"{table['kind']!r}, which has none", "--part",
-                "Only public sets have parts; without --data, a run folder has those of its split",
+                "Without --data, a run folder has the parts of its split",
             )  # fmt: skip
         table["part"] = request.part
     if "columns" in keys:
@@ -127,25 +114,25 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, request: Sc
         table[RESAMPLE] = loader[RESAMPLE]
     table.update(request.settings)
     if manifest.task == "detection" and not table.get("boxes"):
-        raise InputError("a file with the boxes around objects", "none", "--data", "Pass it: --set boxes=FILE")
+        raise LabelsMissingError("a file with the boxes around objects", "none", "--data", "Pass it: --set boxes=FILE")
     seed = 0 if config is None else config.seed
     try:
-        dataset = _loaded(manifest, table, seed, location, spool)
+        dataset = _loaded(manifest, table, seed, request.data, spool)
     except InputError:
-        if kind or own not in public.names():
+        if kind or not by_loader:
             raise
         # The columns have the package's names, but what is in them is what the set publishes, such as letters.
         return read_labelled(manifest, config, replace(request, kind=own), spool)
     if unit := _unit_by_rate(dataset, manifest, table):
         table["time_unit"] = unit
-        dataset = _loaded(manifest, table, seed, location, spool)
+        dataset = _loaded(manifest, table, seed, request.data, spool)
     _check_names(dataset, manifest, request, mine)
     return as_trained(dataset, manifest, request)
 
 
 def _loaded(manifest: Manifest, table: dict[str, object], seed: int, location: str | None, spool: Path) -> DataSet:
     """Return rows; those of windows at the package's rate where all have it but for lost rows, else at their lowest."""
-    dataset = load_data(table, seed=seed, path=location, where="--data", spool=spool, mixed_rates=True, by_workers=True)
+    dataset = load_data(table, seed=seed, path=location, where="--data", spool=spool, mixed_rates=True)
     rate = rate_in_training(manifest)
     if dataset.rate is not None or manifest.window is None:
         return dataset
@@ -185,7 +172,7 @@ def refuse_columns(request: ScoreRequest, reader: str, do: str) -> None:
     """
     for key in _PARTS:
         if record := getattr(request, key):
-            raise InputError(f"no --{key} with {reader}, which sets its own columns", repr(record), f"--{key}", do)
+            raise ScoringError(f"no --{key} with {reader}, which sets its own columns", repr(record), f"--{key}", do)
 
 
 def _loader(manifest: Manifest, config: PipelineConfig | None) -> dict[str, Any]:
@@ -218,7 +205,7 @@ def as_trained(dataset: DataSet, manifest: Manifest, request: ScoreRequest) -> D
     recordings = tuple(
         msgspec.structs.replace(
             recording,
-            values=recording.values if same else _values(recording.values, _Matched(tuple(order), tuple(factors))),
+            values=recording.values if same else _matched(recording.values[:], order, factors),
             target=_target(recording, manifest, labels, dataset.name),
         )
         for recording in dataset.recordings
@@ -226,33 +213,22 @@ def as_trained(dataset: DataSet, manifest: Manifest, request: ScoreRequest) -> D
     return msgspec.structs.replace(dataset, columns=manifest.columns, recordings=recordings)
 
 
-def _values(values: Any, matched: _Matched) -> Any:  # noqa: ANN401 - an array, or rows in a file
-    rows = in_files(values)
-    return matched(values[:]) if rows is None else rows.through(matched, len(matched.order))
-
-
-@dataclass(frozen=True)
-class _Matched:
-    """Puts columns in the order and units of a package."""
-
-    order: tuple[int, ...]
-    factors: tuple[tuple[float, float], ...]
-
-    def __call__(self, rows: Floats) -> Floats:
-        values = np.array(rows, np.float32)[:, list(self.order)]
-        for index, (factor, offset) in enumerate(self.factors):
-            if (factor, offset) != (1.0, 0.0):
-                values[:, index] = values[:, index].astype(np.float64) * factor + offset
-        return np.ascontiguousarray(values)
+def _matched(rows: Floats, order: Sequence[int], factors: Sequence[tuple[float, float]]) -> Floats:
+    """Return columns in the order and units of a package."""
+    values = np.array(rows, np.float32)[:, list(order)]
+    for index, (factor, offset) in enumerate(factors):
+        if (factor, offset) != (1.0, 0.0):
+            values[:, index] = values[:, index].astype(np.float64) * factor + offset
+    return np.ascontiguousarray(values)
 
 
 def _labels(dataset: DataSet, manifest: Manifest, request: ScoreRequest) -> dict[str, str]:
     """Return what each label of the data is called in the package."""
     there = _label_names(dataset)
     if not sum(len(recording.values) for recording in dataset.recordings):
-        raise InputError("labelled rows", "a table without rows", dataset.name)
+        raise LabelsMissingError("labelled rows", "a table without rows", dataset.name)
     if not there - {""}:
-        raise InputError("labelled rows", "none", dataset.name, "Set the column of labels with --target COLUMN")
+        raise LabelsMissingError("labelled rows", "none", dataset.name, "Set the column of labels with --target COLUMN")
     where = f"{dataset.name}, {dataset.target_name or 'labels'}"
     names = {**written_labels(manifest.labels), **request.names}
     return find_labels(manifest.labels, sorted(there), names, where)
@@ -268,7 +244,7 @@ def _target(recording: Recording, manifest: Manifest, labels: Mapping[str, str],
     target = np.asarray(recording.target)
     if target.dtype.kind == "U":
         example = next((str(text) for text in target if text), "")
-        raise InputError(
+        raise ScoringError(
             f"numbers, as the package predicts ({manifest.target or 'an amount'})", f"text such as {example!r}",
             f"{where}, {recording.name}", "Set the column of numbers with --target COLUMN",
         )  # fmt: skip
@@ -282,7 +258,7 @@ def _fits(manifest: Manifest, request: ScoreRequest) -> bool:
         return False
     names = [column.name for column in manifest.columns]
     texts = text_inputs(names, header)
-    wanted = [name for name in (*names, request.target or manifest.target) if name.partition(MARK)[0] not in texts]
+    wanted = [name for name in (*names, request.target or manifest.target) if name.partition(EQUALS)[0] not in texts]
     return all(find_name(name, header, request.names) is not None for name in wanted)
 
 
@@ -338,7 +314,7 @@ def _named(
         if match is not None:
             arguments[key] = match
     if "target" not in arguments:
-        raise InputError(
+        raise LabelsMissingError(
             f"a column with labels{f', such as {manifest.target!r}' if manifest.target else ''}",
             ", ".join(header), request.data, "Set it with --target COLUMN",
         )  # fmt: skip
@@ -346,7 +322,7 @@ def _named(
     texts = text_inputs(wanted, header)
     if texts:
         arguments["categories"] = {text: list(values) for text, values in texts.items()}
-        wanted = [name for name in wanted if name.partition(MARK)[0] not in texts]
+        wanted = [name for name in wanted if name.partition(EQUALS)[0] not in texts]
     arguments["columns"] = find_names(
         wanted, [name for name in header if name != arguments["target"]], request.names, request.data
     )

@@ -6,9 +6,8 @@ import operator
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,33 +16,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.cluster.mapping import each
-from edgewright.compression.report import flips_by_class
+from edgewright.compression.weights import flips_by_class
+from edgewright.core.errors import LabelsMissingError, NeedFormatError, ScoringError, UnknownNameError
 from edgewright.core.input.pictures import takes_pictures
 from edgewright.core.package import Package, read_package
 from edgewright.core.prediction.objects import MAPPED, UNIT
 from edgewright.core.predictor import Answers, Predictor, package_path
-from edgewright.data.file_rows import in_files
-from edgewright.data.goods import is_odd
+from edgewright.core.records.config import PipelineConfig, WindowConfig
+from edgewright.core.records.data import Floats, Labels, Samples
+from edgewright.core.records.package import Manifest, ObjectMap
+from edgewright.core.records.trace import EvaluationRecord, Interval
+from edgewright.data.near_duplicates import is_odd
 from edgewright.data.remote import located
 from edgewright.data.samples import cut_in_parts, part_of
-from edgewright.pipeline.evaluation.anomaly import LABELS, evaluate_scores
-from edgewright.pipeline.evaluation.detection import F1, evaluate_found
-from edgewright.pipeline.evaluation.evaluate import evaluate_classes, evaluate_numbers
+from edgewright.pipeline.evaluation.evaluate import LABELS, evaluate_classes, evaluate_numbers, evaluate_scores
+from edgewright.pipeline.evaluation.robustness import F1, evaluate_found
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.package.packaging import count_seen
 from edgewright.pipeline.package.variants import recording_engine
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.pipeline.plan import data_plan
 from edgewright.pipeline.run_folder.folder import EVALUATED, judged_of
-from edgewright.pipeline.run_folder.provenance import remembered
-from edgewright.pipeline.run_folder.store import INDEX
-from edgewright.schema.config import PipelineConfig, WindowConfig
-from edgewright.schema.data import Floats, Labels, Samples
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.objects import ObjectMap
-from edgewright.schema.package import Manifest
-from edgewright.schema.score import FormScore, NeedRow, Score
-from edgewright.schema.trace import EvaluationRecord, Interval
+from edgewright.pipeline.run_folder.store import INDEX, remembered
 from edgewright.training.metrics import average_precision
 from edgewright.workflows.scoring.rows import ScoreRequest, read_labelled, refuse_columns
 
@@ -72,7 +66,7 @@ def check_needs(needs: Sequence[str], figures: Mapping[str, Interval]) -> tuple[
 def _checked(text: str, figures: Mapping[str, Interval]) -> NeedRow:
     match = _NEED.fullmatch(text)
     if match is None:
-        raise InputError("a need such as accuracy>=0.9 or rmse<=15", repr(text), "--need")
+        raise NeedFormatError("a need such as accuracy>=0.9 or rmse<=15", repr(text), "--need")
     name, sign, amount, share = match.groups()
     stem, _, end = name.rpartition(".")
     if name not in figures and end in ("low", "high") and stem in figures:
@@ -90,8 +84,6 @@ AVERAGE_PRECISION = "average_precision."
 """How the names of the figures begin that say how well confidence ranks the samples of a class before all others."""
 _OWN_PARTS = ("train", "validation", "test")
 _PIECE_ROWS, _PIECE_BYTES = 16_384, 2**20
-# Pieces that begin in one file are a task, so that few workers read it; so many at most.
-_PIECES = 64
 
 
 @dataclass
@@ -166,7 +158,7 @@ def score_package(path: Path, request: ScoreRequest) -> Score:
     if answers.unlabelled:
         notes.append(f"{answers.unlabelled:,} samples without a known label are not scored")
     if not answers.truth or not sum(map(len, answers.truth)):
-        raise InputError("samples with a label and an answer", "none", name)
+        raise LabelsMissingError("samples with a label and an answer", "none", name)
     return _score(manifest, answers, name=name, part=part, notes=notes)
 
 
@@ -205,21 +197,33 @@ def own_part(
     refuse_columns(request, "the run's own data", "Pass other data with --data")
     for option, given in (("--kind", request.kind), ("--map", request.names), ("--set", request.settings)):
         if given:
-            raise InputError("data that are not the run's own", "none", option, "Pass them with --data, or omit it")
+            raise ScoringError("data that are not the run's own", "none", option, "Pass them with --data, or omit it")
     part = request.part or "test"
     if config is None:
-        raise InputError("labelled data", "none", "--data", "Pass a file, folder or public set: --data DATA")
+        raise LabelsMissingError("labelled data", "none", "--data", "Pass a file, folder or public set: --data DATA")
     if part not in _OWN_PARTS:
-        raise InputError(f"one of {', '.join(_OWN_PARTS)}", repr(part), "--part")
+        raise ScoringError(f"one of {', '.join(_OWN_PARTS)}", repr(part), "--part")
     known = remembered(run.parent if run.name == EVALUATED else run)
     material = prepare(data_plan(config), known.data_location(), spool=spool)
     if known.changed(material.sha256):
-        raise InputError(
+        raise ScoringError(
             "the unchanged data of the run", "others", known.data_location() or str(config.data.get("kind")),
             "Set --data, or run the pipeline again",
         )  # fmt: skip
     rows = getattr(material.sides, part)
     return part_of(material.samples, rows), rows, material.dataset.name, part
+
+
+def evaluation_samples(run: Path) -> tuple[Predictor, Samples]:
+    """Return the model of a run that has not seen its test samples, and these samples, read again.
+
+    Raises:
+        InputError: a package alone, or data that changed since.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgewright-test-") as spool:
+        part = own_part(run, config_of(run), ScoreRequest(), Path(spool))[0]
+        samples = msgspec.structs.replace(part, X=np.array(part.X[:], np.float32))
+    return Predictor(read_package(package_path(judged_of(run)))), samples
 
 
 def _answered(
@@ -235,28 +239,12 @@ def _answered(
     }
     collected = _Answers()
     start = 0
-    for piece, count in chain.from_iterable(each(_pieces, forms, _by_file(pieces))):
+    for piece, count in each(_piece, forms, pieces):
         numbers = piece.numbers.pop() + start
         collected.add(piece)
         collected.numbers.append(numbers if rows is None else rows[numbers])
         start += count
     return collected
-
-
-def _by_file(pieces: Iterable[Samples]) -> Iterator[list[Samples]]:
-    """Yield pieces that begin in one file together, others alone."""
-
-    def task(numbered: tuple[int, Samples]) -> tuple[bytes, int]:
-        number, piece = numbered
-        rows = in_files(piece.X)
-        return (b"", number) if rows is None else (rows.file, number // _PIECES)
-
-    for _, together in groupby(enumerate(pieces), task):
-        yield [piece for _, piece in together]
-
-
-def _pieces(forms: Mapping[str, Predictor], pieces: list[Samples]) -> list[tuple[_Answers, int]]:
-    return [_piece(forms, piece) for piece in pieces]
 
 
 def _piece(forms: Mapping[str, Predictor], samples: Samples) -> tuple[_Answers, int]:
@@ -420,5 +408,62 @@ def _differ(first: Any, other: Any) -> bool:  # noqa: ANN401 - objects of a pict
 
 def _spec(manifest: Manifest) -> ObjectMap:
     if isinstance(manifest.objects, msgspec.UnsetType):
-        raise InputError("how the map is read", "nothing", manifest.name)
+        raise ScoringError("how the map is read", "nothing", manifest.name)
     return manifest.objects
+
+
+class FormScore(msgspec.Struct, frozen=True, kw_only=True):
+    """One model file of a package on the same samples.
+
+    Attributes:
+        name: 'float', 'int8' or the name of a file.
+        figure: accuracy, or the root mean squared error of a regression.
+        flips: samples whose class differs from that of the first form, by class of the first.
+        difference: largest difference of a regression's answers from the first form's.
+        samples: that were compared.
+    """
+
+    name: str
+    figure: float
+    flips: int = 0
+    flips_by_class: tuple[tuple[str, int], ...] = ()
+    difference: float = 0.0
+    samples: int = 0
+
+
+class NeedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A need such as `accuracy>=0.9`, the figure it is held against, and whether it is met."""
+
+    text: str
+    figure: float
+    met: bool
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """What was scored, on what, and what came out.
+
+    Attributes:
+        kind: a file of `cli/scoring`.
+        name: name of the model.
+        data: file, folder or public set; `part` of it, empty for all.
+        samples: that were judged, in `unit`s.
+        figures: by name, such as 'accuracy', 'rmse', 'recall'; the names are those of `--need`.
+        evaluation: of a classifier or regressor, as a run keeps it.
+        forms: model files of a package side by side.
+        details: what else the kind of model has to say.
+        notes: what a reader must know of the figures.
+        needs: that were asked for.
+    """
+
+    kind: str
+    name: str
+    data: str
+    part: str = ""
+    samples: int
+    unit: str
+    figures: dict[str, Interval]
+    evaluation: EvaluationRecord | None = None
+    forms: tuple[FormScore, ...] = ()
+    details: dict[str, Any] = {}
+    notes: tuple[str, ...] = ()
+    needs: tuple[NeedRow, ...] = ()

@@ -1,15 +1,16 @@
-"""A tuning on the terminal and as a page: the curve, what was chosen, and how it was judged."""
+"""Record of a tuning, and its blocks: the curve, the choice, and how the choice does on other people."""
 
 from __future__ import annotations
 
-from markupsafe import Markup
+from typing import Literal
+
+import msgspec
 
 from edgewright.core.formatting import number, percent, plural
-from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
-from edgewright.schema.tuning import TunePoint, TuneRecord
-from edgewright.trace.blocks.charts import figure_html
-from edgewright.trace.blocks.view_blocks import Chart, Curve
-from edgewright.trace.html import blocks_html, sections_page
+from edgewright.core.records.device import DecisionSpec
+from edgewright.core.records.trace import Part
+from edgewright.core.records.trace_flow import Interval
+from edgewright.trace.blocks.records import Block, Facts, Grid, Heading, Paragraph
 from edgewright.trace.sentences.facts import interval_text
 
 # Points of the front that a terminal shows; the record has all.
@@ -19,16 +20,6 @@ _MAX_POINTS = 12
 def tuning_blocks(record: TuneRecord) -> tuple[Block, ...]:
     """Return what is printed."""
     return (*_head(record), *_curve(record), *_choice(record), *_notes(record))
-
-
-def tuning_page(record: TuneRecord) -> str:
-    """One self-contained page with the curve drawn."""
-    shown = [
-        ("curve", "Curve", _curve_svg(record) + blocks_html(_curve(record)[1:], level=3)),
-        ("choice", "Choice", blocks_html(_choice(record)[1:], level=3)),
-        ("judged", "Evaluation", blocks_html([*_head(record), *_notes(record)], level=3)),
-    ]
-    return sections_page(f"{record.name}: alarms", tuning_sentence(record), shown)
 
 
 def _head(record: TuneRecord) -> tuple[Block, ...]:
@@ -41,44 +32,31 @@ def _head(record: TuneRecord) -> tuple[Block, ...]:
         ("found", f"if an alarm occurs between its start and {number(record.tolerance)} "
                   f"{'s' if record.per == 'day' else 'rows'} after its end; any other alarm is false"),
         ("cost", f"false alarm {record.false_alarm_cost:g}, missed event {record.miss_cost:g}"),
-        ("taken", _chosen_by(record)),
         ("model", f"{record.form}, engine {record.engine}; {record.point_count:,} decisions were tried"),
     )  # fmt: skip
     return (Facts(rows=rows),)
 
 
-def _chosen_by(record: TuneRecord) -> str:
-    """By what the point was chosen."""
-    if record.chosen_by == "most":
-        return f"the point with the fewest misses and at most {record.maximum or 0:g} false alarms a {record.per}"
-    return "the cheapest point" if record.chosen_by == "cost" else f"point {record.chosen + 1}, set by --point"
-
-
 def _curve(record: TuneRecord) -> tuple[Block, ...]:
     heads = ("point", "missed", "share (95 %)", f"false a {record.per} (95 %)", "delay", "cost", "decision")
-    shown = _some(record)
+    count = len(record.points)
+    shown = list(range(count))
+    if count > _MAX_POINTS:
+        even = {round(i * (count - 1) / (_MAX_POINTS - 2)) for i in range(_MAX_POINTS - 1)}
+        shown = sorted(even | {record.chosen})
     rows = tuple(
         _row(f"{index + 1}{' chosen' * (index == record.chosen)}", record.points[index], record) for index in shown
     )
     rows += (_row("before", record.before, record),)
-    left = len(record.points) - len(shown)
+    left = count - len(shown)
     caption = (
         "Decision: windows averaged, windows that agree, threshold (- where the largest probability decides), time "
-        "without another alarm. No other decision has both fewer false alarms and fewer missed events; --point takes "
-        "another point."
+        "without another alarm. No other decision has both fewer false alarms and fewer missed events; other costs "
+        "(--cost) select another point."
     )
     if left:
         caption += f" {plural(left, 'point')} in between not shown; tune.json has all."
     return (Heading(text="Curve"), Grid(headers=heads, rows=rows, figures=(1, 2, 3, 4, 5), caption=caption))
-
-
-def _some(record: TuneRecord) -> list[int]:
-    """Return places of points evenly along the front, with the chosen one."""
-    count = len(record.points)
-    if count <= _MAX_POINTS:
-        return list(range(count))
-    even = {round(i * (count - 1) / (_MAX_POINTS - 2)) for i in range(_MAX_POINTS - 1)}
-    return sorted(even | {record.chosen})
 
 
 def _row(mark: str, point: TunePoint, record: TuneRecord) -> tuple[str, ...]:
@@ -106,34 +84,22 @@ def _rate(value: float) -> str:
 
 
 def _choice(record: TuneRecord) -> tuple[Block, ...]:
-    blocks: list[Block] = [Heading(text="Choice"), Paragraph(text=tuning_sentence(record))]
-    others = record.held_out
+    texts, others, before = [tuning_sentence(record)], record.held_out, record.before
     if others is not None:
-        how = "Chosen" if record.chosen_by == "cost" else "The point within the false-alarm limit, chosen"
-        blocks.append(
-            Paragraph(
-                text=f"{how} on the others, evaluated on each of {plural(len(record.people), 'person', 'people')} in "
-                f"turn: {others.missed} of {others.events} events missed, "
-                f"{interval_text(others.missed_share, percent)}; false alarms a {record.per} "
-                f"{interval_text(others.false_rate, _rate)}; cost {others.cost:g}. Expect this for new people."
-            )
+        texts.append(
+            f"Chosen on the others, evaluated on each of {plural(len(record.people), 'person', 'people')} in turn: "
+            f"{others.missed} of {others.events} events missed, {interval_text(others.missed_share, percent)}; false "
+            f"alarms a {record.per} {interval_text(others.false_rate, _rate)}; cost {others.cost:g}. Expect this for "
+            "new people."
         )
-        before = record.before
-        cost = record.chosen_by == "cost"
-        # Whoever takes a point by its alarms pays for fewer of them with misses, or the other way round.
-        worse = others.cost >= before.cost if cost else others.missed >= before.missed and others.false >= before.false
-        if worse:
-            was = f"cost {before.cost:g}" if cost else f"missed {before.missed} with {before.false} false alarms"
-            blocks.append(
-                Paragraph(
-                    text=f"That is no better than before, which {was}: the choice overfits these "
-                    "people. Add more people, or keep the old package."
-                )
+        if others.cost >= before.cost:
+            texts.append(
+                f"That is no better than before, which cost {before.cost:g}: the choice overfits these people. Add "
+                "more people, or keep the old package."
             )
         if record.test is not None:
-            text = f"Exact test of that cost against the one before: p {record.test.p:.2g}; {record.test.power}."
-            blocks.append(Paragraph(text=text))
-    return tuple(blocks)
+            texts.append(f"Exact test of that cost against the one before: p {record.test.p:.2g}; {record.test.power}.")
+    return (Heading(text="Choice"), *(Paragraph(text=text) for text in texts))
 
 
 def tuning_sentence(record: TuneRecord) -> str:
@@ -153,24 +119,94 @@ def _notes(record: TuneRecord) -> tuple[Block, ...]:
     return tuple(Paragraph(text=text if text.endswith(".") else f"{text}.") for text in record.notes)
 
 
-def _curve_svg(record: TuneRecord) -> Markup:
-    """Return alarms a day against missed events, with the ends of their intervals."""
-    points = sorted(record.points, key=lambda point: point.missed)
-    rates = [(100 * point.missed_share.value, point.false_rate) for point in points]
-    curves = (
-        Curve("false alarms", tuple((x, rate.value) for x, rate in rates)),
-        Curve("95 % from", tuple((x, rate.low) for x, rate in rates)),
-        Curve("95 % to", tuple((x, rate.high) for x, rate in rates)),
-    )
-    chosen = record.points[record.chosen]
-    chart = Chart(
-        title=f"false alarms a {record.per}",
-        x_title="missed events, per cent",
-        curves=curves,
-        label=f"False alarms a {record.per} against missed events: {len(points)} points; chosen at "
-        f"{percent(chosen.missed_share.value)} missed and {number(chosen.false_rate.value)} false alarms",
-        mark_x=100 * chosen.missed_share.value,
-        dots=True,
-    )
-    note = "against missed events in per cent; the dashed line marks what was chosen."
-    return figure_html(chart, f"False alarms a {record.per} {note}")
+TUNE_VERSION = 1
+
+
+class TunePoint(Part, frozen=True, kw_only=True):
+    """One way to decide, and what it gives.
+
+    Attributes:
+        smoothing, debounce, refractory: as in `DecisionSpec`.
+        threshold: of every label that alarms; 0 where the largest probability decides, or they differ.
+        thresholds: by label, where they differ; else empty.
+        events: of the labels that alarm; `missed` of them raised none.
+        missed_share: of the events, with its interval.
+        false: alarms outside of events; `false_rate` of them a day (1,000 windows), with its interval.
+        delay: median of seconds (windows) from the beginning of a found event to its first alarm; None where none was
+            found.
+        cost: of all that was missed or false.
+        front: whether no other point has both fewer false alarms and fewer missed events.
+    """
+
+    smoothing: int
+    debounce: int
+    threshold: float
+    thresholds: dict[str, float] = msgspec.field(default_factory=dict)
+    refractory: float
+    events: int
+    missed: int
+    missed_share: Interval
+    false: int
+    false_rate: Interval
+    delay: float | None
+    cost: float
+    front: bool = False
+
+
+class TuneTest(Part, frozen=True, kw_only=True):
+    """An exact test over few people: its two-sided p, and what such a test can show, in a sentence."""
+
+    p: float
+    power: str
+
+
+class TuneRecord(Part, frozen=True, kw_only=True):
+    """A tuning.
+
+    Attributes:
+        name: name of the package.
+        package_hash: SHA-256 of the package that answered.
+        form: of the model, and the engine it ran on.
+        data: what was looked at, in words; `people` the groups or recordings it was judged by.
+        alarms: labels that call for somebody.
+        false_alarm_cost, miss_cost: of one.
+        chosen_by: 'cost'; 0.2.0 also had 'point', and 'most' with the accepted false alarms a day as `maximum`.
+        tolerance: seconds after the end of an event in which an alarm still belongs to it.
+        per: 'day', or '1000 windows' where nobody knows the rate.
+        exposure: days (1,000 windows) outside of events.
+        windows: answers that were judged.
+        point_count: number of points that were compared.
+        points: of the front, from the fewest missed on; they are numbered from 1.
+        chosen: place of the chosen point.
+        held_out: the choice, thresholds of labels included, made without a person and judged on that person, over all
+            of them; None with only one.
+        before: the package's own decision with the same alarms.
+        test: of the cost of `held_out` against that of `before`, where people are few; None with many or one.
+        decision: in the new package.
+        notes: what a reader must know.
+    """
+
+    version: int = TUNE_VERSION
+    name: str
+    package_hash: str
+    form: str
+    engine: str
+    data: str
+    people: tuple[str, ...]
+    alarms: tuple[str, ...]
+    false_alarm_cost: float
+    miss_cost: float
+    chosen_by: Literal["cost", "point", "most"] = msgspec.field(default="cost", name="taken")
+    maximum: float | None = msgspec.field(default=None, name="most")
+    tolerance: float
+    per: Literal["day", "1000 windows"]
+    exposure: float
+    windows: int
+    point_count: int = msgspec.field(name="tried")
+    points: tuple[TunePoint, ...]
+    chosen: int
+    held_out: TunePoint | None
+    before: TunePoint
+    test: TuneTest | None = None
+    decision: DecisionSpec
+    notes: tuple[str, ...] = ()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from edgewright.graph.formula import Value, cut, reshape
-from edgewright.graph.stage import Context, Stage, StageConfig
-from edgewright.graph.transformer import SampleTransformer, require
+from edgewright.graph.builder import Value, cut, reshape
+from edgewright.graph.stage import Context, SampleTransformer, Stage, StageConfig, require
 
 
 class FirstValueConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):

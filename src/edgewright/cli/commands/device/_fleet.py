@@ -13,11 +13,11 @@ import msgspec
 
 from edgewright.cli.command import option
 from edgewright.cli.interrupt import Ending
-from edgewright.schema.errors import DONE, InputError, OutputError
+from edgewright.core.errors import DONE, InputError, OutputError
 
 if TYPE_CHECKING:
     from edgewright.device.agent.settings import Configured
-    from edgewright.fleet.device.device_state import DeviceState
+    from edgewright.fleet.device.state_database import DeviceState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,16 +36,14 @@ class FollowOptions:
     name: str = option(metavar="NAME", help="With --fleet: name of the device.")
     profile: str = option(metavar="NAME", help="With --fleet: hardware profile.")
     ca: str = option(metavar="FILE", help="With --fleet: CA certificates to trust, in PEM.")
-    broker: str = option(metavar="URL", help="With --fleet: MQTT broker that announces updates.")
     mirror: tuple[str, ...] = option(
         metavar="URL", help="With --fleet: another address with the packages, for when one sends none or wrong bytes."
     )
     stick: str = option(metavar="DIR", help="With --fleet: where USB sticks are mounted.")
-    keep_agent: bool = option(
-        "--keep-agent", help="With --fleet: take no code from a release, neither wheels of the agent nor programs."
-    )
+    keep_agent: bool = option("--keep-agent", help="With --fleet: take no wheels of the agent from a release.")
     # Still accepted: units of installed devices have it, and an agent that refuses it could not be updated.
     federate: bool = option("--federate", hidden=True)
+    broker: str = option(hidden=True)
     poll: float = option(
         type=click.FloatRange(1.0, 86_400.0), default=60.0, metavar="SECONDS",
         help="With --fleet: time between two checks for updates.",
@@ -80,17 +78,16 @@ def follow_fleet(
         return DONE
     from edgewright.device.boards.configuration import read_boards
     from edgewright.fleet.device.runner import RunnerOptions, arguments, follow, forward
-    from edgewright.schema.fleet_plan import KEEP_AGENT_VARIABLE
 
-    if fleet.keep_agent:
-        os.environ[KEEP_AGENT_VARIABLE] = "1"  # of what tests a release, and of the model's process
     if fleet.federate:
         _say("--federate has no effect: federated learning was removed; delete it from the device's unit")
+    if fleet.broker:
+        _say("--broker has no effect: the device polls every --poll seconds; delete it from the device's unit")
     options = RunnerOptions(
         url=fleet.fleet, token=os.environ.pop(launcher.TOKEN_VARIABLE, ""), store=folder,
         package=Path(package) if package else None,
         arguments=arguments(folder, config, source, more), name=fleet.name, profile=fleet.profile, ca_file=fleet.ca,
-        broker=fleet.broker, poll=fleet.poll, mirrors=fleet.mirror, stick=Path(fleet.stick) if fleet.stick else None,
+        poll=fleet.poll, mirrors=fleet.mirror, stick=Path(fleet.stick) if fleet.stick else None,
         boards=read_boards(config, source), keep_agent=fleet.keep_agent,
         config=config,
     )  # fmt: skip
@@ -187,7 +184,7 @@ def phase_of(device: DeviceState) -> str:
 
 def launcher_lines(watched: dict[str, Any]) -> list[str]:
     """For people, what the launcher watches."""
-    from edgewright.fleet.protocol.plans.formatting import day
+    from edgewright.fleet.protocol.plans.decision import day
 
     lines = [f"  launcher: {watched['error']}"] if "error" in watched else []
     if "starts" in watched:
@@ -207,7 +204,7 @@ def fleet_lines(fleet: dict[str, Any]) -> list[str]:
     """For people."""
     if not fleet:
         return []
-    from edgewright.schema.boards import WORDS
+    from edgewright.core.records.fleet import WORDS
 
     running = f"release {fleet['counter']} in slot {fleet['active']}" if fleet["active"] else "no release"
     lines = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 import os
-import shlex
 import tempfile
 import time
 import typing
@@ -17,13 +16,23 @@ import click
 import msgspec
 
 from edgewright.cli.command import Result, Stream, argument, declare, option
+from edgewright.core.errors import (
+    DONE,
+    AdaptationUnavailableError,
+    CheckFailedError,
+    ExistingFileError,
+    FileEndingError,
+    InputError,
+    OptionMissingError,
+    StoreMissingError,
+    UnknownNameError,
+)
 from edgewright.core.formatting import bytes_text
-from edgewright.schema.errors import DONE, CheckFailedError, InputError, UnknownNameError
 
 if TYPE_CHECKING:
+    from edgewright.core.records.package import Manifest
     from edgewright.device.store.database import Database
-    from edgewright.schema.package import Manifest
-    from edgewright.schema.store import Stored
+    from edgewright.device.store.records import Stored
 
 
 STORE: Any = option(required=True, metavar="DIR", help="Folder of the store.")
@@ -79,8 +88,8 @@ def query(
     limit: int = option(type=click.IntRange(min=1), default=100, help="Largest number of events."),
 ) -> Stream:
     """Print events of a store, newest first; the agent may be running."""
+    from edgewright.core.records.device import Kind
     from edgewright.device.store import reader
-    from edgewright.schema.device import Kind
 
     known = typing.get_args(Kind)
     if kind and kind not in known:
@@ -115,9 +124,9 @@ def export(
     from edgewright.device.store import reader
 
     if out.suffix not in {".csv", ".jsonl"}:
-        raise InputError("a file that ends in .csv or .jsonl", repr(out.name), "--out")
+        raise FileEndingError("a file that ends in .csv or .jsonl", repr(out.name), "--out")
     if out.exists() and not force:
-        raise InputError("a new file", str(out), "--out", "Choose another, or add --force")
+        raise ExistingFileError("a new file", str(out), "--out", "Choose another, or add --force")
     count = reader.read(store, lambda database: _write(
         out, _lines(database, store, out.suffix[1:], raw, columns, detail, stream, since, until, key)
     ))  # fmt: skip
@@ -145,7 +154,7 @@ def _lines(
         secret = entries.read_key(key) if key else None
         # Without any row nobody knows which columns there are, and a file without rows would look like an answer.
         if columns and not reader.rows_kept(database):
-            raise InputError("a store that keeps raw rows", "none", str(folder),
+            raise StoreMissingError("a store that keeps raw rows", "none", str(folder),
                              "Keep them with [agent] keep = \"alarm\" or \"all\" in device.toml")  # fmt: skip
         rows = reader.rows(database, device, stream, since, until, _ALL, secret)
         return reader.row_lines(device, rows, kind, columns)
@@ -191,22 +200,23 @@ def purge(
     What the agent has learnt of its streams (`learnt`) comes from rows and events: deleting all of either deletes it
     too; with --days it stays.
     """
-    from edgewright.device.store import purge, reader
+    from edgewright.device.store import reader, status
     from edgewright.device.store.store import Store
 
     if not tables and not aside:
-        raise InputError(
+        raise OptionMissingError(
             "what to delete", "nothing", "--table", "Set --table events, rows, outbox or learnt, or --set-aside"
         )
     deleted: dict[str, int] = {}
     before = reader.disk_usage(store)
-    with Store.open(store, purge.patient(store)) as opened:
+    with Store.open(store, status.patient(store)) as opened:
         if tables:
-            deleted = purge.purge(opened, dict.fromkeys(tables), days)
-        files = purge.remove_set_aside(store) if aside else []
+            deleted = status.purge(opened, dict.fromkeys(tables), days)
+        files = status.remove_set_aside(store) if aside else []
     freed = sum(before.values()) - sum(reader.disk_usage(store).values())
     lines = [
-        f"{name}: {count:,} {'parts' if name == purge.LEARNT else 'entries'} deleted" for name, count in deleted.items()
+        f"{name}: {count:,} {'parts' if name == status.LEARNT else 'entries'} deleted"
+        for name, count in deleted.items()
     ]
     lines += [*(f"deleted {name}" for name in files), f"the files are {bytes_text(max(0, freed))} smaller"]
     return Result({"deleted": deleted, "files": files, "freed_bytes": freed}, lines)
@@ -265,7 +275,7 @@ def _manifest(store: Path, name: str) -> Manifest:
         raise UnknownNameError("package that learns", name, known, str(store))
     if len(known) == 1 or name:
         return known[name or next(iter(known))]
-    raise InputError(
+    raise AdaptationUnavailableError(
         "one package with a table [adapt]", ", ".join(known) or "none", str(store),
         "Name it with --package" if known else "Add the table to the pipeline, and run the new package",
     )  # fmt: skip
@@ -308,7 +318,6 @@ def check(
         f"board {board.name}: {board.link}, {board.trial:g} s of trial; queried if the device has a fleet"
         for board in settings.boards
     ]
-    lines += [f"program {name}: {shlex.join(entry.run)}" for name, entry in settings.programs.items()]
     lines += [f"kept instead of the release's: {key}" for key in configured.kept]
     more = "" if named else " with a package on the command line: it configures no work"
     lines.append(f"{config.name} can be run{more}")
@@ -332,14 +341,14 @@ def trust_root(
     """
     from edgewright.core.files import os_errors
     from edgewright.fleet.device.enrollment import TRUST_FOLDER
-    from edgewright.fleet.device.store_lock import locked
+    from edgewright.fleet.device.state_database import locked
+    from edgewright.fleet.device.trust.client import FOLDER
     from edgewright.fleet.device.trust.pinned_root import recover
-    from edgewright.fleet.device.usb_repository import FOLDER
 
     with os_errors(InputError, "a root", file), file.open("rb") as opened:
         content = opened.read(_LARGEST)
     if not store.is_dir():
-        raise InputError("the folder of a store", "none", str(store), "Set it with --store")
+        raise StoreMissingError("the folder of a store", "none", str(store), "Set it with --store")
     with locked(store):
         version = recover(store / (FOLDER if stick else TRUST_FOLDER), content, str(file))
     fingerprint = hashlib.sha256(content).hexdigest()

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from edgewright.cli.command import Result, argument, declare, option
+from edgewright.core.errors import CheckFailedError
 from edgewright.core.formatting import plural
-from edgewright.schema.errors import CheckFailedError
 
 if TYPE_CHECKING:
     from edgewright.device.boards.link import BoardAnswer, BoardLine

@@ -12,8 +12,8 @@ import msgspec
 from edgewright.cli.command import Result, argument, declare, option
 
 if TYPE_CHECKING:
-    from edgewright.nlp.choice import Choice
-    from edgewright.schema.documents import FoundPassage
+    from edgewright.nlp.finder import Choice
+    from edgewright.nlp.records import FoundPassage
 
 
 @declare(example="plants.finder leaf.jpg --top 1")
@@ -33,7 +33,7 @@ def command(
     first answer the files are compared with their SHA-256 and the test of the finder runs; exits with 1 if this device
     gives other answers than the desk.
     """
-    from edgewright.nlp.documents.finder import Finder
+    from edgewright.nlp.finder import Finder
 
     with Finder(finder) as opened:
         history = opened.history(unlike) if unlike is not None else None

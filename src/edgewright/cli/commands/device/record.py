@@ -16,13 +16,13 @@ import msgspec
 
 from edgewright.cli.command import Result, declare, option
 from edgewright.cli.options import FOLDER, listed
+from edgewright.core.errors import CheckFailedError
 from edgewright.core.formatting import plural
-from edgewright.schema.errors import CheckFailedError
 
 if TYPE_CHECKING:
+    from edgewright.core.records.device import Packet
     from edgewright.device.recording import Recorder, SourceProbe, Take
     from edgewright.device.sources import Stream
-    from edgewright.schema.device import Packet
 
 
 _BARS = "▁▂▃▄▅▆▇█"

@@ -16,9 +16,9 @@ from edgewright.cli.commands.device._store import when
 from edgewright.cli.interrupt import Ending
 
 if TYPE_CHECKING:
+    from edgewright.core.records.device import Event
     from edgewright.device.agent.process_status import Report
     from edgewright.device.agent.startup import Started
-    from edgewright.schema.device import Event
 
 
 @declare(

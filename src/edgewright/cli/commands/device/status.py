@@ -11,11 +11,11 @@ import msgspec
 from edgewright.cli.command import Result, declare, option
 from edgewright.cli.commands.device._fleet import fleet_lines, followed
 from edgewright.cli.commands.device._store import STORE, when
+from edgewright.core.errors import CheckFailedError, OutputError
 from edgewright.core.formatting import bytes_text
-from edgewright.schema.errors import CheckFailedError, OutputError
 
 if TYPE_CHECKING:
-    from edgewright.schema.store import StoreState
+    from edgewright.device.store.records import StoreState
 
 _SLACK = 300.0
 """Seconds by which a clock may be behind the fleet's and nobody is told."""
@@ -31,7 +31,7 @@ def clock_lines(store: Path, now: float) -> list[str]:
     record = _word(store)
     if record is None or not record.signed:
         return []
-    from edgewright.fleet.protocol.plans.formatting import day, lasting
+    from edgewright.fleet.protocol.plans.decision import day, lasting
 
     text = f"  last signature of the fleet: {day(record.signed)}; device clock: {day(now)}; "
     if now < record.signed - _SLACK:
@@ -89,9 +89,9 @@ def command(
 
 
 def _lines(state: StoreState) -> list[str]:
+    from edgewright.core.records.device import PRIORITY
+    from edgewright.device.store.records import RAW_PRIORITY
     from edgewright.device.store.status import INSTEAD
-    from edgewright.schema.device import PRIORITY
-    from edgewright.schema.store import RAW_PRIORITY
 
     names = {**{priority: name for name, priority in PRIORITY.items()}, RAW_PRIORITY: "rows"}
     lines = [
@@ -126,9 +126,6 @@ def _lines(state: StoreState) -> list[str]:
     ]
     lines += [
         f"package {name!r} was refused at the last start, {INSTEAD}: {why}" for name, why in state.refused.items()
-    ]
-    lines += [
-        f"program {name!r} was started" + (f"; last: {how}" if how else "") for name, how in state.programs.items()
     ]
     lines += [
         f"damage{f' in boot {d.boot}' if d.boot else ''} ({when(d.wall)}): {d.subject}; set aside as {d.file}, saved "

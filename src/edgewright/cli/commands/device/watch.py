@@ -13,7 +13,7 @@ import msgspec
 
 from edgewright.cli.command import Stream, argument, declare, option
 from edgewright.cli.options import FOLDER
-from edgewright.schema.errors import DONE, InputError, MissingExtraError, OutputError
+from edgewright.core.errors import DONE, MissingExtraError, OptionFormatError, OutputError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ def command(
     zones = {zone.name: zone.points for zone in settings.zones}
     named = short_source(source)
     if named.kind != "camera":
-        raise InputError("a source of pictures", named.kind, "--source", "Name it: camera:/dev/video0")
+        raise SourceError("a source of pictures", named.kind, "--source", "Name it: camera:/dev/video0")
     camera = named.open(("red", "green", "blue"))
     try:
         folder = EventFolder(out, settings.keep_hours * 3600, settings.keep_mb * 1e6)
@@ -87,7 +87,7 @@ def _time(text: str) -> datetime | None:
     try:
         return datetime.fromisoformat(text).replace(tzinfo=None)
     except ValueError:
-        raise InputError("a time such as 2026-01-05T22:00", repr(text), "--begin") from None
+        raise OptionFormatError("a time such as 2026-01-05T22:00", repr(text), "--begin") from None
 
 
 def _unless_full(write: Callable[[], T]) -> T | None:

@@ -17,7 +17,7 @@ from edgewright.cli.commands.fleet._repository import (  # noqa: F401 - commands
     waiting,
 )
 from edgewright.cli.folder import FolderOfCommands
-from edgewright.schema.errors import InputError, OutputError
+from edgewright.core.errors import FleetDatabaseError, FleetMissingError, InputError, OutputError
 
 _FROM_AFAR = ("--url", "--token-file", "--ca-file")
 _DAMAGED = ("file is not a database", "malformed")
@@ -43,7 +43,7 @@ class Fleet(FolderOfCommands):
                 "device, devices, lift, operator, rollout, token and watch"
             )
             named = error.ctx.command_path.removeprefix("edgewright ")
-            raise InputError("the fleet's own folder", error.option_name, named, do) from None
+            raise FleetMissingError("the fleet's own folder", error.option_name, named, do) from None
         except Exception as error:
             reported = _of_database(error)
             if reported is None:
@@ -63,7 +63,7 @@ def _of_database(error: Exception) -> InputError | OutputError | None:
     text = " ".join(str(error.orig).split())[:300]
     if any(damage in text for damage in _DAMAGED):
         do = "Move the file away and take a backup: edgewright fleet restore --backup FILE"
-        return InputError("the fleet's database", text, "fleet.sqlite", do)
+        return FleetDatabaseError("the fleet's database", text, "fleet.sqlite", do)
     if any(damage in text for damage in _LOCKED):
         do = "Another program locks it: stop that program, or try again later"
     elif "sqlite" in type(error.orig).__module__:

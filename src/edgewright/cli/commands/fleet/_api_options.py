@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from edgewright.cli.command import option
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import ApiTokenMissingError, OptionFormatError
 
 if TYPE_CHECKING:
     from edgewright.fleet.server.api.client import ApiClient
@@ -45,13 +45,13 @@ class ApiOptions:
                 click.echo(note, err=True)
             return
         if self.token_file is None:
-            raise InputError(
+            raise ApiTokenMissingError(
                 "--token-file with --url", "none", do="An administrator creates one with: edgewright fleet operator add"
             )
         try:
             token = self.token_file.read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError("a file with a token", str(error), str(self.token_file)) from None
+            raise ApiTokenMissingError("a file with a token", str(error), str(self.token_file)) from None
         with remote_client(self.url, token, str(self.ca_file or "")) as client:
             yield client
 
@@ -67,11 +67,11 @@ def seconds(text: str, where: str) -> float:
     Raises:
         InputError: something else.
     """
-    from edgewright.fleet.protocol.plans import parser
+    from edgewright.fleet.protocol.plans import options
 
-    value = parser.seconds(text, where)
+    value = options.seconds(text, where)
     if not 0.0 < value < 1e9:
-        raise InputError("a time such as 90s, 15m, 12h or 7d", repr(text), where)
+        raise OptionFormatError("a time such as 90s, 15m, 12h or 7d", repr(text), where)
     return value
 
 

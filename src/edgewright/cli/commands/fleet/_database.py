@@ -12,10 +12,10 @@ import click
 
 from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.commands.fleet._folder import FLEET
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import FleetInUseError
 
 if TYPE_CHECKING:
-    from edgewright.fleet.server.database.upgrade import Migration
+    from edgewright.fleet.server.database.migration import Migration
 
 
 @declare(example="my-fleet my-fleet-monday.sqlite")
@@ -27,9 +27,9 @@ def backup(
 
     The copy is a SQLite file, whichever database the fleet uses.
     """
-    from edgewright.fleet.server.database.copy import backup
+    from edgewright.fleet.server.database.migration import write_backup
 
-    size = backup(folder, file)
+    size = write_backup(folder, file)
     return Result({"file": str(file), "bytes": size}, [f"{click.format_filename(file)}: {size:,} bytes"], compact=True)
 
 
@@ -50,21 +50,19 @@ def restore(
     from sqlalchemy import Connection
 
     from edgewright.fleet.protocol.layout import ONLINE
-    from edgewright.fleet.protocol.wire.transport import HttpTransport
+    from edgewright.fleet.protocol.transport import HttpTransport
     from edgewright.fleet.repository import metadata
     from edgewright.fleet.repository.folder import open_fleet
-    from edgewright.fleet.server import device_access
+    from edgewright.fleet.server import device_access, restore
     from edgewright.fleet.server.control_plane import open_plane
-    from edgewright.fleet.server.database import audit_chain
-    from edgewright.fleet.server.publishing import restore
-    from edgewright.fleet.server.rollouts.publisher import Publisher
-    from edgewright.fleet.server.signer.process import check_given
-    from edgewright.fleet.server.signer.socket import SOCKET
+    from edgewright.fleet.server.database import tables
+    from edgewright.fleet.server.rollouts.scheduler import Publisher
+    from edgewright.fleet.server.signer.supervisor import SOCKET, check_given
 
     fleet = open_fleet(folder)
     there = _signer(fleet.online / SOCKET)
     if there:
-        raise InputError("a fleet that is not served", f"a signer: {there}", str(folder), "Stop fleet serve first")
+        raise FleetInUseError("a fleet that is not served", f"a signer: {there}", str(folder), "Stop fleet serve first")
     if backup is not None:
         _lay(backup, folder)
     transport = HttpTransport(address, str(ca_file or "")) if address else None
@@ -80,7 +78,7 @@ def restore(
 
         def welcome(connection: Connection) -> tuple[str, ...]:
             device_access.forget_nonces(connection)
-            audit_chain.append(connection, at=now, who="restore", action="nonces.forgotten")
+            tables.append_audit_row(connection, at=now, who="restore", action="nonces.forgotten")
             return device_access.apply_retirements(folder, connection)
 
         retired = plane.committer.submit(welcome).result()
@@ -117,7 +115,7 @@ def _restore_lines(record: dict[str, Any], folder: Path, address: str) -> Iterat
 
 def _signer(socket: Path, patience: float = 10.0) -> str:
     """Return what signer is there, empty for none; one whose server was killed gets so many seconds to notice it."""
-    from edgewright.fleet.server.signer.socket import probe
+    from edgewright.fleet.server.signer.supervisor import probe
 
     until = time.monotonic() + patience
     while (server := probe(socket)).how != "gone":
@@ -134,26 +132,24 @@ def _lay(backup: Path, folder: Path) -> None:
         InputError: there is no backup, a newer Edgewright made it, or a database is in its place.
         OutputError: it cannot be written.
     """
-    from edgewright.fleet.server.database import copy as database_copy
-    from edgewright.fleet.server.database import postgres
-    from edgewright.fleet.server.database.sqlite import NAME
-    from edgewright.fleet.server.database.sqlite import backup as copy
-    from edgewright.fleet.server.database.upgrade import upgrade_file
+    from edgewright.fleet.server.database import migration, postgres
+    from edgewright.fleet.server.database.migration import upgrade_file
+    from edgewright.fleet.server.database.sqlite import NAME, copy_file
 
     address, path = postgres.address(folder), folder / NAME
     if not address and path.exists():
         do = f"Check if it is still usable; if not, move it away: mv {path} {path}.old"
-        raise InputError("no database at the target of the backup", "one", str(path), do)
+        raise FleetInUseError("no database at the target of the backup", "one", str(path), do)
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=folder) as location:
         migrated = Path(location) / NAME
-        copy(backup, migrated)
+        copy_file(backup, migrated)
         upgrade_file(migrated)
         if address:
-            database_copy.fill(address, migrated)
+            migration.fill(address, migrated)
             return
         for left in folder.glob(f"{NAME}-*"):  # of the database that was there: they would be read into the backup
             left.unlink()
-        copy(migrated, path)
+        copy_file(migrated, path)
 
 
 @declare(example="my-fleet --dry-run")
@@ -170,7 +166,7 @@ def migrate(
     first. Over PostgreSQL, servers of the version before may go on; upgrade them one after the other.
     """
     from edgewright.fleet.repository.folder import open_fleet
-    from edgewright.fleet.server.database.upgrade import upgrade
+    from edgewright.fleet.server.database.migration import upgrade
 
     path = open_fleet(folder).folder
     done = upgrade(path, dry_run=dry_run, backup=backup)
@@ -204,14 +200,14 @@ def database(
     kept under another name.
     """
     from edgewright.fleet.repository.folder import open_fleet
-    from edgewright.fleet.server.database import copy, postgres, sqlite
+    from edgewright.fleet.server.database import migration, postgres, sqlite
 
     path = open_fleet(folder).folder
     if not address:
         database = postgres.address(path)
         shown = postgres.shown(database) if database else str(path / sqlite.NAME)
         return Result({"database": shown}, [shown], compact=True)
-    counts = copy.move(path, address)
+    counts = migration.move(path, address)
 
     def text() -> Iterator[str]:
         total = sum(counts.values())

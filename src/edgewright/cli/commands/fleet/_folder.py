@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgewright.cli.command import option
+from edgewright.fleet.protocol.layout import Settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edgewright.fleet.protocol.keys.files import Ring
+    from edgewright.fleet.protocol.keys import Ring
     from edgewright.fleet.repository.folder import Fleet
-    from edgewright.schema.fleet_folder import Settled
 
 FLEET: Any = option(
     "--fleet", default=Path(), show_default=False, metavar="DIR",
@@ -59,7 +59,7 @@ def passphrases(files: tuple[Path, ...]) -> tuple[bytes, ...]:
     Raises:
         InputError: one cannot be read or is empty.
     """
-    from edgewright.fleet.protocol.keys.files import read_passphrase
+    from edgewright.fleet.protocol.keys import read_passphrase
 
     return tuple(read_passphrase(file) for file in files)
 
@@ -70,7 +70,7 @@ def settled_lines(settled: Settled, folder: Path) -> Iterator[str]:
     if settled.state == "published":
         yield "published"
     elif settled.state == "waiting":
-        from edgewright.fleet.server.database.serving import is_served
+        from edgewright.fleet.server.database.postgres import is_served
 
         missing = "" if is_served(folder) else f"; none runs here: edgewright fleet serve {folder}"
         yield f"signed; the control plane publishes it{missing}"

@@ -14,12 +14,12 @@ import msgspec
 
 from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.commands.fleet._folder import FLEET, PASSPHRASES, PREPARE, KeyOptions, passphrases, settled_lines
+from edgewright.core.errors import InvalidNameError
 from edgewright.core.formatting import bytes_text
-from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
-    from edgewright.fleet.repository.creation import Quorum
     from edgewright.fleet.repository.folder import Fleet
+    from edgewright.fleet.repository.key_rotation import Quorum
     from edgewright.fleet.repository.publication import Contents
 
 
@@ -41,7 +41,7 @@ class QuorumOptions:
 
     def read(self) -> dict[str, Quorum]:
         """Of root, targets and releases; a threshold that was not given is a majority of keys that were."""
-        from edgewright.fleet.repository.creation import USUAL, Quorum
+        from edgewright.fleet.repository.key_rotation import USUAL, Quorum
 
         quorums = {}
         for role, usual in USUAL.items():
@@ -71,12 +71,12 @@ def init(
     Move the offline keys (root, targets, releases) off this machine; the printed steps say which goes where and how to
     check it. The online keys (rollouts, snapshot, timestamp) stay with `fleet serve`.
     """
-    from edgewright.fleet.protocol.keys.ceremony import ceremony, lines
-    from edgewright.fleet.protocol.wire.transport import checked_address
-    from edgewright.fleet.repository.creation import create_fleet
-    from edgewright.fleet.repository.offline import role_keys
-    from edgewright.fleet.repository.public_files import read_published, root_hash
-    from edgewright.schema.fleet_folder import FleetSettings
+    from edgewright.fleet.protocol.keys import ceremony, lines
+    from edgewright.fleet.protocol.layout import FleetSettings
+    from edgewright.fleet.protocol.transport import checked_address
+    from edgewright.fleet.repository.folder import read_published, root_hash
+    from edgewright.fleet.repository.key_rotation import create_fleet
+    from edgewright.fleet.repository.metadata import role_keys
 
     if address:
         checked_address(address, "--address")
@@ -84,7 +84,9 @@ def init(
     try:
         settings = msgspec.convert(record, type=FleetSettings)
     except msgspec.ValidationError as error:
-        raise InputError("a name, and products of small letters, digits and '-'", str(error), "fleet init") from None
+        raise InvalidNameError(
+            "a name, and products of small letters, digits and '-'", str(error), "fleet init"
+        ) from None
     passphrase = next(iter(passphrases(passphrase_files)), None)
     fleet, keys = create_fleet(folder, settings, quorums.read(), passphrase, time.time())
     steps = ceremony(folder, root_hash(fleet), role_keys(read_published(fleet)), keys)
@@ -185,8 +187,8 @@ def releases(
     from edgewright.fleet.repository.acceptance import read_held
     from edgewright.fleet.repository.changes import plain
     from edgewright.fleet.repository.folder import open_fleet
+    from edgewright.fleet.repository.metadata import listed
     from edgewright.fleet.repository.publication import carried_parts
-    from edgewright.fleet.repository.releases import listed
 
     fleet = open_fleet(folder)
     wanted = None if product is None else fleet.product(product)
@@ -275,8 +277,8 @@ def export(
     the others can be. Files already in OUT stay, so that a device in the middle of an update finds them. Exits with 1
     if the timestamp has expired.
     """
+    from edgewright.fleet.repository.distribution import NOTE, export
     from edgewright.fleet.repository.folder import locked, open_fleet
-    from edgewright.fleet.repository.static_export import NOTE, export
 
     fleet = open_fleet(folder)
     with locked(fleet):

@@ -10,7 +10,7 @@ import msgspec
 from edgewright.cli.command import Result, declare, option
 from edgewright.cli.commands.fleet._api_options import ApiOptions
 from edgewright.cli.text import when
-from edgewright.schema.errors import CheckFailedError
+from edgewright.core.errors import CheckFailedError
 
 EXAMPLE = "show --fleet my-fleet"
 
@@ -22,7 +22,7 @@ def show(
     api: ApiOptions,
 ) -> Result:
     """Show the newest entries of the audit log, the newest last."""
-    from edgewright.schema.fleet_api import AuditPage
+    from edgewright.fleet.protocol.api_records import AuditPage
 
     page = api.ask(AuditPage, "GET", f"/v1/fleet/audit?limit={last}")
 
@@ -40,7 +40,7 @@ def verify(*, api: ApiOptions) -> Result:
 
     Store the last hash elsewhere from time to time: only this detects a chain whose end was cut off.
     """
-    from edgewright.schema.fleet_api import AuditVerified
+    from edgewright.fleet.protocol.api_records import AuditVerified
 
     verified = api.ask(AuditVerified, "GET", "/v1/fleet/audit/verified")
     if verified.problem:

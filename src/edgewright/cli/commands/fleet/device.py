@@ -19,9 +19,9 @@ from edgewright.cli.commands.fleet._folder import KeyOptions
 from edgewright.cli.commands.fleet._repository import publication_lines
 from edgewright.cli.commands.fleet.devices import vitals_text
 from edgewright.cli.text import Cut, when
+from edgewright.core.errors import DeviceUnknownError, ReleaseError
 from edgewright.core.formatting import elapsed_text
-from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_diagnosis import (
+from edgewright.fleet.protocol.api_records import (
     MAX_LINES,
     AskDiagnosis,
     Diagnoses,
@@ -33,9 +33,9 @@ from edgewright.schema.fleet_diagnosis import (
 )
 
 if TYPE_CHECKING:
+    from edgewright.core.records.fleet import Plan, Release
+    from edgewright.fleet.protocol.api_records import DeviceSeen
     from edgewright.fleet.repository.folder import Fleet
-    from edgewright.schema.fleet_api import DeviceSeen
-    from edgewright.schema.fleet_plan import Plan, Release
 
 EXAMPLE = "retire pump-017 --reason 'stolen' --fleet my-fleet"
 
@@ -79,7 +79,7 @@ def command_with_reason(act: str, about: str, done: str) -> click.Command:
         reason: str = option(required=True, help="Reason, for the audit log and the device."),
         api: ApiOptions,
     ) -> Result:
-        from edgewright.schema.fleet_api import Done
+        from edgewright.fleet.protocol.api_records import Done
 
         return Result(change(api, device, act, Done, {"reason": reason}), [f"{device} {done}"])
 
@@ -115,7 +115,7 @@ def fetch(api: ApiOptions, name: str, options: DiagnosisOptions, lines: Callable
         if options.stored:
             answer = _newest(client.ask(Diagnoses, "GET", path))
             if answer is None:
-                raise InputError(
+                raise DeviceUnknownError(
                     "a device that was diagnosed", "one without an answer", name, "Ask it without --stored"
                 )
         else:
@@ -187,7 +187,7 @@ def retire(
     The control plane refuses it from now on, and its key never enrols again, with any token. The device says so in its
     log. If the device is to return, empty its store and enrol it with a new token: it is a new device then.
     """
-    from edgewright.schema.fleet_api import Retired
+    from edgewright.fleet.protocol.api_records import Retired
 
     retired = change(api, device, "retire", Retired, {"reason": reason})
     note = Aside(
@@ -200,7 +200,7 @@ def retire(
 @declare(example="pump-017 pump-north-3 --fleet my-fleet")
 def rename(*, device: str = argument(metavar="NAME"), new: str = argument(), api: ApiOptions) -> Result:
     """Give a device the name NEW; its id stays, and rollouts do not depend on names."""
-    from edgewright.schema.fleet_api import Done
+    from edgewright.fleet.protocol.api_records import Done
 
     answer = change(api, device, "rename", Done, {"name": new})
     return Result(answer, [f"{device} is now {new}"])
@@ -219,7 +219,7 @@ def tag(
     The device learns its tags with its next report. For cohorts, they count in rollouts that start after that: a
     rollout that is under way goes on with the tags that the device had when it started.
     """
-    from edgewright.schema.fleet_api import Done
+    from edgewright.fleet.protocol.api_records import Done
 
     if not add and not remove:
         raise click.UsageError("name a tag with --add or --remove")
@@ -241,7 +241,7 @@ def retry(
     It learns this with its next report and tries the release if a rollout still offers it; otherwise use `deploy`. A
     device tries one release again three times at most. For the gates of the rollout its failure remains a failure.
     """
-    from edgewright.schema.fleet_api import Retried
+    from edgewright.fleet.protocol.api_records import Retried
 
     retried = change(api, device, "retry", Retried, {"release": release or 0})
     text = f"{device} may try release {retried.release} again, from its next report on"
@@ -267,16 +267,16 @@ def deploy(
     """
     from edgewright.cli.commands.fleet.devices import device_id
     from edgewright.cli.commands.fleet.rollout import PATH, rollout_lines
+    from edgewright.fleet.protocol.api_records import DeviceHistory
+    from edgewright.fleet.protocol.rollout_records import RolloutSeen, StartRollout
     from edgewright.fleet.repository.folder import open_fleet
     from edgewright.fleet.repository.publication import publish_plan
-    from edgewright.schema.fleet_api import DeviceHistory
-    from edgewright.schema.fleet_watch import RolloutSeen, StartRollout
 
     fleet = open_fleet(api.fleet)
     with api.connect() as client:
         target = client.ask(DeviceHistory, "GET", f"/v1/fleet/devices/{part(device_id(client, device))}?limit=1").device
         if target.quarantined:
-            raise InputError("a device that the control plane answers", f"one that is {target.phase}", device)
+            raise DeviceUnknownError("a device that the control plane answers", f"one that is {target.phase}", device)
         release, back, requirements = _release(fleet, subject, settings, target, signing)
         plan = _plan(target, release, back, days)
         publish_plan(fleet.folder, plan, keys=signing.keys, passphrases=signing.phrases())
@@ -293,7 +293,7 @@ def _release(
     Raises:
         InputError: no such release, one of another product, or one that the device would not take.
     """
-    from edgewright.fleet.repository import releases
+    from edgewright.fleet.repository import metadata
     from edgewright.fleet.repository.acceptance import read_held
 
     requirements: list[str] = []
@@ -301,21 +301,23 @@ def _release(
         requirements = _publish(fleet, subject, settings, device.product, signing)
         subject = "latest"
     elif settings is not None:
-        raise InputError("a package, which --settings is for", f"the release {subject!r}, which has its own", "deploy")
+        raise ReleaseError(
+            "a package, which --settings is for", f"the release {subject!r}, which has its own", "deploy"
+        )
     product, _, counter = subject.rpartition(":")
     if counter != "latest" and not counter.isdigit():
-        raise InputError("a package, or a release such as pump:7 or latest", repr(subject), "deploy")
+        raise ReleaseError("a package, or a release such as pump:7 or latest", repr(subject), "deploy")
     if product not in ("", device.product):
-        raise InputError(f"a release of {device.product}, which {device.name} follows", repr(subject), "deploy")
+        raise DeviceUnknownError(f"a release of {device.product}, which {device.name} follows", repr(subject), "deploy")
     metadata_files = read_held(fleet)
     number = None if counter == "latest" else int(counter)
-    release = releases.find(metadata_files, fleet.product(device.product), number).release
+    release = metadata.find(metadata_files, fleet.product(device.product), number).release
     if release.counter <= max(device.counter, device.floor):
-        raise InputError(
+        raise DeviceUnknownError(
             f"a release above {max(device.counter, device.floor)}, which {device.name} runs or had confirmed",
             str(release.counter), "deploy", "Give the package instead: it is published under the next number",
         )  # fmt: skip
-    return release, releases.revert_of(metadata_files, release), requirements
+    return release, metadata.revert_of(metadata_files, release), requirements
 
 
 def _publish(fleet: Fleet, package: str, settings: Path | None, product: str, signing: KeyOptions) -> list[str]:
@@ -337,11 +339,10 @@ def _publish(fleet: Fleet, package: str, settings: Path | None, product: str, si
 
 def _plan(device: DeviceSeen, release: Release, back: Release | None, days: float) -> Plan:
     """Return the plan: one stage, for this device alone."""
-    from edgewright.fleet.protocol.plans import parser
+    from edgewright.core.records.fleet import Gate, Stage
+    from edgewright.fleet.protocol.plans import options as parser
     from edgewright.fleet.protocol.plans.detection import dwell_for
-    from edgewright.fleet.protocol.plans.options import DEFAULT_SILENCE, PlanOptions, make_plan
-    from edgewright.fleet.protocol.plans.validation import check
-    from edgewright.schema.fleet_plan import Gate, Stage
+    from edgewright.fleet.protocol.plans.options import DEFAULT_SILENCE, PlanOptions, check, make_plan
 
     salt = secrets.token_hex(32)
     cohort = parser.cohort([f"device={device.id}"], salt)

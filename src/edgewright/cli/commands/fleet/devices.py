@@ -14,13 +14,12 @@ import msgspec
 from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.commands.fleet._api_options import ApiOptions, seconds
 from edgewright.cli.text import table, when
+from edgewright.core.errors import DeviceUnknownError
 from edgewright.core.formatting import elapsed_text, plural
 from edgewright.core.measures import columns, measures
-from edgewright.schema.boards import WORDS, BoardSeen
-from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_api import DeviceHistory, DevicePage, DeviceSeen
-from edgewright.schema.fleet_report import Vitals
-from edgewright.schema.fleet_watch import Events, EventSeen, Whereabouts
+from edgewright.core.records.fleet import WORDS, BoardSeen, Vitals
+from edgewright.fleet.protocol.api_records import DeviceHistory, DevicePage, DeviceSeen
+from edgewright.fleet.protocol.rollout_records import Events, EventSeen, Whereabouts
 
 if TYPE_CHECKING:
     from edgewright.fleet.server.api.client import ApiClient
@@ -181,9 +180,9 @@ def _named(api: ApiClient, name: str) -> str:
     if len(same) == 1:
         return str(same[0])
     if same:
-        raise InputError("the id of a device", f"a name of {len(same)} or more devices", ", ".join(same))
+        raise DeviceUnknownError("the id of a device", f"a name of {len(same)} or more devices", ", ".join(same))
     near = ", ".join(f"{one.name} ({one.id})" for one in page.devices[:3])
-    raise InputError("a device's id or whole name", repr(name), near, "List them with edgewright fleet devices")
+    raise DeviceUnknownError("a device's id or whole name", repr(name), near, "List them with edgewright fleet devices")
 
 
 def detail_lines(one: DeviceDetails, now: float) -> list[str]:

@@ -9,7 +9,7 @@ import click
 
 from edgewright._version import __version__
 from edgewright.cli.command import Result, argument, declare, option
-from edgewright.schema.errors import InputError, OutputError
+from edgewright.core.errors import DeviceSettingsError, EnrollmentTokenMissingError, OutputError
 
 
 @declare(example="https://fleet.example --token-file token.txt --store /var/lib/edgewright")
@@ -34,19 +34,22 @@ def command(
     from edgewright.device.agent.systemd import store_folder
     from edgewright.fleet.device.enrollment import enrol
     from edgewright.fleet.device.state_database import State
-    from edgewright.fleet.protocol.ports import Unreachable
-    from edgewright.fleet.protocol.wire.token import read_token
-    from edgewright.fleet.protocol.wire.transport import HttpTransport
+    from edgewright.fleet.protocol.layout import Unreachable
+    from edgewright.fleet.protocol.transport import HttpTransport, read_token
 
     if not (token or token_file):
-        raise InputError("an enrolment token", "none", "--token-file", "Make one: edgewright fleet token new")
+        raise EnrollmentTokenMissingError(
+            "an enrolment token", "none", "--token-file", "Make one: edgewright fleet token new"
+        )
     token_read, folder = read_token(enrollment_token(token, token_file)), store_folder(store)
     transport = HttpTransport(url, ca)
     private_folder(folder)
     state = State.open(folder)
     try:
         if state.link.device:
-            raise InputError("a device without a fleet", f"device {state.link.device}", click.format_filename(folder))
+            raise DeviceSettingsError(
+                "a device without a fleet", f"device {state.link.device}", click.format_filename(folder)
+            )
         joined = enrol(folder, state, transport, token_read, name=name, profile=profile, version=__version__)
         state.change(product=token_read.product)
     except Unreachable as error:

@@ -16,7 +16,7 @@ def command(
     copy first, since the next duplicate report quarantines both again.
     """
     from edgewright.cli.commands.fleet.devices import device_id
-    from edgewright.schema.fleet_api import Done
+    from edgewright.fleet.protocol.api_records import Done
 
     with api.connect() as client:
         identity = device_id(client, device)

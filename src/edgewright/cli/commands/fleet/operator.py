@@ -30,7 +30,7 @@ def add(
     admin also manages operators, retires devices and lifts quarantines. Give each person and each program a name of its
     own: it is in the audit log.
     """
-    from edgewright.schema.fleet_api import OperatorMade
+    from edgewright.fleet.protocol.api_records import OperatorMade
 
     wanted = {"name": name, "role": role, "seconds": days * 86_400.0}
     operator = api.ask(OperatorMade, "POST", "/v1/fleet/operators", wanted)
@@ -47,7 +47,7 @@ def add(
 @declare(example="ada --fleet my-fleet")
 def revoke(*, name: str = argument(), api: ApiOptions) -> str:
     """Revoke an operator; the token stops working at once."""
-    from edgewright.schema.fleet_api import Done
+    from edgewright.fleet.protocol.api_records import Done
 
     api.ask(Done, "DELETE", f"/v1/fleet/operators/{part(name)}")
     return f"{name} is revoked"
@@ -56,7 +56,7 @@ def revoke(*, name: str = argument(), api: ApiOptions) -> str:
 @declare(example="--fleet my-fleet", name="list")
 def show(*, api: ApiOptions) -> Result:
     """List operators and until when their tokens are valid."""
-    from edgewright.schema.fleet_api import Operators
+    from edgewright.fleet.protocol.api_records import Operators
 
     page = api.ask(Operators, "GET", "/v1/fleet/operators")
 

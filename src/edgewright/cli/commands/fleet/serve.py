@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import signal
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import click
 
 from edgewright.cli.command import argument, declare, option
 from edgewright.cli.interrupt import loading
-from edgewright.schema.errors import INTERRUPTED
+from edgewright.core.errors import INTERRUPTED
 
 
 @declare(example="my-fleet --port 8798")
@@ -38,8 +36,6 @@ def command(
         help="How long to keep reports and their items.",
     ),
     migrate: bool = option(help="Migrate the database of an older version first, after a backup in DIR/backups."),
-    broker: str = option(metavar="URL", help="MQTT broker that announces updates to devices."),
-    broker_ca: Path | None = option(help="CA certificates to trust for the broker, in PEM."),
 ) -> int:
     """Serve the fleet in DIR: signed files for devices, enrolment, reports, and the operators' API.
 
@@ -53,12 +49,11 @@ def command(
         from edgewright.fleet.repository.folder import DATABASE, open_fleet
         from edgewright.fleet.server.control_plane import Limits, open_plane
         from edgewright.fleet.server.database import postgres
-        from edgewright.fleet.server.database.copy import move
-        from edgewright.fleet.server.database.upgrade import upgrade
+        from edgewright.fleet.server.database.migration import move, upgrade
         from edgewright.fleet.server.http_server import Listening, serve
     fleet = open_fleet(folder)
     if fleet.settings.oidc is not None:
-        import edgewright.fleet.server.api.oidc  # noqa: F401 - says at the start which extra is missing
+        click.echo("warning: [oidc] of fleet.toml is ignored; operators need tokens: fleet operator add", err=True)
     if database and postgres.address(fleet.folder) != postgres.checked(database, "--database"):
         moved = move(fleet.folder, database)
         click.echo(f"moved to {postgres.shown(database)}: {sum(moved.values()):,} rows")
@@ -71,14 +66,6 @@ def command(
     def ready(address: str) -> None:
         click.echo(f"fleet of {click.format_filename(folder)} at {address}  (Ctrl-C ends it)")
 
-    with ExitStack() as stack:
-        limits = Limits(wait=report_every, keep=keep * 86_400.0)
-        more: dict[str, Any] = {"limits": limits, "behind_proxy": behind_proxy}
-        if broker:
-            from edgewright.fleet.server.news_publisher import NewsPublisher
-
-            publisher = NewsPublisher(broker, fleet.settings.products, str(broker_ca or ""))
-            stack.callback(publisher.close)
-            more["published"] = publisher.publish
-        ended = serve(open_plane(folder, **more), where, ready)
+    limits = Limits(wait=report_every, keep=keep * 86_400.0)
+    ended = serve(open_plane(folder, limits=limits, behind_proxy=behind_proxy), where, ready)
     return INTERRUPTED if ended == signal.SIGINT else 0

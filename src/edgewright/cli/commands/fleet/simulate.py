@@ -14,7 +14,7 @@ import msgspec
 from edgewright.cli.command import Result, Stream, argument, declare, option, wants_json
 from edgewright.cli.commands.fleet.rollout.start import read_plan
 from edgewright.cli.interrupt import loading
-from edgewright.schema.errors import CHECK_SAID_NO, DONE, InputError, OutputError
+from edgewright.core.errors import CHECK_SAID_NO, DONE, OptionFormatError, OutputError
 
 if TYPE_CHECKING:
     from edgewright.fleet.simulator.result import Result as Outcome
@@ -58,11 +58,10 @@ def command(
     """
     with loading():
         from edgewright.fleet.protocol.plans.detection import preview
-        from edgewright.fleet.protocol.plans.parser import seconds
+        from edgewright.fleet.protocol.plans.options import seconds
         from edgewright.fleet.simulator.fault import check_days, known_faults
         from edgewright.fleet.simulator.fleet import Settings
-        from edgewright.fleet.simulator.result import lines
-        from edgewright.fleet.simulator.rollout_plan import detection_of
+        from edgewright.fleet.simulator.result import detection_of, lines
         from edgewright.fleet.simulator.simulation import simulate
     if listed:
         yield Result({name: fault.words for name, fault in known_faults().items()})
@@ -101,7 +100,7 @@ def _rated(text: str) -> tuple[str, float | None]:
     try:
         return name, float(rate.removesuffix("%")) / (100.0 if rate.endswith("%") else 1.0)
     except ValueError:
-        raise InputError("a share such as 0.2 or 20%", repr(rate), "--break") from None
+        raise OptionFormatError("a share such as 0.2 or 20%", repr(rate), "--break") from None
 
 
 def _folder(out: Path) -> None:

@@ -24,11 +24,10 @@ def init(
     passphrase_files: tuple[Path, ...] = PASSPHRASES,
 ) -> Result:
     """Create the offline keys and the repository for sticks, in DIR/stick."""
-    from edgewright.fleet.protocol.keys.ceremony import ceremony, lines
-    from edgewright.fleet.repository.folder import locked, open_fleet
-    from edgewright.fleet.repository.offline import role_keys
-    from edgewright.fleet.repository.public_files import read_published, root_hash
-    from edgewright.fleet.repository.usb_repository import init_stick
+    from edgewright.fleet.protocol.keys import ceremony, lines
+    from edgewright.fleet.repository.distribution import init_stick
+    from edgewright.fleet.repository.folder import locked, open_fleet, read_published, root_hash
+    from edgewright.fleet.repository.metadata import role_keys
 
     fleet = open_fleet(folder)
     passphrase = next(iter(passphrases(passphrase_files)), None)
@@ -48,8 +47,8 @@ def write(
     signing: KeyOptions,
 ) -> Result:
     """Sign the fleet's rollouts, plans and packages for sticks and write them to the stick at MOUNT."""
+    from edgewright.fleet.repository.distribution import open_stick, write_stick
     from edgewright.fleet.repository.folder import locked, open_fleet
-    from edgewright.fleet.repository.usb_repository import open_stick, write_stick
 
     fleet = open_fleet(folder)
     ring = open_stick(fleet).ring(signing.keys, passphrases(signing.passphrase_files))

@@ -23,7 +23,7 @@ def new(
     api: ApiOptions,
 ) -> Result:
     """Create a token and print it; it is not shown again."""
-    from edgewright.schema.fleet_api import NewToken, TokenMade
+    from edgewright.fleet.protocol.api_records import NewToken, TokenMade
 
     life = seconds(expires, "--expires")
     request = NewToken(product=product, tags=tags, batch=batch, uses=uses, seconds=life)
@@ -35,7 +35,7 @@ def new(
 @declare(example="--fleet my-fleet", name="list")
 def show(*, api: ApiOptions) -> Result:
     """List the tokens that are still valid, without their secrets."""
-    from edgewright.schema.fleet_api import Tokens
+    from edgewright.fleet.protocol.api_records import Tokens
 
     known = api.ask(Tokens, "GET", "/v1/fleet/tokens")
     return Result(known, describe(known.tokens) if known.tokens else ["no valid tokens"], compact=True)
@@ -44,7 +44,7 @@ def show(*, api: ApiOptions) -> Result:
 @declare(example="0123456789abcdef --fleet my-fleet")
 def revoke(*, name: str = argument(metavar="ID"), api: ApiOptions) -> str:
     """Revoke the token with this ID; devices that enrolled with it stay."""
-    from edgewright.schema.fleet_api import Done
+    from edgewright.fleet.protocol.api_records import Done
 
     api.ask(Done, "DELETE", f"/v1/fleet/tokens/{part(name)}")
     return f"{name} is revoked"

@@ -14,10 +14,10 @@ import msgspec
 from edgewright.cli.command import Result, Stream, declare, option, wants_json
 from edgewright.cli.commands.fleet._api_options import ApiOptions, seconds
 from edgewright.cli.text import fitting, plain, table, when
+from edgewright.core.errors import DONE, CheckFailedError, OutputError, RolloutUnknownError
 from edgewright.core.formatting import elapsed_text
-from edgewright.schema.errors import DONE, CheckFailedError, InputError, OutputError
-from edgewright.schema.fleet_api import Overview
-from edgewright.schema.fleet_watch import Attention, Events, EventSeen, RolloutSeen, RolloutsSeen
+from edgewright.fleet.protocol.api_records import Overview
+from edgewright.fleet.protocol.rollout_records import Attention, Events, EventSeen, RolloutSeen, RolloutsSeen
 
 if TYPE_CHECKING:
     from edgewright.fleet.server.api.client import ApiClient
@@ -234,7 +234,9 @@ def _over(seen: Snapshot, changes: Changes, until_over: bool, plan: str) -> bool
         return bool(until_over and changes.over(seen))
     rollout = next((seen_rollout for seen_rollout in seen.rollouts if seen_rollout.plan == plan), None)
     if rollout is None:
-        raise InputError("a rollout", f"{plan!r}", "--plan", "List them with edgewright fleet rollout status --all")
+        raise RolloutUnknownError(
+            "a rollout", f"{plan!r}", "--plan", "List them with edgewright fleet rollout status --all"
+        )
     if rollout.state == "aborted":
         changes.aborted.add(plan)
     return not rollout.under_way

@@ -13,7 +13,7 @@ from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.commands.fleet._folder import PASSPHRASES, passphrases
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import FILE
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import ExistingFileError, InputError, OptionMissingError, SigningKeyError
 
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner
@@ -60,16 +60,18 @@ def command(
         from edgewright.core.package import read_package
         from edgewright.core.predictor import Predictor, package_path
         from edgewright.device.boards.weights import parse_weights, renumbered, weights_at, with_weights
+        from edgewright.export.contract import read_subject
         from edgewright.export.slots import weights_body
-        from edgewright.export.subject import read_subject
 
     layout, signer = _layout_and_key(layout_file, key, passphrase_files)
     path = out or Path(f"{layout.name}.weights" if into is None else f"{into.stem}-{layout.name}.edge")
     carrier = None if into is None else read_package(into)
     if back_to is not None and carrier is None:
-        raise InputError("--into beside --back-to", "none", "--back-to", "Only packages support rollback weights")
+        raise OptionMissingError(
+            "--into beside --back-to", "none", "--back-to", "Only packages support rollback weights"
+        )
     if path.exists() and not force:
-        raise InputError("an unused name", "a file", str(path), "Use --force to replace it")
+        raise ExistingFileError("an unused name", "a file", str(path), "Use --force to replace it")
     package = read_package(package_path(run_or_package))
     # A package that does not prove itself here is nothing to send to a board.
     Predictor(package, form=layout.form, rows=1)
@@ -117,13 +119,13 @@ def _layout_and_key(layout_file: Path, key: Path, passphrase_files: tuple[Path, 
     """
     from edgewright.core.files import os_errors
     from edgewright.export.slots import read_layout
-    from edgewright.fleet.protocol.keys.files import read_key
+    from edgewright.fleet.protocol.keys import read_key
 
     with os_errors(InputError, "NAME_layout.json", layout_file):
         layout = read_layout(layout_file.read_bytes(), str(layout_file))
     signer = read_key(key, passphrases(passphrase_files))
     if signer is None:
-        raise InputError("a passphrase that opens the key", "none", str(key), "Give --passphrase-file")
+        raise SigningKeyError("a passphrase that opens the key", "none", str(key), "Give --passphrase-file")
     if signer.public_key.keyval["public"] != layout.key:
-        raise InputError(f"the key of the boards, {layout.key[:16]}...", "another", str(key))
+        raise SigningKeyError(f"the key of the boards, {layout.key[:16]}...", "another", str(key))
     return layout, signer

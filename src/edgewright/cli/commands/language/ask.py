@@ -11,14 +11,14 @@ import msgspec
 
 from edgewright.cli.command import Result, Stream, argument, declare, option, own_model
 from edgewright.cli.interrupt import loading
+from edgewright.core.errors import DONE, CheckFailedError, EdgewrightError, EncoderMissingError
 from edgewright.core.formatting import bytes_text
-from edgewright.schema.errors import DONE, CheckFailedError, EdgewrightError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from edgewright.nlp.documents.search import DocumentIndex
-    from edgewright.schema.documents import Answer, FoundPassage, Phrased
+    from edgewright.nlp.records import Answer, FoundPassage, Phrased
 
 
 @declare(example='"How do I change the batteries?" --index manual.index')
@@ -61,7 +61,7 @@ def command(
         vector = None
         if encoder is not None:
             with loading():
-                from edgewright.language.documents.hybrid import vector_of
+                from edgewright.language.documents.index import vector_of
 
                 vector = vector_of(opened, encoder, question)
         answer = opened.ask(question, vector, top)
@@ -88,12 +88,16 @@ def _nearest(index: DocumentIndex, question: str, directory: Path | None, top: i
     """
     contents = index.contents
     if not contents.encoder:
-        raise InputError("an index with vectors of an encoder of pictures or sounds", "one of documents by words alone",
-                         str(index.path), "Build it with such an --encoder")  # fmt: skip
+        raise EncoderMissingError(
+            "an index with vectors of an encoder of pictures or sounds",
+            "one of documents by words alone",
+            str(index.path),
+            "Build it with such an --encoder",
+        )
     if directory is None:
-        raise InputError(f"the --encoder of the index, {contents.encoder!r}", "none", "--encoder")
+        raise EncoderMissingError(f"the --encoder of the index, {contents.encoder!r}", "none", "--encoder")
     with loading():
-        from edgewright.language.documents.media_index import search_media
+        from edgewright.language.documents.index import search_media
 
     hits = search_media(index, directory, question=question, top=top, **files)
     note = f"nearest by {contents.encoder}; check that they show what you asked for"

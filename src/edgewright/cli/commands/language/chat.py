@@ -15,11 +15,11 @@ import click
 import msgspec
 
 from edgewright.cli.command import Result, Stream, argument, declare, option, own_model
-from edgewright.cli.parsers import open_parser
-from edgewright.schema.errors import DONE, InputError
+from edgewright.cli.options import open_parser
+from edgewright.core.errors import DONE, DocumentIndexError, InputError, OptionMissingError
 
 if TYPE_CHECKING:
-    from edgewright.core.state_machine.validation import CheckedTable
+    from edgewright.core.state_machine.table import CheckedTable
     from edgewright.nlp.dialogue import Dialogue, DialogueOutput, Look
 
 
@@ -55,13 +55,20 @@ def command(
     ends. On a terminal time passes by itself; in a pipe only `/wait` advances it, so that the same lines give the same
     answers. A dialogue that retrieves takes sentences without a model, too: each is a question.
     """
-    from edgewright.language.dialogue.conversation import Conversation, seconds_of, turn_lines, turn_steps
-    from edgewright.language.dialogue.validation import model_of, read_dialogue, vocabulary
+    from edgewright.language.dialogue.conversation import (
+        Conversation,
+        model_of,
+        read_dialogue,
+        seconds_of,
+        turn_lines,
+        turn_steps,
+        vocabulary,
+    )
     from edgewright.language.documents.phrasing import SECONDS, phrased_look, phraser
-    from edgewright.nlp.documents.retrieval import Retriever
+    from edgewright.nlp.documents.search import Retriever
 
     if by is not None and model is None:
-        raise InputError("the utterances that --by takes for examples", "none", "--model")
+        raise OptionMissingError("the utterances that --by takes for examples", "none", "--model")
     model = model or model_of(dialogue)
     typed = sys.stdin.isatty()
     clock = _Clock(typed)
@@ -71,7 +78,7 @@ def command(
         look: Look = files.enter_context(Retriever(checked.table, dialogue.parent))
         if phrase is not None:
             if not checked.table.retrieve:
-                raise InputError("a dialogue that looks things up", "one without [retrieve.STATE]", "--phrase")
+                raise DocumentIndexError("a dialogue that looks things up", "one without [retrieve.STATE]", "--phrase")
             file = own_model("phrasing", Path(phrase))
             look = phrased_look(look, files.enter_context(phraser(file, phrase, "", SECONDS)))
         conversation = Conversation(checked, look, understanding, minimum)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.options import FILE, FOLDER, refuse_existing
 from edgewright.cli.text import wrote
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import FileEndingError, OptionsConflictError
 
 if TYPE_CHECKING:
-    from edgewright.core.state_machine.validation import CheckedTable
-    from edgewright.language.dialogue.validation import DialogueSummary
+    from edgewright.core.state_machine.table import CheckedTable
+    from edgewright.language.dialogue.conversation import DialogueSummary
 
 EXAMPLE = "check docs/examples/vending.toml"
 
@@ -23,7 +23,7 @@ _MODEL: Any = option(help="Model file from `language train`, whose intents and s
 @declare(example="vending.toml --model vending.language")
 def check(dialogue: Path = argument(), model: Path | None = _MODEL) -> Result:
     """Check a DIALOGUE for dead ends, unreachable states and unanswered events."""
-    from edgewright.language.dialogue.validation import model_of
+    from edgewright.language.dialogue.conversation import model_of
 
     own = model_of(dialogue)
     model = model or (own if own is not None and own.is_file() else None)
@@ -49,7 +49,7 @@ def draw(
     from edgewright.language.dialogue.diagram import mermaid, svg
 
     if out is not None and out.suffix not in (".svg", ".mmd"):
-        raise InputError("a name that ends in .svg or .mmd", out.name, "--out")
+        raise FileEndingError("a name that ends in .svg or .mmd", out.name, "--out")
     if out is not None:
         refuse_existing(out, force)
     checked, _ = _read(dialogue, None)
@@ -82,7 +82,9 @@ def as_c(
     from edgewright.export.c99_language.dialogue import dialogue_files, hearing_files
 
     if model and ears:
-        raise InputError("--model or --with", "both", "language dialogue c", "--with checks the dialogue, too")
+        raise OptionsConflictError(
+            "--model or --with", "both", "language dialogue c", "--with checks the dialogue, too"
+        )
     checked, _ = _read(dialogue, model or ears)
     word = name or re.sub(r"[-.]", "_", checked.table.name)
     files = dialogue_files(checked, word) if ears is None else hearing_files(checked, *read_for_device(ears), word)
@@ -94,7 +96,7 @@ def as_c(
 
 
 def _read(dialogue: Path, model: Path | None) -> tuple[CheckedTable, DialogueSummary]:
-    from edgewright.language.dialogue.validation import read_dialogue, vocabulary
-    from edgewright.nlp.utterance.model_file import read_language
+    from edgewright.language.dialogue.conversation import read_dialogue, vocabulary
+    from edgewright.nlp.utterance.parse import read_language
 
     return read_dialogue(dialogue, vocabulary(read_language(model)[0]) if model else None)

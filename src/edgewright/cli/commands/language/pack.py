@@ -10,8 +10,8 @@ import msgspec
 
 from edgewright.cli.command import Result, argument, declare, option, own_model
 from edgewright.cli.interrupt import loading
+from edgewright.core.errors import EncoderMissingError, ExistingFileError, OptionsConflictError
 from edgewright.core.formatting import bytes_text
-from edgewright.schema.errors import InputError
 
 
 @declare(example='plants.index --encoder clip-onnx --licence MIT --is "a sick leaf" --out plants.finder')
@@ -35,30 +35,32 @@ def command(
     """
     if out.exists() or not out.resolve().parent.is_dir():
         got = "one that is" if out.exists() else "a path in a folder that is not there"
-        raise InputError("a folder that is not there yet", got, str(out))
+        raise ExistingFileError("a folder that is not there yet", got, str(out))
     if labels_path is not None and described:
-        raise InputError("--labels or --is", "both", "language pack")
+        raise OptionsConflictError("--labels or --is", "both", "language pack")
     with loading():
         from edgewright.core.own_models import read_record
         from edgewright.language.own_models.registration import licence_of
         from edgewright.language.packing import write_finder
-        from edgewright.language.zero_shot.choice import check_texts, read_labels, single_label
+        from edgewright.language.zero_shot import check_texts, read_labels, single_label
         from edgewright.nlp.documents.search import DocumentIndex
 
         with DocumentIndex(index) as opened:
             contents = opened.contents
         if not contents.encoder:
-            raise InputError("an index with vectors of an encoder of pictures or sounds", "one of words alone",
+            raise EncoderMissingError("an index with vectors of an encoder of pictures or sounds", "one of words alone",
                              str(index), "Build it with such an --encoder")  # fmt: skip
         encoder = own_model("picture", encoder, name=contents.encoder)
         if encoder is None:
-            raise InputError(f"the --encoder of the index, {contents.encoder!r}", "none", "--encoder")
+            raise EncoderMissingError(f"the --encoder of the index, {contents.encoder!r}", "none", "--encoder")
         labels = read_labels(labels_path) if labels_path else single_label(described) if described else None
         record = read_record(encoder)
         licence = licence or (record.licence if record else licence_of(encoder))
         if not licence:
             do = "Look it up where the encoder comes from, and set it, such as --licence MIT"
-            raise InputError("a licence in README.md or LICENSE of the encoder, or --licence", "none", str(encoder), do)
+            raise EncoderMissingError(
+                "a licence in README.md or LICENSE of the encoder, or --licence", "none", str(encoder), do
+            )
         texts = check_texts(questions, "--question")
         finder = write_finder(out, index, encoder, licence=licence, questions=texts, labels=labels)
     size = sum(file.size_bytes for file in finder.files)

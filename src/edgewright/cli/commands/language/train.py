@@ -11,7 +11,7 @@ import msgspec
 from edgewright.cli.command import Result, argument, declare, option, own_model, wants_json
 from edgewright.cli.interrupt import loading
 from edgewright.cli.options import refuse_existing
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import EncoderMissingError, OptionMissingError
 
 if TYPE_CHECKING:
     from edgewright.language.utterances import Labelled
@@ -77,14 +77,14 @@ def command(
     with loading():
         from edgewright.data import audited_labels
         from edgewright.language.embedding import load
-        from edgewright.language.embedding.contract import Remembering
+        from edgewright.language.embedding.directory import Remembering
         from edgewright.language.intents.material import Teacher
         from edgewright.language.intents.network import size_of
         from edgewright.language.intents.parts import share_of
         from edgewright.language.intents.train import How
         from edgewright.language.training import check_chance, describe_chance, lines, name_of, train
-        from edgewright.language.utterances.read import read_lines
-        from edgewright.nlp.utterance.model_file import write_language
+        from edgewright.language.utterances import read_lines
+        from edgewright.nlp.utterance.parse import write_language
 
     given = (utterances,) if validation is None else (utterances, validation)
     records = [record for path in given for record in audited_labels.records(path, label_errors)]
@@ -119,16 +119,15 @@ def command(
 def _check(out: Path, force: bool, form: str, teacher: Path | None, unlabelled: Path | None) -> None:
     """Refuse what cannot be done before anything is loaded."""
     if unlabelled and not teacher:
-        raise InputError("a --teacher for texts without labels", "none", "--unlabelled")
+        raise OptionMissingError("a --teacher for texts without labels", "none", "--unlabelled")
     if form == "gateway" and not teacher:
-        raise InputError("a --teacher, whose encoder the gateway holds", "none", "--for gateway")
+        raise EncoderMissingError("a --teacher, whose encoder the gateway holds", "none", "--for gateway")
     refuse_existing(out, force)
 
 
 def _read(path: Path, validation: Path | None, contradictions: str) -> tuple[Labelled, list[str]]:
     """Return the utterances, and what is to be said of them."""
-    from edgewright.language.utterances.checks import without_contradictions
-    from edgewright.language.utterances.read import read
+    from edgewright.language.utterances import read, without_contradictions
 
     labelled = read(path)
     if validation is not None:

@@ -14,10 +14,17 @@ import msgspec
 
 from edgewright.cli.command import Result, Stream, argument, declare, option, own_model
 from edgewright.cli.interrupt import loading
-from edgewright.schema.errors import DONE, CheckFailedError, InputError
+from edgewright.core.errors import (
+    DONE,
+    CheckFailedError,
+    CsvEmptyError,
+    EncoderMissingError,
+    InputError,
+    OptionsConflictError,
+)
 
 if TYPE_CHECKING:
-    from edgewright.nlp.choice import Choice, Labels
+    from edgewright.nlp.finder import Choice, Labels
 
 
 @declare(
@@ -46,17 +53,17 @@ def command(
     table [labels] of name = "description" (or a list of descriptions), or CSV with columns label and description.
     """
     with loading():
-        from edgewright.language.zero_shot.choice import read_labels, single_label
+        from edgewright.language.zero_shot import read_labels, single_label
 
     if not thing.strip():
-        raise InputError("a text, a file or a folder", "an empty one", "language zero-shot")
+        raise CsvEmptyError("a text, a file or a folder", "an empty one", "language zero-shot")
     if (labels_path is None) == (not described):
-        raise InputError("--labels or --is", "both" if described else "neither", "language zero-shot")
+        raise OptionsConflictError("--labels or --is", "both" if described else "neither", "language zero-shot")
     labels = read_labels(labels_path) if labels_path else single_label(described)
     role = _role(thing)
     encoder = own_model(role, encoder)
     if encoder is None:
-        raise InputError("the --encoder that compares descriptions", "none", "--encoder",
+        raise EncoderMissingError("the --encoder that compares descriptions", "none", "--encoder",
                          "Pass the directory of an encoder, or register it: edgewright models add DIR")  # fmt: skip
     names = ("vision_model.onnx", "audio_model.onnx")
     media = role != "text" or any((encoder / above / name).is_file() for name in names for above in ("", "onnx"))
@@ -91,8 +98,8 @@ def _role(thing: str) -> str:
 def _media(thing: str, labels: Labels, directory: Path, strict: float) -> Iterator[tuple[str, Choice | InputError]]:
 
     with loading():
-        from edgewright.language.documents.media_encoder import MediaEncoder
-        from edgewright.language.zero_shot.media import choose_files, media_chooser
+        from edgewright.language.documents.index import MediaEncoder
+        from edgewright.language.zero_shot import choose_files, media_chooser
 
     encoder = MediaEncoder(directory)
     chooser = media_chooser(labels, encoder, strict)
@@ -104,8 +111,8 @@ def _texts(thing: str, labels: Labels, directory: Path, strict: float) -> Iterat
 
     with loading():
         from edgewright.language.embedding import load
-        from edgewright.language.utterances.read import read_lines
-        from edgewright.language.zero_shot.choice import check_texts, text_chooser
+        from edgewright.language.utterances import read_lines
+        from edgewright.language.zero_shot import check_texts, text_chooser
 
     if thing == "-":
         texts = check_texts([line for line in sys.stdin.read().splitlines() if line.strip()], "standard input")
@@ -114,7 +121,7 @@ def _texts(thing: str, labels: Labels, directory: Path, strict: float) -> Iterat
     else:
         texts = check_texts([thing], "the text")
     if not texts:
-        raise InputError("one text per line", "none", "standard input")
+        raise CsvEmptyError("one text per line", "none", "standard input")
     loaded = load(directory)
     chooser = text_chooser(labels, loaded, strict)
     # Encoded in parts, so that answers to a long file come as they are made.
@@ -126,7 +133,7 @@ def _texts(thing: str, labels: Labels, directory: Path, strict: float) -> Iterat
 def _is_file(thing: str) -> bool:
     try:
         if Path(thing).is_dir():
-            raise InputError("a text or a file of texts", "a folder", thing, "Folders are of pictures or sounds")
+            raise CsvEmptyError("a text or a file of texts", "a folder", thing, "Folders are of pictures or sounds")
         return Path(thing).is_file()
     except (OSError, ValueError):
         return False  # too long, or with characters that no name has

@@ -9,9 +9,9 @@ import functools
 import math
 from collections.abc import Iterator, Sequence
 
-from edgewright.fleet.protocol.plans.formatting import lasting, percent
-from edgewright.schema.fleet_plan import Stage
-from edgewright.schema.fleet_watch import StageDetection
+from edgewright.core.records.fleet import Stage
+from edgewright.fleet.protocol.plans.decision import lasting, percent
+from edgewright.fleet.protocol.rollout_records import StageDetection
 
 BY_SIZE = 1.99
 """Value of a plan's `unconfirmed` with which its stages derive tolerance and quorum from their size.
@@ -31,12 +31,10 @@ SLACK_S = 1800.0
 """Seconds in which a device polls, downloads, starts the release and reports."""
 DEFAULT_FIND_WITHIN = 86_400.0
 """Seconds after its activation within which a fault shows that a default plan finds before the next stage."""
-SURE = 0.95
+POWER = 0.95
+"""Probability with which a stage finds the share of killed devices that its preview names."""
 KILLS = ((4, "four"), (10, "ten"), (100, "a hundred"))
 """One device in so many is killed: the rates of which a preview names the stage that finds them."""
-_STEPS = 50
-_SMALL = 100.0
-"""Variance up to which quantiles of a number of devices are summed exactly."""
 _CANARY = ((5, 0.1), (20, 0.25))
 """The first stage has at most so many percent of the fleet for finding such a share of killed devices."""
 
@@ -78,8 +76,13 @@ def dwell_for(find_within: float, silence: float) -> float:
 
 
 def at_least(missing: int, count: int, share: float) -> float:
-    """Return the probability that so many of `count` devices, or more, are missing if each is with this probability."""
-    return 1.0 - _at_most(missing - 1, count, share) if missing > 0 else 1.0
+    """Return the probability that `missing` or more of `count` devices are missing if each is with probability `share`.
+
+    The upper tail of the binomial distribution.
+    """
+    from scipy.special import bdtrc  # noqa: PLC0415 - slow to load
+
+    return float(bdtrc(missing - 1, count, share)) if missing > 0 else 1.0
 
 
 def beyond_chance(lost: int, count: int, absent: float | None, phase: int) -> bool:
@@ -98,7 +101,7 @@ def beyond_chance(lost: int, count: int, absent: float | None, phase: int) -> bo
 
 
 def as_uneven(silent: int, count: int, others: int, of: int) -> float:
-    """Return the probability that chance puts so many of all silent devices, or more, among `count` (Fisher, 1935).
+    """Return the p-value of Fisher's exact test (Fisher, 1935), one-sided: the first group is more often silent.
 
     Args:
         silent: silent devices of the first group.
@@ -106,67 +109,31 @@ def as_uneven(silent: int, count: int, others: int, of: int) -> float:
         others: silent devices of the second group.
         of: devices of the second group.
     """
-    total, sample = silent + others, count + of
-    whole = _choices(sample, total)
-    return min(1.0, sum(
-        math.exp(_choices(count, k) + _choices(of, total - k) - whole)
-        for k in range(max(silent, total - of), min(count, total) + 1)
-    ))  # fmt: skip
+    from scipy.stats import fisher_exact  # noqa: PLC0415 - slow to load
 
-
-def _choices(count: int, number: int) -> float:
-    """Return the logarithm of the binomial coefficient."""
-    return math.lgamma(count + 1) - math.lgamma(number + 1) - math.lgamma(count - number + 1)
+    table = [[silent, count - silent], [others, of - others]]
+    return float(fisher_exact(table, alternative="greater").pvalue)
 
 
 def smallest_share(sample: int, missing: int) -> float | None:
-    """Return the smallest share of killed devices of which, with 95 %, a sample has more than `missing`."""
-    if sample <= missing:
-        return None
-    low, high = 0.0, 1.0
-    for _ in range(_STEPS):
-        middle = (low + high) / 2.0
-        low, high = (low, middle) if _at_most(missing, sample, middle) <= 1.0 - SURE else (middle, high)
-    return high
+    """Return the smallest share of killed devices of which, with 95 %, a sample has more than `missing`.
 
+    A power calculation: the upper limit of the one-sided exact interval of Clopper and Pearson (1934).
+    """
+    from scipy.special import betaincinv  # noqa: PLC0415 - slow to load
 
-def _at_most(missing: int, count: int, share: float) -> float:
-    """Return the binomial distribution function."""
-    if missing < 0:
-        return 0.0
-    if share <= 0.0 or missing >= count:
-        return 1.0
-    if share >= 1.0:
-        return 0.0
-    yes, no, whole = math.log(share), math.log1p(-share), math.lgamma(count + 1)
-    return min(1.0, sum(
-        math.exp(whole - math.lgamma(k + 1) - math.lgamma(count - k + 1) + k * yes + (count - k) * no)
-        for k in range(missing + 1)
-    ))  # fmt: skip
+    return float(betaincinv(missing + 1, sample - missing, POWER)) if sample > missing else None
 
 
 @functools.lru_cache(1024)
 def _bounds(members: int, share: float) -> tuple[int, int]:
     """Return bounds of the number of devices that a share reaches, each with a probability of 95 %."""
-    mean, variance = members * share, members * share * (1.0 - share)
-    if variance > _SMALL:
-        spread = 1.6449 * math.sqrt(variance)  # quantile of the normal distribution
-        return math.floor(mean - spread), math.ceil(mean + spread)
-    low = high = 0
-    below = 0.0
-    for number in range(members + 1):
-        below = _term(number, members, share) + below
-        low = number if below <= 1.0 - SURE else low
-        high = number
-        if below >= SURE:
-            break
-    return low if share < 1.0 else members, high
+    from scipy.stats import binom  # noqa: PLC0415 - slow to load
 
-
-def _term(number: int, count: int, share: float) -> float:
     if share >= 1.0:
-        return float(number == count)
-    return _at_most(number, count, share) - _at_most(number - 1, count, share)
+        return members, members
+    low, high = binom.ppf([1.0 - POWER, POWER], members, share)
+    return max(0, int(low) - 1), max(0, int(high))
 
 
 @functools.lru_cache(1024)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
 
+from edgewright.core.errors import PlanError, UnknownNameError
 from edgewright.core.measures import measures
-from edgewright.fleet.protocol.layout import DAY
+from edgewright.core.records.fleet import Cohort, Gate, Plan, Release, Stage, TrialLimits, Window
+from edgewright.fleet.protocol.layout import DAY, LONGEST, RELEASES
+from edgewright.fleet.protocol.plans.decision import day, earliest, lasting, listed, parse, percent
 from edgewright.fleet.protocol.plans.detection import (
     BY_SIZE,
     DEFAULT_FIND_WITHIN,
@@ -16,12 +21,9 @@ from edgewright.fleet.protocol.plans.detection import (
     detections,
     dwell_for,
     watched_s,
-)  # fmt: skip
-from edgewright.fleet.protocol.plans.formatting import lasting
-from edgewright.fleet.protocol.plans.parser import stages
-from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_plan import Cohort, Gate, Plan, Release, Stage, TrialLimits, Window
-from edgewright.schema.fleet_watch import StageDetection
+)
+from edgewright.fleet.protocol.plans.gates import SHARES
+from edgewright.fleet.protocol.rollout_records import StageDetection
 
 DEFAULT_WATCH = 7 * DAY
 """Seconds for which a finished rollout stays under its gates, or longer where `find_within` needs it."""
@@ -114,7 +116,7 @@ def complete(options: PlanOptions, devices: int | None) -> PlanOptions:
         short = [(f"stage {stage.name!r}", stage.dwell) for stage in steps if stage.dwell < needed]
         short += [("the watch after the end", watch)] if watch < needed else []
         for subject, got in short:
-            raise InputError(
+            raise PlanError(
                 f"at least {lasting(needed)}, to find faults that show within {lasting(options.find_within)}",
                 lasting(got), f"{subject} of the plan", "Make it longer, or choose a shorter --find-within",
             )  # fmt: skip
@@ -164,4 +166,254 @@ def make_plan(
     try:
         return msgspec.json.decode(msgspec.json.encode(plan), type=Plan)  # validates names and numbers again
     except msgspec.ValidationError as error:
-        raise InputError("a plan", str(error), "the options") from None
+        raise PlanError("a plan", str(error), "the options") from None
+
+
+CHOSEN = "chosen"
+"""Name of the cohort that the command line creates."""
+_UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+_NUMBER = r"(\d+(?:\.\d+)?)"
+
+
+def seconds(text: str, where: str) -> float:
+    """Parse a duration such as '90s', '15min', '12h' or '7d' into seconds; '0' is 0 seconds.
+
+    Raises:
+        InputError: the text has another form.
+    """
+    match = re.fullmatch(rf"{_NUMBER}(s|m|min|h|d)", text.strip())
+    if match is None and text.strip() != "0":
+        raise PlanError("a time such as 90s, 15m, 12h or 7d", repr(text), where)
+    return float(match.group(1)) * _UNITS[match.group(2)] if match else 0.0
+
+
+def stages(text: str, dwell: float, cohorts: tuple[str, ...] = (), open_ones: Sequence[str] = ()) -> tuple[Stage, ...]:
+    """Parse stages such as 'canary:1%,10%@2h,50%,100%'.
+
+    Args:
+        text: for each stage an optional name, the percentage, and an optional dwell.
+        dwell: seconds for stages without their own dwell.
+        cohorts: cohorts of all stages.
+        open_ones: names of stages whose devices need no acknowledged intent.
+
+    Raises:
+        InputError: the text has another form.
+    """
+    parsed = []
+    for part in text.split(","):
+        match = re.fullmatch(rf"(?:([a-z0-9][a-z0-9-]*):)?{_NUMBER}\s*%(?:@(\w+))?", part.strip())
+        if match is None or float(match.group(2)) > 100.0:
+            raise PlanError("stages as canary:1%,10%,50%@2h,100%", repr(part.strip()), "--stages")
+        number = float(match.group(2))
+        name = match.group(1) or percent(number).removesuffix(" %").replace(".", "-")
+        lasts = seconds(match.group(3), "--stages") if match.group(3) else dwell
+        parsed.append(Stage(name=name, percent=number, cohorts=cohorts, dwell=lasts, gated=name not in open_ones))
+    names = [stage.name for stage in parsed]
+    for name in open_ones:
+        if name not in names:
+            raise UnknownNameError("stage", name, names, "--open")
+    return tuple(parsed)
+
+
+def gate(text: str, quorum: int = 5) -> Gate:
+    """Parse a gate such as 'alarms<=5', 'failed<=30%', 'latency<=x2' or 'latency<=200ms'.
+
+    Raises:
+        InputError: the text has another form.
+        UnknownNameError: the measure does not exist.
+    """
+    match = re.fullmatch(rf"([a-z_]+)\s*<=\s*(x?){_NUMBER}\s*(%|ms|s|MB|kB|B)?", text.strip())
+    if match is None:
+        raise PlanError("a gate such as alarms<=5, failed<=30%, latency<=x2", repr(text), "--gate")
+    name, ratio, number, unit = match.groups()
+    if name not in measures():
+        raise UnknownNameError("measure", name, tuple(measures()), "--gate")
+    if ratio and unit:
+        raise PlanError("a ratio without a unit, such as latency<=x2", repr(text), "--gate")
+    scale = {"%": 0.01, "ms": 0.001, "MB": 1e6, "kB": 1e3}.get(unit or "", 1.0)
+    value = {"ratio": float(number)} if ratio else {"limit": float(number) * scale}
+    return msgspec.convert({"measure": name, "quorum": quorum, **value}, Gate)
+
+
+def cohort(conditions: Sequence[str], salt: str) -> Cohort | None:
+    """Parse a cohort from 'tag=north,south', 'profile=pi', 'counter=3-5', 'device=ID'; None without conditions.
+
+    Raises:
+        InputError: a condition has another form.
+    """
+    if not conditions:
+        return None
+    record: dict[str, list[str]] = {"tag": [], "profile": [], "counter": [], "device": []}
+    for text in conditions:
+        name, _, values = text.partition("=")
+        if name not in record or not values:
+            raise PlanError(
+                "a condition such as tag=north, profile=pi, counter=3-5 or device=ID", repr(text), "--cohort"
+            )
+        record[name] += [value.strip() for value in values.split(",")]
+    counters = None
+    if record["counter"]:
+        ends = record["counter"][0].split("-")
+        if len(record["counter"]) > 1 or not 1 <= len(ends) <= 2 or not all(end.isdigit() for end in ends):
+            raise PlanError("one range of releases such as counter=3-5", ",".join(record["counter"]), "--cohort")
+        counters = (int(ends[0]), int(ends[-1]))
+    for device in record["device"]:
+        if not re.fullmatch(r"[0-9a-f]{32}", device):
+            raise PlanError("a device's id of 32 hexadecimal digits", repr(device), "--cohort")
+    return Cohort(
+        tags=tuple(record["tag"]), profiles=tuple(record["profile"]), counters=counters,
+        devices=tuple(sorted(listed(salt, device) for device in record["device"])),
+    )  # fmt: skip
+
+
+def windows(texts: Sequence[str]) -> tuple[Window, ...]:
+    """Parse maintenance windows such as 'sat,sun 02:00-05:00', in UTC.
+
+    Raises:
+        InputError: a text has another form.
+    """
+    try:
+        return tuple(parse(text) for text in texts)
+    except ValueError as error:
+        raise PlanError("a window such as 'sat,sun 02:00-05:00'", str(error), "--window") from None
+
+
+def pace(text: str) -> float:
+    """Parse devices per hour such as '100/h'; 0 means no limit.
+
+    Raises:
+        InputError: the text has another form.
+    """
+    match = re.fullmatch(rf"{_NUMBER}(/h)?", text.strip())
+    if match is None:
+        raise PlanError("devices per hour such as 100/h", repr(text), "--pace")
+    return float(match.group(1))
+
+
+def share(text: str, where: str) -> float:
+    """Parse a percentage such as '5%'.
+
+    Raises:
+        InputError: the text has another form.
+    """
+    match = re.fullmatch(rf"{_NUMBER}\s*%?", text.strip())
+    if match is None or float(match.group(1)) > 100.0:
+        raise PlanError("a share such as 5%", repr(text), where)
+    return float(match.group(1))
+
+
+STEADY = (0.25, 0.75)
+"""Range of quantiles that 20 % of devices with false reports cannot shift arbitrarily."""
+
+
+def check(plan: Plan) -> None:
+    """Refuse a plan with a problem.
+
+    Raises:
+        InputError: the plan has a problem; the error is the first one.
+    """
+    for expected, got, where in problems(plan):
+        raise PlanError(expected, got, f"plan {plan.id}, {where}", "Nothing was signed")
+
+
+def check_new(plan: Plan) -> None:
+    """Refuse a plan that is about to be signed; older plans, which devices may follow already, stay valid.
+
+    Raises:
+        InputError: as `check`, or a stage could end before a device that died in it counts as failed.
+    """
+    check(plan)
+    for stage in plan.stages:
+        if stage.gated and stage.dwell < plan.silence:
+            needed, got = lasting(plan.silence), lasting(stage.dwell)
+            raise PlanError(
+                f"a dwell of at least {needed}, the silence after which a device counts as failed",
+                f"{got} in stage {stage.name!r}", f"plan {plan.id}, stages",
+                f"Use --dwell {_option(plan.silence)} or more, or --silence {_option(stage.dwell)} or less",
+            )  # fmt: skip
+
+
+def _option(seconds: float) -> str:
+    """Return a duration as the command line takes it."""
+    return f"{seconds / 60.0:g}m" if seconds >= 60.0 and seconds % 60.0 == 0.0 else f"{seconds:g}s"
+
+
+def problems(plan: Plan) -> Iterator[tuple[str, str, str]]:
+    """Yield the problems of a plan, as (expected, got, where)."""
+    yield from _releases(plan)
+    yield from _times(plan)
+    yield from _stages(plan)
+    names = Counter((gate.measure, bool(gate.ratio)) for gate in plan.gates)
+    for (measure, _), count in names.items():
+        if count > 1:
+            yield "one gate for each measure", f"{count} for {measure!r}", "gates"
+    for gate in plan.gates:
+        yield from _gate(plan, gate)
+
+
+def _releases(plan: Plan) -> Iterator[tuple[str, str, str]]:
+    back = plan.revert
+    if back is not None and back.product != plan.release.product:
+        yield f"a rollback release of product {plan.release.product!r}", repr(back.product), "revert"
+    if back is not None and back.counter != plan.release.counter + 1:
+        yield f"a rollback release with counter {plan.release.counter + 1}", str(back.counter), "revert"
+
+
+def _times(plan: Plan) -> Iterator[tuple[str, str, str]]:
+    if not plan.starts < plan.expires:
+        yield f"an expiry after the start on {day(plan.starts)}", day(plan.expires), "expires"
+    if plan.enrolled > plan.expires:
+        yield "devices counted that were enrolled before the plan expires", day(plan.enrolled), "enrolled"
+    longest = LONGEST[RELEASES]
+    if plan.expires - plan.starts > longest:
+        yield f"an expiry within {lasting(longest)}", lasting(plan.expires - plan.starts), "expires"
+    needed = earliest(plan, len(plan.stages) - 1)
+    if needed >= plan.expires - plan.starts:
+        got = f"{lasting(needed)} of dwells before the last of {len(plan.stages)} stages"
+        yield f"dwells that end before the plan does, after {lasting(plan.expires - plan.starts)}", got, "stages"
+    for window in plan.windows:
+        if window.start == window.end or not window.days:
+            yield "a window of some minutes on some day", "an empty one", "windows"
+
+
+def _stages(plan: Plan) -> Iterator[tuple[str, str, str]]:
+    names = Counter(stage.name for stage in plan.stages)
+    for name, count in names.items():
+        if count > 1:
+            yield "a name of its own for each stage", f"{name!r} {count} times", "stages"
+    highest: dict[tuple[str, ...], float] = {}
+    for stage in plan.stages:
+        where = f"stage {stage.name}"
+        for name in stage.cohorts:
+            if name not in plan.cohorts:
+                yield f"a cohort of the plan ({', '.join(plan.cohorts) or 'it has none'})", repr(name), where
+        if stage.percent <= 0.0:
+            yield "more than 0 % of the devices", percent(stage.percent), where
+        key = tuple(sorted(set(stage.cohorts)))
+        before = highest.get(key, 0.0)
+        if stage.percent < before:
+            yield f"at least the {percent(before)} that an earlier stage has", percent(stage.percent), where
+        highest[key] = max(before, stage.percent)
+    for name, cohort in plan.cohorts.items():
+        if cohort.counters is not None and cohort.counters[0] > cohort.counters[1]:
+            yield "counters as (lowest, highest)", str(cohort.counters), f"cohort {name}"
+    if plan.holdout and len(plan.stages) < 2:
+        yield "at least two stages: the hold-out waits for the last one", "one", "holdout"
+    if plan.holdout > 50.0:
+        yield "a hold-out of at most 50 %", percent(plan.holdout), "holdout"
+
+
+def _gate(plan: Plan, gate: Gate) -> Iterator[tuple[str, str, str]]:
+    where = f"gate {gate.measure}"
+    if gate.measure not in measures():
+        yield f"a measure that this version knows: {', '.join(measures())}", repr(gate.measure), where
+    if gate.limit < 0.0:
+        yield "a limit of 0 or more", f"{gate.limit:g}", where
+    if gate.measure in SHARES and gate.limit >= 1.0 and not gate.ratio:
+        yield "a share below 1", f"{gate.limit:g}, which no fleet exceeds", where
+    if gate.measure not in SHARES and not STEADY[0] <= gate.quantile <= STEADY[1]:
+        yield f"a quantile from {STEADY[0]} to {STEADY[1]}, robust to false reports", f"{gate.quantile:g}", where
+    if gate.ratio and gate.measure in SHARES:
+        yield "a limit: the new release makes no device on the old one fail or fall silent", "a ratio", where
+    if gate.ratio and len(plan.stages) < 2:
+        yield "at least two stages, so that some devices keep the old release meanwhile", "one", where

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
 import re
+import stat
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,16 +21,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from edgewright.fleet.server import log
+from edgewright.core.errors import (
+    CheckFailedError,
+    EdgewrightError,
+    OutputError,
+    RequestError,
+    UnknownNameError,
+)
+from edgewright.fleet.protocol.api_records import Problem
+from edgewright.fleet.repository.distribution import CACHE
+from edgewright.fleet.server import background
 from edgewright.fleet.server.api.authentication import DeviceAuthentication, OperatorAuthentication
-from edgewright.fleet.server.api.static_files import PREFIXES, Static
-from edgewright.fleet.server.connection_limits import client_of
-from edgewright.fleet.server.control_plane import Plane
+from edgewright.fleet.server.control_plane import Counters, Plane
 from edgewright.fleet.server.database.group_commit import BusyError
 from edgewright.fleet.server.endpoint import Call, Endpoint, Raw, RefusedError, decoded, endpoints
-from edgewright.fleet.server.limits import CrowdedError
-from edgewright.schema.errors import CheckFailedError, EdgewrightError, InputError, OutputError, UnknownNameError
-from edgewright.schema.fleet_api import Problem
+from edgewright.fleet.server.limits import CrowdedError, client_of
 
 LOCAL = "edgewright.local"
 """Key of the ASGI scope with the operator of a command on the fleet's own folder; no request can set it."""
@@ -62,7 +71,7 @@ class RequestHandler:
             if response.status_code != 408:  # the body has already timed out
                 await self._pass_over(request, _PASSED_OVER)
         except Exception as error:  # noqa: BLE001 - an internal error: details go to the log, not to the client
-            log.broken(error, endpoint.path)
+            background.broken(error, endpoint.path)
             response = problem(Problem(status=500, expected="an answer", got="an error of the server"))
         seconds = time.perf_counter() - began
         counted = self.plane.counted
@@ -72,7 +81,7 @@ class RequestHandler:
         # Requests refused because of overload are only counted: a log line for each would add to the load.
         changes = endpoint.method != "GET" and endpoint.who not in ("device", "anyone")
         if (response.status_code >= 400 or changes) and not crowded and LOCAL not in request.scope:
-            log.request(endpoint.method, endpoint.path, response.status_code, seconds, who)
+            background.request(endpoint.method, endpoint.path, response.status_code, seconds, who)
         return response
 
     async def _call(self, endpoint: Endpoint, request: Request) -> Call:
@@ -169,12 +178,12 @@ def _query(kind: Any, request: Request) -> Any:  # noqa: ANN401 - a type and a v
     given: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
         if name in given:
-            raise InputError(f"{name!r} once", "more than once", "the query")
+            raise RequestError(f"{name!r} once", "more than once", "the query")
         given[name] = value
     try:
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise InputError("parameters as in the API description", str(error)[:300], "the query") from None
+        raise RequestError("parameters as in the API description", str(error)[:300], "the query") from None
 
 
 def refusal(error: EdgewrightError) -> Response:
@@ -191,7 +200,13 @@ def refusal(error: EdgewrightError) -> Response:
     else:
         status = 400
     plain = Problem(
-        status=status, expected=error.expected, got=error.got, where=error.where, do=error.do, wait=round(wait, 3)
+        status=status,
+        expected=error.expected,
+        got=error.got,
+        where=error.where,
+        do=error.do,
+        wait=round(wait, 3),
+        code=error.code,
     )
     return problem(plain)
 
@@ -258,3 +273,149 @@ async def _elsewhere(request: Request, error: Exception) -> Response:
         response.headers.update({k: v for k, v in headers.items() if k.lower() == "allow"})
         return response
     return problem(Problem(status=status, expected="a path of the API", got="another", do="See /openapi.json"))
+
+
+PREFIXES = ("/metadata/", "/targets/")
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")
+_HASHED = re.compile(r"[0-9a-f]{64}\.")
+_VERSIONED = re.compile(r"[0-9]{1,10}\.[A-Za-z0-9_-]+\.json")
+_RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
+_CHUNK_BYTES = 1 << 16  # read and sent at a time; also the memory that a slow client holds
+# The same values that `fleet export` recommends for other servers.
+_FOREVER = CACHE["metadata/N.ROLE.json"].encode()
+_TIMESTAMP, _OTHERWISE = CACHE["metadata/timestamp.json"].encode(), CACHE["metadata/root.json"].encode()
+_NO_METADATA = CACHE["status 404 below metadata/ (the next root)"].encode()
+_NO_TARGET = CACHE["status 404 below targets/"].encode()
+_Key = tuple[int, int, int]
+
+
+class Static:
+    """Serves `/metadata/*` and `/targets/**` of a folder, read-only.
+
+    Publishing renames files into place, so a reader sees either the old or the new file. A file is not open while a
+    client reads a part of it, so slow clients hold no files.
+    """
+
+    def __init__(self, public: Path, counted: Counters) -> None:
+        self._public = str(public)
+        self._status = {code: counted.static.labels(str(code)) for code in (200, 206, 304, 404, 405, 416)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer GET and HEAD."""
+        path = scope["path"]
+        method = scope["method"]
+        if method not in ("GET", "HEAD"):
+            await self._send(send, 405, [(b"allow", b"GET, HEAD"), (b"content-length", b"0")])
+            return
+        target = self._find(path)
+        if target is None:
+            body = b"" if method == "HEAD" else b"not here\n"
+            absent = _NO_METADATA if path.startswith("/metadata/") else _NO_TARGET
+            plain = [(b"content-type", b"text/plain"), (b"content-length", b"9"), (b"cache-control", absent)]
+            await self._send(send, 404, plain, body)
+            return
+        file, key = target
+        name = path.rpartition("/")[2]
+        content = _read_part(file, key, 0, key[1]) if key[1] <= _CHUNK_BYTES else b""
+        tag = _tag(name, key, content)
+        for_ever = _VERSIONED.fullmatch(name) if path.startswith("/metadata/") else _HASHED.match(name)
+        caching = _FOREVER if for_ever else _TIMESTAMP if name == "timestamp.json" else _OTHERWISE
+        headers = [
+            (b"etag", tag), (b"cache-control", caching), (b"accept-ranges", b"bytes"),
+            (b"x-content-type-options", b"nosniff"),
+        ]  # fmt: skip
+        request = {k: v for k, v in scope["headers"] if k in (b"if-none-match", b"range", b"if-range")}
+        given = request.get(b"if-none-match", b"").split(b",")
+        if any(candidate.strip().removeprefix(b"W/") in (tag, b"*") for candidate in given):
+            await self._send(send, 304, headers)
+            return
+        size = key[1]
+        span = _span(request, tag, size)
+        if span is None:
+            gone = (b"content-range", b"bytes */%d" % size)
+            await self._send(send, 416, [*headers, gone, (b"content-length", b"0")])
+            return
+        first, after = span
+        kind = b"application/json" if name.endswith(".json") else b"application/octet-stream"
+        headers += [(b"content-type", kind), (b"content-length", b"%d" % (after - first))]
+        if part := (first, after) != (0, size):
+            headers.append((b"content-range", b"bytes %d-%d/%d" % (first, after - 1, size)))
+        status = 206 if part else 200
+        if method == "HEAD" or first == after:
+            await self._send(send, status, headers)
+            return
+        if content:
+            await self._send(send, status, headers, content[first:after])
+            return
+        position = first
+        while position < after:
+            content = _read_part(file, key, position, min(_CHUNK_BYTES, after - position))
+            if position == first:
+                if not content:
+                    await self._send(send, 404, [(b"cache-control", b"no-store"), (b"content-length", b"0")])
+                    return
+                await send({"type": "http.response.start", "status": status, "headers": headers})
+            if not content:  # the file was replaced: the connection ends, and the client requests it again
+                return
+            position += len(content)
+            await send({"type": "http.response.body", "body": content, "more_body": position < after})
+        self._status[status].inc()
+
+    def _find(self, path: str) -> tuple[str, _Key] | None:
+        """Find the file of a path, or None; a path cannot leave the folder, and links are not followed."""
+        parts = path[1:].split("/")
+        if not 2 <= len(parts) <= 6 or not all(_PART.fullmatch(part) for part in parts):
+            return None
+        file = f"{self._public}/{'/'.join(parts)}"
+        try:
+            seen = os.lstat(file)
+        except OSError:
+            return None
+        if not stat.S_ISREG(seen.st_mode):
+            return None
+        return file, (seen.st_ino, seen.st_size, seen.st_mtime_ns)
+
+    async def _send(self, send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes = b"") -> None:
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        self._status[status].inc()
+
+
+def _read_part(file: str, key: _Key, position: int, size: int) -> bytes:
+    """Return a part of a file; nothing if it is no longer the one with this key."""
+    try:
+        with Path(file).open("rb", buffering=0) as opened:
+            seen = os.fstat(opened.fileno())
+            opened.seek(position)
+            return opened.read(size) if (seen.st_ino, seen.st_size, seen.st_mtime_ns) == key else b""
+    except OSError:
+        return b""
+
+
+def _tag(name: str, key: _Key, content: bytes) -> bytes:
+    """Return the entity tag: the hash in the name, of the content of a small file, else inode, size and time."""
+    if _HASHED.match(name):
+        return f'"{name[:32]}"'.encode()
+    text = hashlib.sha256(content).hexdigest()[:32] if content else f"{key[0]:x}-{key[1]:x}-{key[2]:x}"
+    return f'"{text}"'.encode()
+
+
+def _span(request: dict[bytes, bytes], tag: bytes, size: int) -> tuple[int, int] | None:
+    """Return the bytes to send as (first, end); the whole file for no, several or invalid ranges (RFC 9110).
+
+    None means that the range is outside the file.
+    """
+    whole = (0, size)
+    match = _RANGE.fullmatch(request.get(b"range", b"").decode("latin-1").strip())
+    if match is None or request.get(b"if-range", tag) != tag:
+        return whole
+    first, last = match.groups()
+    if not first and not last:
+        return whole
+    if not first:
+        return (max(0, size - int(last)), size) if int(last) and size else None
+    if last and int(last) < int(first):
+        return whole
+    if int(first) >= size:
+        return None
+    return int(first), min(size, int(last) + 1 if last else size)

@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import functools
 import hashlib
 import hmac
 import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
+from edgewright.core.errors import InputError
+from edgewright.fleet.protocol import transport
 from edgewright.fleet.protocol.layout import DAY
-from edgewright.fleet.protocol.plans.formatting import day
-from edgewright.fleet.protocol.wire import signing
-from edgewright.fleet.repository.folder import open_fleet
-from edgewright.fleet.server import log
+from edgewright.fleet.protocol.plans.decision import day
+from edgewright.fleet.server import background
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.database.tables import devices, operators
 from edgewright.fleet.server.endpoint import RANK, Call, RefusedError
 from edgewright.fleet.server.limits import Buckets
-from edgewright.schema.errors import InputError
-
-if TYPE_CHECKING:
-    from edgewright.fleet.server.api.oidc import OidcAuthentication
 
 _TOKEN = re.compile(r"^ewo\.([a-z0-9][a-z0-9_-]{0,62})\.([A-Za-z0-9_-]{32})$")
-_WEB_TOKEN = re.compile(r"^eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*$")
 _SHA256 = "sha256:"
 
 
@@ -75,13 +69,6 @@ class OperatorAuthentication:
         """Return name and role of the operator whose token a request contains."""
         kind, _, token = call.headers.get("authorization", "").partition(" ")
         token = token.strip()
-        if kind.lower() == "bearer" and _WEB_TOKEN.match(token) and self._issuer is not None:
-            try:
-                return await self._issuer.operator(token)
-            except RefusedError as error:
-                if error.status == 401:
-                    self._count(call)
-                raise
         match = _TOKEN.match(token)
         if kind.lower() != "bearer" or match is None:
             raise RefusedError(401, "a header 'Authorization: Bearer TOKEN' of an operator", "none or another")
@@ -96,7 +83,9 @@ class OperatorAuthentication:
             raise RefusedError(401, "a valid token", f"one that expired on {day(row.expires)}", do=do)
         if row.expires is None and name not in self._unlimited:
             self._unlimited.add(name)
-            log.line("warning", "operator.unlimited", who=name, why="its token never expires: add another operator")
+            background.line(
+                "warning", "operator.unlimited", who=name, why="its token never expires: add another operator"
+            )
         return name, row.role
 
     def _count(self, call: Call) -> None:
@@ -104,16 +93,6 @@ class OperatorAuthentication:
         wait = self._wrong.take(call.client, call.plane.clock.monotonic())
         if wait:
             raise RefusedError(429, "fewer wrong tokens from this address", "too many", do="Ask later", wait=wait)
-
-    @functools.cached_property
-    def _issuer(self) -> OidcAuthentication | None:
-        """The identity provider in `fleet.toml`; None if there is none."""
-        settings = open_fleet(self._plane.folder).settings.oidc
-        if settings is None:
-            return None
-        from edgewright.fleet.server.api.oidc import OidcAuthentication  # noqa: PLC0415 - needs the extra oidc
-
-        return OidcAuthentication(settings, self._plane.clock.wall, self._plane.clock.monotonic)
 
 
 def _right(stored: str, token: str) -> bool:
@@ -123,7 +102,7 @@ def _right(stored: str, token: str) -> bool:
 _KEYID = re.compile(r';\s*keyid="([0-9a-f]{32})"')
 _KEPT = 200_000
 NEW = "new"
-"""Key id of a request with its public key in the body, see `wire.signing.sign`."""
+"""Key id of a request with its public key in the body, see `transport.sign`."""
 
 
 def _refused(why: str) -> RefusedError:
@@ -196,7 +175,7 @@ class DeviceAuthentication:
             RefusedError: 401 for another signature.
         """
         try:
-            key = signing.public_bytes(call.body.key)
+            key = transport.public_bytes(call.body.key)
         except InputError as error:
             raise _refused(error.got) from None
         self._signed(call, NEW, key)
@@ -206,7 +185,7 @@ class DeviceAuthentication:
             return key if requested == name else None
 
         try:
-            signing.verify(call.method, call.target, call.headers, call.content, find)
+            transport.verify(call.method, call.target, call.headers, call.content, find)
         except InputError as error:
             raise _refused(error.got or str(error)) from None
 

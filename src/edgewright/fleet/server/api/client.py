@@ -13,17 +13,17 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from edgewright.core.errors import CheckFailedError, InputError, OutputError
 from edgewright.core.read_only_database import read_unchanged
 from edgewright.core.request_origin import account
-from edgewright.fleet.protocol.ports import Transport, Unreachable
-from edgewright.fleet.protocol.wire.transport import HttpTransport
+from edgewright.fleet.protocol.api_records import Problem
+from edgewright.fleet.protocol.layout import Transport, Unreachable
+from edgewright.fleet.protocol.transport import HttpTransport
 from edgewright.fleet.repository.folder import open_fleet
 from edgewright.fleet.server.api.app import LOCAL, App
 from edgewright.fleet.server.control_plane import Plane, open_plane, reading_plane
 from edgewright.fleet.server.database import sqlite
 from edgewright.fleet.server.database.engine import open_empty, open_to_read
-from edgewright.schema.errors import CheckFailedError, InputError, OutputError
-from edgewright.schema.fleet_api import Problem
 
 T = TypeVar("T")
 Exchange = Callable[[str, str, bytes], tuple[int, bytes]]
@@ -73,7 +73,7 @@ def _refused(status: int, content: bytes, where: str) -> InputError | CheckFaile
         return CheckFailedError(f"expected {problem.expected}{got} - at {location}", problem.do)
     if status >= 500:
         return OutputError(problem.expected, problem.got, location, problem.do)
-    return InputError(problem.expected, problem.got, location, problem.do)
+    return InputError(problem.expected, problem.got, location, problem.do, code=problem.code)
 
 
 def _in_process(app: App, user: str) -> Exchange:

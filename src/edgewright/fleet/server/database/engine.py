@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from edgewright.fleet.server.database import migration, postgres
+from edgewright.core.errors import FleetDatabaseError, InputError, OutputError
+from edgewright.fleet.server import background
+from edgewright.fleet.server.database import postgres, revision
 from edgewright.fleet.server.database import sqlite as files
-from edgewright.fleet.server.database.file_watch import WatchedFiles
 from edgewright.fleet.server.database.postgres import retried
-from edgewright.schema.errors import InputError, OutputError
+from edgewright.fleet.server.database.sqlite import WatchedFiles
 
 PATIENCE_S = 3.0
 """Seconds for which a command retries to open a database that drops its connections."""
@@ -98,7 +100,7 @@ def open_to_read(folder: Path) -> Database | None:
 
     def is_empty() -> bool:
         with readers.connect() as connection:
-            return migration.is_empty(connection, where)
+            return revision.is_empty(connection, where)
 
     with connecting(readers, where):
         if retried(is_empty, PATIENCE_S):
@@ -110,7 +112,7 @@ def open_to_read(folder: Path) -> Database | None:
 def open_empty() -> Database:
     """Open an empty database in memory."""
     engine = files.memory_engine()
-    migration.prepare(engine, "memory")
+    revision.prepare(engine, "memory")
     return Database(engine, engine)
 
 
@@ -124,7 +126,7 @@ def open_address(address: str) -> Database:
     writing = postgres.engine(address, reading=False)
     where = postgres.shown(address)
     with connecting(writing, where):
-        retried(lambda: migration.prepare(writing, where), PATIENCE_S)
+        retried(lambda: revision.prepare(writing, where), PATIENCE_S)
     return Database(writing, postgres.engine(address, reading=True))
 
 
@@ -152,7 +154,7 @@ def _unreached(error: sa.exc.OperationalError, where: str) -> InputError | Outpu
     text = str(error.orig).strip().splitlines()[-1] if str(error.orig).strip() else "no answer"
     if "does not exist" in text or "authentication" in text:
         do = "Make it: createdb NAME; or name another with --database"
-        return InputError("a database and a role that may write it", text, where, do)
+        return FleetDatabaseError("a database and a role that may write it", text, where, do)
     return OutputError("a reachable database server", text, where, "Start it, or check the address")
 
 
@@ -164,7 +166,7 @@ def open_file(path: Path) -> Database:
     """
     writing = files.engine(path, reading=False)
     with connecting(writing, str(path)):
-        migration.prepare(writing, str(path))
+        revision.prepare(writing, str(path))
         return Database(writing, files.engine(path, reading=True), files=WatchedFiles(path))
 
 
@@ -213,3 +215,35 @@ def update_rows(
 
 def _mark(connection: sa.Connection) -> str:
     return "?" if connection.dialect.paramstyle == "qmark" else "%s"
+
+
+_RESTORE = "stop every server, keep the file, and restore: edgewright fleet restore --backup FILE"
+
+
+def start_integrity_check(database: Database, ready: dict[str, str]) -> Callable[[], None]:
+    """Check the file while the server begins to answer; `ready` gets what is damaged. What is returned stops it."""
+    if database.readers.dialect.name != "sqlite":
+        return lambda: None
+    connection = database.readers.connect()
+    driver = connection.connection.driver_connection
+
+    def check() -> None:
+        try:
+            report = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
+        except sa.exc.DBAPIError as error:
+            report = str(error.orig)
+        finally:
+            connection.close()
+        if report not in ("ok", "interrupted"):
+            ready["database"] = f"the file is damaged ({report[:200]}): {_RESTORE}"
+            background.line("error", "database.damaged", why=report[:500], do=_RESTORE)
+
+    thread = threading.Thread(target=check, name="integrity", daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        if thread.is_alive() and driver is not None:
+            driver.interrupt()
+        thread.join(10.0)
+
+    return stop

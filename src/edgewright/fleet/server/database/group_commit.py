@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from edgewright.core.errors import EdgewrightError, OutputError
+from edgewright.fleet.server.background import line
 from edgewright.fleet.server.database.engine import lock
 from edgewright.fleet.server.database.postgres import WriteError, is_lost, may_try_again
-from edgewright.fleet.server.log import line
-from edgewright.schema.errors import EdgewrightError, OutputError
 
 T = TypeVar("T")
 A = TypeVar("A")

@@ -8,7 +8,8 @@ transaction may change only rows of its own devices, which it locks first, and t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -16,9 +17,54 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
-from edgewright.core.files import PRIVATE, write_atomic
+from edgewright.core import files
+from edgewright.core.errors import FleetDatabaseError, FleetInUseError, OutputError
+from edgewright.core.files import PRIVATE, open_private, write_atomic
+from edgewright.fleet.protocol.layout import lock_within
 from edgewright.fleet.repository.folder import ADDRESS as NAME
-from edgewright.schema.errors import InputError, OutputError
+
+SERVING = ".serving"
+"""Lock file of the process that serves a folder; several servers share the lock."""
+_MOMENT_S = 0.2
+"""Seconds for which `is_served` of another process may hold the lock."""
+
+
+def alone(folder: Path) -> AbstractContextManager[None]:
+    """Prevent other processes from serving the folder in the meantime.
+
+    Raises:
+        InputError: another process serves it.
+    """
+    return _locked(folder)
+
+
+def serving(folder: Path) -> AbstractContextManager[None]:
+    """Register this process as a server of the folder, exclusively or shared, depending on the database.
+
+    Servers of one folder share one signer: the first one starts it, and any remaining one restarts it.
+
+    Raises:
+        InputError: another process has locked the folder.
+    """
+    return _locked(folder, shared=bool(address(folder)))
+
+
+@contextmanager
+def _locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
+    with open_private(folder / SERVING, "a") as handle:
+        if not lock_within(handle, _MOMENT_S, shared=shared):
+            do = "Stop that server first"
+            raise FleetInUseError("a fleet that no other process serves", "one that is being served", str(folder), do)
+        yield
+
+
+def is_served(folder: Path) -> bool:
+    """Return whether a process on this machine serves the folder."""
+    try:
+        with (folder / SERVING).open("r") as handle:
+            return not files.lock(handle)
+    except OSError:
+        return False
 
 
 def address(folder: Path) -> str:
@@ -33,7 +79,7 @@ def address(folder: Path) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError("the address of a database", str(error), str(path)) from None
+        raise FleetDatabaseError("the address of a database", str(error), str(path)) from None
     return checked(text, str(path))
 
 
@@ -44,7 +90,7 @@ def checked(text: str, where: str) -> str:
         InputError: the text is not a PostgreSQL address.
     """
     if not is_address(text):
-        raise InputError("postgresql://USER@HOST:PORT/NAME", text.partition(":")[0][:40] or "nothing", where)
+        raise FleetDatabaseError("postgresql://USER@HOST:PORT/NAME", text.partition(":")[0][:40] or "nothing", where)
     return text
 
 
@@ -105,15 +151,15 @@ def engine(address: str, *, reading: bool) -> sa.Engine:
             connect_args={"connect_timeout": 10, "application_name": "edgewright-fleet", "client_encoding": "utf8"},
         )  # fmt: skip
     except ArgumentError:
-        raise InputError("postgresql://USER@HOST:PORT/NAME", shown(address), "--database") from None
+        raise FleetDatabaseError("postgresql://USER@HOST:PORT/NAME", shown(address), "--database") from None
     except ModuleNotFoundError:
-        raise InputError("the driver of PostgreSQL", "none", "--database", _EXTRA) from None
+        raise FleetDatabaseError("the driver of PostgreSQL", "none", "--database", _EXTRA) from None
 
     @sa.event.listens_for(built, "connect")
     def connected(connection: object, record: object) -> None:
         encoding = connection.info.parameter_status("server_encoding")  # type: ignore[attr-defined]
         if encoding != "UTF8":  # other encodings count bytes instead of characters, or cannot store all characters
-            raise InputError(
+            raise FleetDatabaseError(
                 "a database of UTF8", str(encoding), shown(address), "Make it: createdb -E UTF8 -T template0 NAME"
             )
         settings = {"lock_timeout": _PATIENCE, "idle_in_transaction_session_timeout": "60s", "timezone": "UTC"}

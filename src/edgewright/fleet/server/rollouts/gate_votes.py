@@ -11,10 +11,10 @@ import msgspec
 import sqlalchemy as sa
 
 from edgewright.core.measures import DAY, measures
+from edgewright.core.records.fleet import Plan
 from edgewright.fleet.protocol.plans.gates import SHARES, Vote, distance
 from edgewright.fleet.server.database.tables import boards_of, devices, outcomes, reports
 from edgewright.fleet.server.rollouts.offered import LOOK, OfferedDevice, RolloutTimes, counting, waits_for_boards
-from edgewright.schema.fleet_plan import Plan
 
 _BATCH = (devices.c.id, devices.c.batch, devices.c.enrolled_at)
 _TOTALS = {

@@ -13,14 +13,16 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.plans.decision import TRANSITIONS, UNDER_WAY
-from edgewright.fleet.protocol.plans.formatting import lasting
-from edgewright.fleet.protocol.plans.validation import check
+from edgewright.core.errors import InputError, RolloutStateError, SignatureError
+from edgewright.core.records.fleet import Standing, State
+from edgewright.fleet.protocol.plans.decision import TRANSITIONS, UNDER_WAY, lasting
+from edgewright.fleet.protocol.plans.options import check
 from edgewright.fleet.repository import metadata
-from edgewright.fleet.server.database import audit_chain
+from edgewright.fleet.server import restore
+from edgewright.fleet.server.database import tables
 from edgewright.fleet.server.database.engine import Database
 from edgewright.fleet.server.database.group_commit import Committer
-from edgewright.fleet.server.database.rollout_rows import (
+from edgewright.fleet.server.database.tables import (
     aborted_before,
     alone,
     first_values,
@@ -28,15 +30,12 @@ from edgewright.fleet.server.database.rollout_rows import (
     need,
     next_due,
     plan_of,
+    rollouts,
     row_of,
     standing_of,
 )
-from edgewright.fleet.server.database.tables import rollouts
-from edgewright.fleet.server.publishing import heads
-from edgewright.fleet.server.publishing.heads import RacedError
+from edgewright.fleet.server.restore import RacedError
 from edgewright.fleet.server.signer.service import SignedFiles, Signing, SigningRequest
-from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_plan import Standing, State
 
 WHY = "already signed, by a server that stopped or was superseded before recording it"
 SIGNER = "signer"
@@ -100,7 +99,7 @@ def missed(row: Mapping[str, Any] | None, signed: Standing, body: Callable[[Stan
 
 def commit(connection: sa.Connection, *, step: Step, seen: int, given: SignedFiles, at: float, who: str) -> None:
     """Run the transaction: all of it or nothing."""
-    heads.follow(connection, seen)
+    restore.follow(connection, seen)
     if step.plan:
         values = {**step.values, "why": step.why[:500], "version": step.seen + 1}
         if step.seen == 0:
@@ -110,12 +109,12 @@ def commit(connection: sa.Connection, *, step: Step, seen: int, given: SignedFil
             if connection.execute(sa.update(rollouts).where(where).values(**values)).rowcount != 1:
                 raise RacedError(f"rollout {step.plan}")
     for root in step.roots:
-        heads.keep(connection, {"root": root}, at)
-    heads.keep(connection, {**step.roles, **given.roles}, at)
-    heads.keep_index(connection, given.index, at)
+        restore.keep(connection, {"root": root}, at)
+    restore.keep(connection, {**step.roles, **given.roles}, at)
+    restore.keep_index(connection, given.index, at)
     versions = {role: metadata.version(given.roles, role) for role in given.roles}
     record = {k: v for k, v in step.values.items() if k in ("state", "stage", "revert", "counter", "sha256")}
-    audit_chain.append(
+    tables.append_audit_row(
         connection, at=at, who=who, action=step.action, subject=step.plan,
         detail={**record, "why": step.why, "versions": versions},
     )  # fmt: skip
@@ -132,9 +131,9 @@ def signing_request(connection: sa.Connection, step: Step) -> SigningRequest:
     wanted = in_index(rows)
     return SigningRequest(
         standings=tuple(standing_of(row) for row in wanted),
-        published_files=heads.role_files(connection),
+        published_files=restore.role_files(connection),
         role_files=step.roles,
-        roots=(*heads.roots(connection), *step.roots),
+        roots=(*restore.roots(connection), *step.roots),
         plans={row["plan"]: row["body"] for row in wanted},
     )
 
@@ -171,7 +170,7 @@ class Rollouts:
         try:
             plan = plan_of(body)
         except msgspec.DecodeError as error:
-            raise InputError("a plan", str(error), "the plan's bytes") from None
+            raise RolloutStateError("a plan", str(error), "the plan's bytes") from None
         check(plan)
         digest = metadata.sha256(body)
 
@@ -180,7 +179,7 @@ class Rollouts:
             if row is not None and row["sha256"] == digest:
                 return None
             if row is not None:
-                raise InputError("a plan with a unique id", "the id of another plan", f"plan {plan.id}")
+                raise RolloutStateError("a plan with a unique id", "the id of another plan", f"plan {plan.id}")
             alone(connection, plan)
             first = Standing(
                 plan=plan.id, sha256=digest, product=plan.release.product, state="running", entered=self._now()
@@ -210,12 +209,14 @@ class Rollouts:
         def step(connection: sa.Connection) -> Step | None:
             row = need(connection, plan)
             if revert and plan_of(row["body"]).revert is None:
-                raise InputError("a plan with a rollback release", "none: no good release preceded it", f"plan {plan}")
+                raise RolloutStateError(
+                    "a plan with a rollback release", "none: no good release preceded it", f"plan {plan}"
+                )
             if row["state"] == state and (row["revert"] or not revert):
                 return None
             if row["state"] != state and state not in TRANSITIONS[row["state"]]:
                 before = " or ".join(before_it for before_it, following in TRANSITIONS.items() if state in following)
-                raise InputError(f"a rollout that is {before}", f"one that is {row['state']}", f"plan {plan}")
+                raise RolloutStateError(f"a rollout that is {before}", f"one that is {row['state']}", f"plan {plan}")
             return Step(
                 action=f"rollout.{act}", plan=plan, seen=row["version"], values={"state": state, "revert": revert},
                 why=why or f"{act} by {who}",
@@ -256,14 +257,14 @@ class Rollouts:
             row = need(connection, plan)
             here, signed = row["stage"], plan_of(row["body"])
             if row["state"] != "running":
-                raise InputError("a rollout that is running", f"one that is {row['state']}", f"plan {plan}")
+                raise RolloutStateError("a rollout that is running", f"one that is {row['state']}", f"plan {plan}")
             if stage != signed.stages[here].name:
-                raise InputError(f"the present stage {signed.stages[here].name!r}", repr(stage), f"plan {plan}")
+                raise SignatureError(f"the present stage {signed.stages[here].name!r}", repr(stage), f"plan {plan}")
             due = next_due(signed, standing_of(row))
             if self._now() < due:
                 do = "Wait: the plan that was signed offline fixes the dwell, and the signer signs no earlier stage"
                 got = f"{lasting(due - self._now())} before its end"
-                raise InputError(f"stage {stage!r} after its dwell", got, f"plan {plan}", do)
+                raise RolloutStateError(f"stage {stage!r} after its dwell", got, f"plan {plan}", do)
             role_files = f"; it held: {row['holds']}" if row["holds"] else ""
             _, values = self._next_stage(row)
             return Step(
@@ -327,7 +328,7 @@ class Rollouts:
                 step = work_out(connection)
                 if step is None:
                     break
-                seen = heads.serial(connection)
+                seen = restore.serial(connection)
                 request = signing_request(connection, step)
             try:
                 given, at = self._sign(request), self._now()

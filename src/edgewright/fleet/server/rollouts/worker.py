@@ -6,24 +6,19 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edgewright.core.errors import InputError
 from edgewright.fleet.protocol.layout import REPORT_EVERY, ROOT, plan_target
 from edgewright.fleet.repository.acceptance import waiting
-from edgewright.fleet.repository.folder import Fleet, locked, open_fleet
-from edgewright.fleet.repository.public_files import read_target
-from edgewright.fleet.server import log
+from edgewright.fleet.repository.folder import Fleet, locked, open_fleet, read_target
+from edgewright.fleet.server import background, restore
 from edgewright.fleet.server.background import repeat
 from edgewright.fleet.server.control_plane import Plane
 from edgewright.fleet.server.database.postgres import retried
-from edgewright.fleet.server.publishing import heads, integrity_scan, restore
-from edgewright.fleet.server.publishing.restore import begin
-from edgewright.fleet.server.rollouts.publisher import Publisher, take_in
-from edgewright.fleet.server.rollouts.scheduler import Scheduler
+from edgewright.fleet.server.restore import begin
+from edgewright.fleet.server.rollouts.scheduler import Publisher, Scheduler, take_in
 from edgewright.fleet.server.rollouts.transitions import Rollouts
-from edgewright.fleet.server.signer.process import folder_signer
 from edgewright.fleet.server.signer.service import SignedFiles, Signing, SigningRequest
-from edgewright.fleet.server.signer.socket import SOCKET, probe, sign_through
-from edgewright.fleet.server.signer.supervisor import SignerProcess
-from edgewright.schema.errors import InputError
+from edgewright.fleet.server.signer.supervisor import SOCKET, SignerProcess, folder_signer, probe, sign_through
 
 _NAME = "conductor"
 _LOCK = threading.Lock()
@@ -93,7 +88,9 @@ def start(plane: Plane) -> Callable[[], None]:
     try:
         process.wait()
         parts = retried(
-            lambda: _begun(plane, process.sign), PATIENCE_S, lambda why: log.line("warning", "database.lost", why=why)
+            lambda: _begun(plane, process.sign),
+            PATIENCE_S,
+            lambda why: background.line("warning", "database.lost", why=why),
         )
     except BaseException:
         process.close()
@@ -136,34 +133,28 @@ def _not_behind(plane: Plane, parts: Conductor) -> None:
 
 def _agree(plane: Plane, parts: Conductor) -> None:
     with plane.database.reading() as connection:
-        root = heads.roots(connection)[0]
+        root = restore.roots(connection)[0]
     parts.publisher.publish()
     read = restore.from_folder(parts.fleet.metadata.parent)
     restore.check(plane.database, restore.published(read, root))
 
 
 class _Rounds:
-    """The scheduler's rounds, and what the server says about each: its log, its readiness and its news."""
+    """The scheduler's rounds, and what the server says about each: its log and its readiness."""
 
     def __init__(self, plane: Plane, parts: Conductor) -> None:
         self._plane, self._parts, self._scan = plane, parts, PeriodicScan(plane, parts)
         self._failed: set[str] = set()
-        self._known = parts.publisher.written
 
     def run(self) -> None:
         """Run one round."""
-        try:
-            happened = self._parts.scheduler.tick()
-            self._scan.now_and_then()
-        finally:
-            if self._parts.publisher.written != self._known:  # by any process
-                self._known = self._parts.publisher.written
-                self._plane.published()
+        happened = self._parts.scheduler.tick()
+        self._scan.now_and_then()
         failures = {event.why for event in happened if event.kind in ("failed", "stale")}
         for event in happened:
             if event.why not in self._failed:  # log the same failure only once
                 level = "warning" if event.why in failures else "info"
-                log.line(level, f"rollout.{event.kind}", plan=event.plan, why=event.why)
+                background.line(level, f"rollout.{event.kind}", plan=event.plan, why=event.why)
         self._failed = failures
         # An invalid change or a gate that cannot be evaluated does not affect devices, so the server stays ready.
         stale = [event.why for event in happened if event.kind == "stale"]
@@ -176,7 +167,7 @@ class PeriodicScan:
     """Checks the published files periodically, repairs them if possible, and reports other problems."""
 
     def __init__(self, plane: Plane, parts: Conductor) -> None:
-        self._plane, self._parts, self._look = plane, parts, integrity_scan.IntegrityScan(parts.fleet)
+        self._plane, self._parts, self._look = plane, parts, restore.IntegrityScan(parts.fleet)
         self._next, self._reported = 0.0, ""
 
     def now_and_then(self) -> None:
@@ -184,15 +175,15 @@ class PeriodicScan:
         now = self._plane.clock.monotonic()
         if now < self._next:
             return
-        self._next = now + integrity_scan.EVERY
+        self._next = now + restore.EVERY
         try:
-            self._plane.extra[integrity_scan.NAME] = self.look()
+            self._plane.extra[restore.NAME] = self.look()
             self._plane.ready.pop("files", None)
         except InputError as error:
             self._plane.ready["files"] = str(error)[:300]
             self._log_once("files.conflict", why=str(error))
 
-    def look(self) -> tuple[integrity_scan.Wrong, ...]:
+    def look(self) -> tuple[restore.Wrong, ...]:
         """Scan once; missing or changed metadata, standings and plans are written again.
 
         Raises:
@@ -200,18 +191,18 @@ class PeriodicScan:
         """
         parts, plane = self._parts, self._plane
         if parts.publisher.publish(again=True):
-            log.line("warning", "files.restored", why="published files were missing or had been changed")
+            background.line("warning", "files.restored", why="published files were missing or had been changed")
         with plane.database.reading() as connection:
-            root = heads.roots(connection)[0]
+            root = restore.roots(connection)[0]
         restore.check(plane.database, restore.published(restore.from_folder(plane.public), root))
         with locked(parts.fleet):  # no publishing between the two reads
             with plane.database.reading() as connection:
-                role_files = heads.role_files(connection)
+                role_files = restore.role_files(connection)
             wrong = self._look.wrong(role_files)
         if wrong:
             self._log_once(
                 "files.wrong",
-                files=[f"{file.kind}: {file.path}" for file in wrong[: integrity_scan.MOST_LOGGED]],
+                files=[f"{file.kind}: {file.path}" for file in wrong[: restore.MOST_LOGGED]],
                 count=len(wrong),
             )
         else:
@@ -222,4 +213,4 @@ class PeriodicScan:
         """Log the same event once."""
         if str(more) != self._reported:
             self._reported = str(more)
-            log.line("warning", event, **more)
+            background.line("warning", event, **more)

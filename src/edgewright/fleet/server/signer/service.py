@@ -13,17 +13,25 @@ from pathlib import Path
 import msgspec
 from securesystemslib.signer import Signer
 
+from edgewright.core.errors import ClockBehindError, OutputError, RolloutStateError, SignatureError
 from edgewright.core.files import PRIVATE, open_private, os_errors, write_atomic
-from edgewright.fleet.protocol.file_lock import lock_within
-from edgewright.fleet.protocol.layout import INDEX, LONGEST, ONLINE, RELEASES, ROOT, TARGETS, TIMESTAMP, plan_target
-from edgewright.fleet.protocol.plans.decision import TRANSITIONS, earliest
-from edgewright.fleet.protocol.plans.formatting import lasting
-from edgewright.fleet.protocol.plans.validation import check
+from edgewright.core.records.fleet import Plan, Standing, Standings
+from edgewright.fleet.protocol.layout import (
+    INDEX,
+    LONGEST,
+    ONLINE,
+    RELEASES,
+    ROOT,
+    TARGETS,
+    TIMESTAMP,
+    lock_within,
+    plan_target,
+)
+from edgewright.fleet.protocol.plans.decision import TRANSITIONS, earliest, lasting
+from edgewright.fleet.protocol.plans.options import check
 from edgewright.fleet.repository import metadata
-from edgewright.fleet.repository.online import check_role_file, sign_online
-from edgewright.fleet.server.publishing.restore import Published
-from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.fleet_plan import Plan, Standing, Standings
+from edgewright.fleet.repository.acceptance import check_role_file, sign_online
+from edgewright.fleet.server.restore import Published
 
 REMEMBERED = LONGEST[ROOT]
 """Seconds after its plan's expiry for which a finished and superseded rollout can still be aborted."""
@@ -51,10 +59,10 @@ def allowed(
         InputError: a standing is not a valid successor.
     """
     if len(plans) != len(standings):
-        raise InputError("one standing for each rollout", "two for one", "signer")
+        raise RolloutStateError("one standing for each rollout", "two for one", "signer")
     for name, known in before.items():
         if name not in plans and known.standing.state != "finished":
-            raise InputError(f"a standing of rollout {name}, which is {known.standing.state}", "none", "signer")
+            raise RolloutStateError(f"a standing of rollout {name}, which is {known.standing.state}", "none", "signer")
     record = {s.plan: Known(standing=s, plan=plans[s.plan]) for s in standings}
     for standing in standings:
         last = before.get(standing.plan)
@@ -70,22 +78,22 @@ def _may(standing: Standing, plan: Plan, last: Standing | None, now: float) -> N
     where = f"rollout {standing.plan}"
     stages = len(plan.stages)
     if standing.stage >= stages:
-        raise InputError(f"a stage of the plan, up to {stages}", str(standing.stage + 1), where)
+        raise RolloutStateError(f"a stage of the plan, up to {stages}", str(standing.stage + 1), where)
     if last is None and standing.state != "running":
-        raise InputError("a rollout that begins by running", standing.state, where)
+        raise RolloutStateError("a rollout that begins by running", standing.state, where)
     state = last.state if last else "running"
     following = (state, *TRANSITIONS[state])
     if standing.state not in following:
-        raise InputError(f"one of {', '.join(following)} after {state}", standing.state, where)
+        raise RolloutStateError(f"one of {', '.join(following)} after {state}", standing.state, where)
     if standing.revert and (standing.state != "aborted" or plan.revert is None):
-        raise InputError("a rollback only for an aborted rollout with a rollback release", standing.state, where)
+        raise RolloutStateError("a rollback only for an aborted rollout with a rollback release", standing.state, where)
     if last is not None and last.revert and not standing.revert:
-        raise InputError("a permanent rollback", "a withdrawn one", where)
+        raise RolloutStateError("a permanent rollback", "a withdrawn one", where)
     stage = last.stage if last else 0
     if standing.state in ("running", "finished"):
         _may_go_on(standing, plan, last, now)
     elif standing.stage != stage:
-        raise InputError(f"stage {stage + 1}, where it stands", str(standing.stage + 1), where)
+        raise RolloutStateError(f"stage {stage + 1}, where it stands", str(standing.stage + 1), where)
 
 
 def _may_go_on(standing: Standing, plan: Plan, last: Standing | None, now: float) -> None:
@@ -93,19 +101,21 @@ def _may_go_on(standing: Standing, plan: Plan, last: Standing | None, now: float
     where = f"rollout {standing.plan}"
     stage, begun = (last.stage, last.entered) if last else (0, now)
     if standing.state == "running" and now >= plan.expires:
-        raise InputError("a valid plan", f"one that expired {lasting(now - plan.expires)} ago", where)
+        raise RolloutStateError("a valid plan", f"one that expired {lasting(now - plan.expires)} ago", where)
     if not stage <= standing.stage <= stage + (0 if last is None else 1):
-        raise InputError(f"stage {stage + 1}, or the one after it", str(standing.stage + 1), where)
+        raise RolloutStateError(f"stage {stage + 1}, or the one after it", str(standing.stage + 1), where)
     if standing.stage > stage:
         due = max(begun + plan.stages[stage].dwell, plan.starts + earliest(plan, standing.stage))
         if now < due:
             got = f"{lasting(due - now)} too early"
-            raise InputError(f"stage {standing.stage + 1} after the dwell of the one before it", got, where)
+            raise RolloutStateError(f"stage {standing.stage + 1} after the dwell of the one before it", got, where)
     moved = last is None or standing.stage > stage
     if moved and abs(standing.entered - now) > 300.0:
-        raise InputError("a stage that is entered now", f"one {lasting(abs(standing.entered - now))} away", where)
+        raise RolloutStateError(
+            "a stage that is entered now", f"one {lasting(abs(standing.entered - now))} away", where
+        )
     if not moved and standing.entered < begun:
-        raise InputError("the moment at which the stage began", "an earlier one", where)
+        raise RolloutStateError("the moment at which the stage began", "an earlier one", where)
 
 
 _OTHERS = 20.0
@@ -182,7 +192,7 @@ def read_record(path: Path, begun: Callable[[], Record]) -> Record:
     except msgspec.DecodeError as error:
         # Without its record the signer could sign a second content for a version, so it refuses to sign.
         do = "Restore it, or remove it and rotate the online keys: edgewright fleet key rotate"
-        raise InputError("the signer's record", str(error), str(path), do) from None
+        raise RolloutStateError("the signer's record", str(error), str(path), do) from None
 
 
 A_MINUTE = 60
@@ -274,7 +284,9 @@ class LocalSigner:
         if signing == before.timekeys and now < before.issued:
             behind = lasting(before.issued - now)
             do = "Set the clock; if the last signature was ahead: edgewright fleet key rotate timestamp"
-            raise InputError("a clock that does not go back", f"one {behind} behind the last signature", "signer", do)
+            raise ClockBehindError(
+                "a clock that does not go back", f"one {behind} behind the last signature", "signer", do
+            )
         fresh = _fresh(before, {**offline, ROOT: root})
         plans = {s.plan: _plan(s, before, request.plans, offline, now) for s in request.standings}
         known = allowed(request.standings, plans, before.known, now)
@@ -298,7 +310,9 @@ class LocalSigner:
     def _slow(self, now: float) -> None:
         self._times = [at for at in self._times if now - 60.0 < at <= now]
         if len(self._times) >= self._a_minute:
-            raise InputError(f"at most {self._a_minute} signatures a minute", "one more", "signer", "Ask again later")
+            raise SignatureError(
+                f"at most {self._a_minute} signatures a minute", "one more", "signer", "Ask again later"
+            )
         self._times.append(now)
 
 
@@ -324,7 +338,7 @@ def _fresh(before: Record, offline: Mapping[str, bytes]) -> tuple[dict[str, int]
     for role, version in versions.items():
         last = before.versions.get(role, 0)
         if version < last or (version == last and digests[role] != before.digests.get(role)):
-            raise InputError(f"a version of {role} above {last}", f"{version} with another content", "signer")
+            raise RolloutStateError(f"a version of {role} above {last}", f"{version} with another content", "signer")
     return versions, digests
 
 
@@ -339,7 +353,7 @@ def _plan(
     data = plans.get(standing.plan, b"")
     digest = metadata.sha256(data)
     if known is not None or digest != standing.sha256:
-        raise InputError("the bytes of the plan that the standing names", f"others ({digest[:16]}...)", where)
+        raise SignatureError("the bytes of the plan that the standing names", f"others ({digest[:16]}...)", where)
     path = plan_target(standing.plan)
     for role in sorted(role for role in offline if role not in (ROOT, TARGETS)):
         signed = metadata.read(offline[role], role).signed
@@ -347,15 +361,15 @@ def _plan(
         if file is None:
             continue
         if file.hashes.get("sha256") != digest or file.length != len(data):
-            raise InputError("the plan that was signed offline", "other bytes", where)
+            raise SignatureError("the plan that was signed offline", "other bytes", where)
         if signed.expires.timestamp() <= now:
-            raise InputError(f"metadata of {RELEASES} that holds", f"some that expired on {signed.expires}", where)
+            raise SignatureError(f"metadata of {RELEASES} that holds", f"some that expired on {signed.expires}", where)
         try:
             plan = msgspec.json.decode(data, type=Plan)
         except msgspec.DecodeError as error:
-            raise InputError("a plan", str(error), where) from None
+            raise RolloutStateError("a plan", str(error), where) from None
         if plan.id != standing.plan or plan.release.product != standing.product:
-            raise InputError(f"a plan {standing.plan!r} for {standing.product!r}", f"{plan.id!r}", where)
+            raise RolloutStateError(f"a plan {standing.plan!r} for {standing.product!r}", f"{plan.id!r}", where)
         check(plan)
         return plan
-    raise InputError("a plan signed by the offline keys", "an unsigned one", where)
+    raise SignatureError("a plan signed by the offline keys", "an unsigned one", where)

@@ -9,16 +9,15 @@ from functools import partial
 
 import msgspec
 
+from edgewright.core.records.fleet import Enrolment, Outcome, Report, Standing, Standings, Vitals
 from edgewright.fleet.protocol.plans.decision import position
 from edgewright.fleet.repository.acceptance import publish
 from edgewright.fleet.simulator.behaviour import Behaviour
 from edgewright.fleet.simulator.device import Device, copy_of
-from edgewright.fleet.simulator.event_queue import SeededRandom
 from edgewright.fleet.simulator.fault import GETS_THERE, TAKEN_BACK, Fault, chosen
 from edgewright.fleet.simulator.fleet import SimulatedFleet
+from edgewright.fleet.simulator.network import SeededRandom
 from edgewright.fleet.simulator.served_fleet import PRODUCT
-from edgewright.schema.fleet_plan import Standing, Standings
-from edgewright.schema.fleet_report import Enrolment, Outcome, Report, Vitals
 
 _HALF_AN_HOUR, _SIX_HOURS = 1800.0, 21_600.0
 _BATCH = "stolen"

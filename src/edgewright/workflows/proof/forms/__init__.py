@@ -11,13 +11,12 @@ from typing import Any
 import msgspec
 
 from edgewright.core import catalogue
-from edgewright.core.input.input_ranges import Ranges
+from edgewright.core.input.samples import Ranges
 from edgewright.core.package import Package
+from edgewright.core.records.network import Graph, IntegerNetwork
+from edgewright.core.records.package import Manifest
+from edgewright.core.records.proof import AbsentForm, FileRecord, Numbers
 from edgewright.proof.form import Form, Samples, Stages
-from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerNetwork
-from edgewright.schema.package import Manifest
-from edgewright.schema.proof import AbsentForm, FileRecord, Numbers
 from edgewright.workflows.proof.artifacts import Artefact, Kind
 
 NUMBERS: tuple[Numbers, ...] = ("float", "int8")

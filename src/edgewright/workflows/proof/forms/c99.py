@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import StoppedError
 from edgewright.core.prediction.objects import read_objects
+from edgewright.core.records.proof import Numbers
 from edgewright.graph.extract import float_part, layers, marked_stages
 from edgewright.proof.form import (
     BYTES,
@@ -36,8 +38,6 @@ from edgewright.proof.form import (
     Samples,
     Stages,
 )
-from edgewright.schema.errors import StoppedError
-from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.forms import NUMBERS, Forms, Run, Subject
 from edgewright.workflows.proof.forms.integers import drawn_rows, drawn_stage
@@ -197,7 +197,7 @@ def _objects(subject: Subject, numbers: Numbers) -> Files:
     spec = read_objects(subject.graphs[numbers].metadata)
     if spec is None:
         return {}
-    files: Files = importlib.import_module("edgewright.export.c99_code.answers").write_objects_c99(spec, name=NAME)
+    files: Files = importlib.import_module("edgewright.export.c99_code.linkable").write_objects_c99(spec, name=NAME)
     return files
 
 

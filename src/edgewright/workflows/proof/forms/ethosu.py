@@ -9,8 +9,8 @@ import importlib
 import importlib.util
 from collections.abc import Iterator
 
+from edgewright.core.errors import InputError
 from edgewright.proof.form import Form
-from edgewright.schema.errors import InputError
 from edgewright.workflows.proof.forms import Forms, Subject
 from edgewright.workflows.proof.forms.litert import Network, network_file, networks, whole_file
 

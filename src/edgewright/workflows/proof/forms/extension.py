@@ -12,13 +12,13 @@ from types import ModuleType
 import numpy as np
 
 from edgewright.core.engines.extension import answer_of, describe
-from edgewright.core.input.input_ranges import flagged, read_ranges
+from edgewright.core.errors import InputError, SampleShapeError, StoppedError
+from edgewright.core.input.samples import flagged, read_ranges
 from edgewright.core.integer.network import to_integers
-from edgewright.core.prediction.native_modules import load_module
+from edgewright.core.prediction.objects import load_module
+from edgewright.core.records.proof import Numbers
 from edgewright.graph.extract import float_part, preprocessing
 from edgewright.proof.form import BYTES, OUTPUT, RANGE, Form, Samples, Stages
-from edgewright.schema.errors import InputError, StoppedError
-from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.forms import NUMBERS, Forms, Run, Subject
 from edgewright.workflows.proof.stages import ends, renamed
@@ -60,7 +60,7 @@ def _lying(subject: Subject, artefact: Artefact) -> Iterator[Form]:
         shape = describe(module).input
         numbers: Numbers = "int8" if hasattr(module, "network") else "float"
         if numbers not in subject.graphs or shape != subject.reference.inputs[0].shape:
-            raise InputError(f"a module of {subject.name}", f"one of {numbers} for samples of shape {shape}")
+            raise SampleShapeError(f"a module of {subject.name}", f"one of {numbers} for samples of shape {shape}")
     except InputError as error:
         subject.missing(name, str(error))
         return

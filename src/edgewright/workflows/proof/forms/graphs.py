@@ -12,19 +12,17 @@ import msgspec
 import numpy as np
 
 from edgewright.core.engines import Answer, Engine, get, onnxruntime
-from edgewright.core.input.input_ranges import flagged, read_ranges
-from edgewright.core.integer.fusion import has_integer_form
-from edgewright.core.integer.qdq import integer_network
-from edgewright.core.integer.reader import rounding_of
+from edgewright.core.errors import InputError
+from edgewright.core.input.samples import flagged, read_ranges
+from edgewright.core.integer.network import rounding_of
+from edgewright.core.integer.qdq import has_integer_form, integer_network
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.executor import compile_graph
+from edgewright.core.records.network import Graph, IntegerNetwork, Value
+from edgewright.core.records.proof import Numbers
 from edgewright.graph.extract import float_part
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.proof.form import RANGE, Form, Samples, Stages
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph, Value
-from edgewright.schema.integer import IntegerNetwork
-from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.forms import NUMBERS, Forms, Run, Subject
 from edgewright.workflows.proof.forms.integers import run_reference
 from edgewright.workflows.proof.stages import all_values, ends, renamed

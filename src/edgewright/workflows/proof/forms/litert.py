@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.engines.litert import forgetting, open_model
+from edgewright.core.errors import InputError
 from edgewright.core.integer.network import to_integers, to_reals
+from edgewright.core.records.network import Graph, IntegerNetwork, IntegerValue
+from edgewright.core.records.proof import Numbers
 from edgewright.graph.extract import float_part, layers, network_values, preprocessing
 from edgewright.graph.from_tflite_file import parse_tflite
 from edgewright.proof.form import BYTES, OUTPUT, Form, Samples, Stages
-from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerNetwork, IntegerValue
-from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.forms import NUMBERS, Forms, Run, Subject
 from edgewright.workflows.proof.forms.integers import drawn_rows, drawn_stage
 from edgewright.workflows.proof.stages import ends, in_a_row, layer_layout, renamed, shapes, tail

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.engines import get
+from edgewright.core.errors import InputError, ProofError
 from edgewright.core.integer.network import to_integers, to_reals
+from edgewright.core.records.proof import Numbers
 from edgewright.graph.from_tflite_file import parse_tflite
 from edgewright.proof.form import BYTES, LABEL, OUTPUT, PREDICTION, PROBABILITIES, Form, Samples, Stages
-from edgewright.schema.errors import InputError
-from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.forms import Forms, Run, Subject
 from edgewright.workflows.proof.forms.litert import run_file
 from edgewright.workflows.proof.stages import ends, tail
@@ -66,7 +66,7 @@ def _onnx(subject: Subject) -> Run:
             if fitting:
                 outputs[stage] = fitting[-1].reshape(len(samples), -1)
         if not outputs:
-            raise InputError("an output with the same numbers", ", ".join(given), subject.name)
+            raise ProofError("an output with the same numbers", ", ".join(given), subject.name)
         if PROBABILITIES in outputs:
             outputs[LABEL] = np.argmax(outputs[PROBABILITIES], axis=1).astype(np.int64)
             own = _labels(given.values(), subject.reference.labels)

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.core.input.input_ranges import read_limit, unanswered
-from edgewright.graph.builder import Builder
+from edgewright.core.input.samples import read_limit, unanswered
+from edgewright.graph.builder import NO_LABEL, Builder
 from edgewright.graph.extract import float_network, float_part, layers
-from edgewright.graph.layer import Layer, Parameters, Shape
-from edgewright.graph.mask import NO_LABEL
-from edgewright.pipeline.whole_graph import limit_of
+from edgewright.graph.stage import Layer, Parameters, Shape
+from edgewright.pipeline.fitting import limit_of
 from edgewright.proof.form import LABEL, PREDICTION, PROBABILITIES, Form, Samples, Stages
 from edgewright.proof.tolerance import EXTREME
 from edgewright.workflows.proof.artifacts import PIPELINE

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.core.errors import CheckFailedError, StoppedError
+from edgewright.core.records.proof import Numbers
 from edgewright.device.boards.link import ANSWER, BoardHello, ModelLine, open_link
 from edgewright.proof.form import GENERATED, Form, Samples, Stages
-from edgewright.schema.errors import CheckFailedError, StoppedError
-from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.forms import Forms, Run, Subject
 from edgewright.workflows.proof.forms.emulator import fields_of, read_answers, stages_in
 
@@ -42,7 +42,7 @@ def _model(subject: Subject, file: Path, hello: BoardHello) -> tuple[Numbers, st
         CheckFailedError: none of the forms of what is proven has this code.
     """
     library: Any = importlib.import_module("edgewright.export.targets.library")
-    reader: Any = importlib.import_module("edgewright.export.subject")
+    reader: Any = importlib.import_module("edgewright.export.contract")
     forms: tuple[Numbers, ...] = tuple(form for form in ("float", "int8") if form in subject.graphs)
     for form in forms:
         exported = replace(reader.read_subject(file, form=form if subject.package else ""), name=hello.name)
@@ -85,7 +85,7 @@ def _run(subject: Subject, numbers: Numbers, seen: dict[int, tuple[str, int]], l
 
 def _remembered(subject: Subject, numbers: Numbers, cycles: int) -> str:
     """Keep a measured time, from which later estimates of the profile learn; return what was kept."""
-    estimation: Any = importlib.import_module("edgewright.workflows.estimation.workflow")
+    estimation: Any = importlib.import_module("edgewright.workflows.estimation")
     profile = importlib.import_module("edgewright.profiles.catalogue").load_profile(subject.device)
     latency = 1e6 * cycles / profile.clock.value
     form = numbers if subject.package else ""

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import InputError, ProofError
 from edgewright.core.integer.network import run_values, to_integers, to_reals
+from edgewright.core.records.network import IntegerNetwork
 from edgewright.graph.extract import layers
 from edgewright.graph.streaming import NetworkStream, Steps, remembers, steps_of
 from edgewright.proof.form import BYTES, OUTPUT, Form, Samples, Stages
-from edgewright.schema.errors import InputError
-from edgewright.schema.integer import IntegerNetwork
-from edgewright.workflows.proof.c_calls import compilers, replay_compiled, replay_emulated
+from edgewright.workflows.proof.artifacts import compilers, replay_compiled, replay_emulated
 from edgewright.workflows.proof.forms import Forms, Subject
 from edgewright.workflows.proof.forms.integers import drawn_rows, drawn_stage, shapes_of
 from edgewright.workflows.proof.stages import in_a_row, layer_layout, tail
@@ -55,7 +55,7 @@ def _make(subject: Subject) -> Iterator[Form]:
         return Form(name, "int8", run, whole=False, note=note, max_samples=rows, files=files)
 
     yield form("integers step by step", _in_python(network), "each window is a stream", _ROWS)
-    written = importlib.import_module("edgewright.export.c99_stream.network").write_network_stream_c99
+    written = importlib.import_module("edgewright.export.c99_stream.stream").write_network_stream_c99
     own = steps_files(written(network, name="model_steps"), "model_steps", steps, count)
     size = count * steps.outputs + 2
     here = list(compilers([]))
@@ -88,7 +88,7 @@ def steps_files(files: Mapping[str, str], word: str, steps: Steps, count: int) -
         count: of steps in a window.
     """
     numbers = {"hop": steps.hop, "channels": steps.channels, "outputs": steps.outputs, "count": count}
-    replayed = importlib.import_module("edgewright.export.c99_stream.network").write_replay_c99
+    replayed = importlib.import_module("edgewright.export.c99_stream.stream").write_replay_c99
     return {**files, "steps_replay.h": _HEADER, "steps_replay.c": replayed(word, damaged=_DAMAGED, **numbers)}
 
 
@@ -101,7 +101,7 @@ def _count(network: IntegerNetwork, steps: Steps) -> int:
     samples = network.values[steps.source].shape[1]
     count, left = divmod(samples, steps.hop)
     if left or int(np.prod(network.values[network.output].shape)) not in (steps.outputs, count * steps.outputs):
-        raise InputError(f"windows of whole steps of {steps.hop} samples", f"{samples} samples", network.name)
+        raise ProofError(f"windows of whole steps of {steps.hop} samples", f"{samples} samples", network.name)
     return count
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edgewright.core.errors import InputError, ProofError, SampleShapeError
 from edgewright.graph.from_tflite_file import TfliteFile, parse_tflite
 from edgewright.proof.form import Form
-from edgewright.schema.errors import InputError
 from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.forms import Forms, Run, Subject, tflm
 from edgewright.workflows.proof.forms.litert import (
@@ -135,7 +135,7 @@ def _recognised(subject: Subject, file: TfliteFile) -> _Lying:
             last = {str(network.network.output): file.outputs[0]}
             return _Lying(network, False, _network_inside(network, file, last), last)
     shape = " x ".join(map(str, source.shape[1:]))
-    raise InputError(f"a .tflite of {subject.name}", f"one that takes {source.dtype} of shape {shape}")
+    raise SampleShapeError(f"a .tflite of {subject.name}", f"one that takes {source.dtype} of shape {shape}")
 
 
 def _inside(network: Network, file: TfliteFile, last: dict[str, int]) -> dict[str, int]:
@@ -175,7 +175,7 @@ def _labels(file: TfliteFile) -> tuple[str, ...]:
     try:
         return tuple(str(name) for name in json.loads(text))
     except (ValueError, TypeError):
-        raise InputError("a list of class names", repr(text[:40]), f"metadata {_LABELS}") from None
+        raise ProofError("a list of class names", repr(text[:40]), f"metadata {_LABELS}") from None
 
 
 # Beside the other forms of .tflite.

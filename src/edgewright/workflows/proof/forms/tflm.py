@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.errors import InputError, ProofError
 from edgewright.graph.from_tflite_file import parse_tflite
 from edgewright.proof.form import Form
-from edgewright.schema.errors import InputError
 from edgewright.workflows.proof.forms import Forms, Run, Subject
 from edgewright.workflows.proof.forms.litert import (
     Network,
@@ -70,13 +70,13 @@ def _network(subject: Network, ours: bool) -> Run:
     """
     network = subject.network
     if network is None:
-        raise InputError(
+        raise ProofError(
             "a whole pipeline or a network that .tflite supports", "neither", f"the {subject.numbers} form"
         )
     model = network_file(network)
     places, program = network_places(model, network), interpreter(model)
     if not places:
-        raise InputError("one operator of .tflite for each of the network's", "several", "TFLM")
+        raise ProofError("one operator of .tflite for each of the network's", "several", "TFLM")
     return network_run(subject, network, lambda source: run_rows(program, source, places), ours)
 
 
@@ -97,7 +97,7 @@ def interpreter(model: bytes) -> Any:  # noqa: ANN401 - of a library without typ
         program.set_input(np.zeros(source["shape"], source["dtype"]), 0)
         program.invoke()
     except RuntimeError as error:
-        raise InputError("a .tflite that TFLM takes", " ".join(str(error).split())[:200]) from None
+        raise ProofError("a .tflite that TFLM takes", " ".join(str(error).split())[:200]) from None
     return program
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.core.errors import InputError, UnknownNameError
 from edgewright.core.integer.network import to_integers, to_reals
+from edgewright.core.records.network import IntegerNetwork
 from edgewright.graph.extract import layers
 from edgewright.proof.form import BYTES, Form, Samples, Stages
-from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.integer import IntegerNetwork
 from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.forms import Forms, Run, Subject
 from edgewright.workflows.proof.forms.integers import drawn_rows, drawn_stage, shapes_of
@@ -39,9 +39,7 @@ def _form(subject: Subject, name: str, artefact: Artefact | None = None) -> Iter
     if subject.network is None:
         subject.missing(name, "there is no int8 network after the boundary", needed=True)
         return
-    files, simulation = (
-        importlib.import_module(f"edgewright.export.verilog.{part}") for part in ("_files", "_simulation")
-    )
+    files, simulation = (importlib.import_module(f"edgewright.export.verilog.{part}") for part in ("_files", "_layout"))
     try:
         layout = files.layout_of(subject.network)
     except (InputError, UnknownNameError) as error:
@@ -71,7 +69,7 @@ def _run(
 ) -> Run:
     def run(samples: Samples, boundary: Samples) -> Stages:
         files, simulation = (
-            importlib.import_module(f"edgewright.export.verilog.{part}") for part in ("_files", "_simulation")
+            importlib.import_module(f"edgewright.export.verilog.{part}") for part in ("_files", "_layout")
         )
         source = network.values[network.input]
         given = to_integers(source, np.reshape(boundary, (len(boundary), *source.shape)))

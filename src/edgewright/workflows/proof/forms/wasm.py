@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.core.errors import EdgewrightError, MissingExtraError, ProofError
+from edgewright.core.records.proof import Numbers
 from edgewright.proof.form import GENERATED, LABEL, PREDICTION, PROBABILITIES, Form, Samples, Stages
-from edgewright.schema.errors import EdgewrightError, InputError, MissingExtraError
-from edgewright.schema.proof import Numbers
 from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.forms import NUMBERS, Forms, Run, Subject
 from edgewright.workflows.proof.forms.c99 import NAME, c_stages, written
@@ -46,8 +46,8 @@ def _written_forms(subject: Subject) -> Iterator[Form]:
 def lacking_tools() -> str:
     """Return why no module is made and run here; empty where the compiler and the engine are installed."""
     try:
-        importlib.import_module("edgewright.export.zig").need_zig("WebAssembly")
-        importlib.import_module("edgewright.export.web.runner").need_wasmtime()
+        importlib.import_module("edgewright.export.cores").need_zig("WebAssembly")
+        importlib.import_module("edgewright.export.web.module").need_wasmtime()
     except MissingExtraError as error:
         return str(error)
     return ""
@@ -56,14 +56,14 @@ def lacking_tools() -> str:
 def _lying(subject: Subject, artefact: Artefact) -> Iterator[Form]:
     name = f"{artefact.name} {IN}"
     try:
-        model = importlib.import_module("edgewright.export.web.runner").WasmModel(artefact.content)
+        model = importlib.import_module("edgewright.export.web.module").WasmModel(artefact.content)
         graph = subject.graphs.get(model.numbers)
         if graph is None or (model.numbers == "int8" and subject.network is None):
             subject.missing(name, f"it is {model.numbers}, and {subject.name} has no {model.numbers} network")
             return
         takes = int(np.prod(graph.inputs[0].shape))
         if model.inputs != takes:
-            raise InputError(f"a module of {subject.name}", f"one that takes {model.inputs} numbers, not {takes}")
+            raise ProofError(f"a module of {subject.name}", f"one that takes {model.inputs} numbers, not {takes}")
     except EdgewrightError as error:
         subject.missing(name, str(error))
         return
@@ -103,7 +103,7 @@ def opened(subject: Subject, numbers: Numbers) -> Any:  # noqa: ANN401 - `export
     """
     compiler = importlib.import_module("edgewright.export.web.module")
     module = compiler.compile_wasm(written(subject, numbers), NAME, taps=True)
-    return importlib.import_module("edgewright.export.web.runner").WasmModel(module)
+    return importlib.import_module("edgewright.export.web.module").WasmModel(module)
 
 
 def _stages(

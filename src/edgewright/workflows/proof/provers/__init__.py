@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgewright.core import catalogue
-from edgewright.schema.proof import ProofRecord
-from edgewright.workflows.proof.c_calls import Change, Files
+from edgewright.core.records.proof import ProofRecord
+from edgewright.workflows.proof.artifacts import Change, Files
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,14 @@ class Prover:
     """The one object `PROVER` of a file.
 
     Attributes:
-        spec: name of the JSON in such a file, by which it is known.
+        spec: name of the JSON that identifies the file.
         prove: proves it; raises `InputError` for a file, or rows, that cannot be.
+        earlier: names of that JSON in earlier versions of the format.
     """
 
     spec: str
     prove: Callable[[ProofRequest], ProofRecord]
+    earlier: tuple[str, ...] = ()
 
 
 def prover_of(path: Path) -> Prover | None:
@@ -61,4 +63,4 @@ def prover_of(path: Path) -> Prover | None:
     provers: list[Prover] = [
         importlib.import_module(f"{__name__}.{name}").PROVER for name in catalogue.listing(__name__, "PROVER")
     ]
-    return next((prover for prover in provers if prover.spec in names), None)
+    return next((prover for prover in provers if names & {prover.spec, *prover.earlier}), None)

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 
 from edgewright.core.csv.rows import read_csv
+from edgewright.core.errors import ColumnMissingError
+from edgewright.core.records.data import Floats
+from edgewright.core.records.proof import AbsentForm, ProofRecord
 from edgewright.monitor.detector_stream import FEATURES, SPEC, DetectorFile, Watch, read_detector
 from edgewright.proof.form import Stages
 from edgewright.proof.stream import StreamForm, StreamSubject, prove_stream
-from edgewright.schema.data import Floats
-from edgewright.schema.errors import InputError
-from edgewright.schema.proof import AbsentForm, ProofRecord
 from edgewright.workflows.proof.anomalies import anomalies, detector_names, detector_rules, tied_rows, watched
-from edgewright.workflows.proof.c_calls import compilers
+from edgewright.workflows.proof.artifacts import compilers
 from edgewright.workflows.proof.provers import ProofRequest, Prover
-from edgewright.workflows.proof.rows import Chosen
 from edgewright.workflows.proof.stream_rows import StreamRows, natural_rows
+from edgewright.workflows.proof.subject import Chosen
 
 _NAME = "detector"
 # Where detectors keep the usual level of a channel, and how much it varies.
@@ -89,7 +89,7 @@ def _rows(file: DetectorFile, request: ProofRequest) -> Chosen:
     rows = read_csv(path, name=request.data, only_columns=columns, trained=file.spec.columns)
     absent = [name for name in columns if name not in rows.names]
     if absent:
-        raise InputError(f"the columns {', '.join(columns)}", f"no {', '.join(absent)}", request.data)
+        raise ColumnMissingError(f"the columns {', '.join(columns)}", f"no {', '.join(absent)}", request.data)
     values = rows.values[: request.rows, [rows.names.index(name) for name in columns]]
     return Chosen(values, tuple(f"line {n}" for n in rows.lines[: request.rows]), f"rows of {request.data}")
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.core.csv.rows import read_csv
+from edgewright.core.errors import ColumnMissingError
+from edgewright.core.records.proof import ProofRecord
 from edgewright.monitor.forecaster import SPEC, Floats, ForecasterFile, read_forecaster
 from edgewright.proof.form import Stages
 from edgewright.proof.stream import Rule, StreamSubject
-from edgewright.schema.errors import InputError
-from edgewright.schema.proof import ProofRecord
-from edgewright.workflows.proof.c_calls import prove_compiled
+from edgewright.workflows.proof.artifacts import prove_compiled
 from edgewright.workflows.proof.provers import ProofRequest, Prover
 
 _NAME = "forecaster"
@@ -37,7 +37,7 @@ def prove_forecaster(request: ProofRequest) -> ProofRecord:
     """
     file = read_forecaster(request.path)
     values, origins, source, notes = _values(file, request)
-    files = importlib.import_module("edgewright.export.c99_stream.forecast").write_forecaster_c99(file, name=_NAME)
+    files = importlib.import_module("edgewright.export.c99_stream.detectors").write_forecaster_c99(file, name=_NAME)
     files = request.changed(files)
     spec = file.spec
     probe = importlib.import_module("edgewright.export.c99_host.probe")
@@ -96,7 +96,7 @@ def _values(file: ForecasterFile, request: ProofRequest) -> tuple[Floats, tuple[
         column = file.spec.column
         rows = read_csv(Path(request.data), name=request.data, float64_columns=[column], only_columns=[column])
         if column not in rows.wide:
-            raise InputError(f"the column {column}", f"no {column}", request.data)
+            raise ColumnMissingError(f"the column {column}", f"no {column}", request.data)
         values = np.asarray(rows.wide[column][: request.rows], np.float64)
         return values, tuple(f"line {n}" for n in rows.lines[: request.rows]), f"rows of {request.data}", ()
     model, rng = file.spec.model, np.random.default_rng(0)

@@ -15,17 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.nlp.utterance.model_file import SPEC, read_language
-from edgewright.nlp.utterance.normalise import LONGEST, compose, normalised
-from edgewright.nlp.utterance.parse import MOST_SLOTS, Understanding
+from edgewright.core.errors import CsvEmptyError, ProofError
+from edgewright.core.records.proof import ProofRecord
+from edgewright.nlp.records import OUT_OF_SCOPE, Slot, StudentSpec
+from edgewright.nlp.utterance.parse import MOST_SLOTS, SPEC, Understanding, read_language
 from edgewright.nlp.utterance.student import rows_of
-from edgewright.nlp.utterance.values import DAYS, LARGE, SMALL, UNITS
+from edgewright.nlp.utterance.values import DAYS, LARGE, LONGEST, SMALL, UNITS, compose, normalised
 from edgewright.proof.form import Stages
 from edgewright.proof.stream import Rule, StreamSubject
-from edgewright.schema.errors import InputError
-from edgewright.schema.language import OUT_OF_SCOPE, Slot, StudentSpec
-from edgewright.schema.proof import ProofRecord
-from edgewright.workflows.proof.c_calls import in_child, prove_compiled
+from edgewright.workflows.proof.artifacts import in_child, prove_compiled
 from edgewright.workflows.proof.provers import ProofRequest, Prover
 
 _NAME = "language"
@@ -75,11 +73,11 @@ def prove_language(request: ProofRequest) -> ProofRecord:
     spec, arrays = read_language(request.path)
     student = spec.student
     if student is None:
-        raise InputError("a student", "a head for gateways", str(request.path), "C has students only: --for device")
+        raise ProofError("a student", "a head for gateways", str(request.path), "C has students only: --for device")
     understanding = Understanding(spec, arrays, str(request.path))
     c99: Any = importlib.import_module("edgewright.export.c99_language.student")
     files = request.changed(c99.write_language_c99(spec, arrays, name=_NAME))
-    names = importlib.import_module("edgewright.export.c99_language.slots").Slots(spec, arrays).names
+    names = importlib.import_module("edgewright.export.c99_language.student").Slots(spec, arrays).names
     texts, source = _texts(understanding, request)
     probe: Any = importlib.import_module("edgewright.export.c99_host.probe")
 
@@ -124,10 +122,10 @@ def _texts(understanding: Understanding, request: ProofRequest) -> tuple[list[st
         try:
             lines = Path(request.data).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError("a text file, one utterance a line", str(error), request.data) from None
+            raise CsvEmptyError("a text file, one utterance a line", str(error), request.data) from None
         composed = [compose(line)[:LONGEST] for line in lines if line.strip()][: request.rows]
         if not composed:
-            raise InputError("one utterance a line", "none", request.data)
+            raise CsvEmptyError("one utterance a line", "none", request.data)
         return composed, f"utterances of {request.data}"
     spec = understanding.spec
     own = [vector.text for vector in spec.vectors]

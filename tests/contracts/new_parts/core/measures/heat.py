@@ -1,6 +1,6 @@
 """Temperature of the processor."""
 
-from edgewright.core.measures import Measure
+from edgewright.core.measures import Measure, register
 
 
 def celsius() -> float:
@@ -8,4 +8,13 @@ def celsius() -> float:
     return 51.5
 
 
-MEASURE = Measure(column="heat", total="max", read=celsius, unit=" °C", default=(90.0, 2.0))
+register("heat")(
+    Measure(
+        meaning="Temperature of the processor",
+        column="heat",
+        total="max",
+        read=celsius,
+        unit=" °C",
+        default=(90.0, 2.0),
+    )
+)

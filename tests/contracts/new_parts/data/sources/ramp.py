@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgewright.core.records.data import Column, DataSet, Recording
 from edgewright.data.contract import Source, SourceConfig
-from edgewright.schema.data import Column, DataSet, Recording
 
 
 class RampConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgewright.core.errors import OutputError
 from edgewright.device.sinks import Sink, SinkConfig, SinkKind
-from edgewright.schema.errors import OutputError
-from edgewright.schema.store import OutboxItem, Position
+from edgewright.device.store.records import OutboxItem, Position
 
 
 class MemoryConfig(SinkConfig, frozen=True, kw_only=True):

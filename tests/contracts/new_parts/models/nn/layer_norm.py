@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from edgewright.graph.builder import Builder
-from edgewright.graph.layer import Layer, LayerConfig, Parameters, Shape
+from edgewright.graph.stage import Layer, LayerConfig, Parameters, Shape
 
 
 class LayerNormConfig(LayerConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):

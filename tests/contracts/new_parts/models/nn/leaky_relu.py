@@ -7,7 +7,7 @@ from typing import Annotated
 import jax.numpy as jnp
 import msgspec
 
-from edgewright.graph.layer import Layer, LayerConfig
+from edgewright.graph.stage import Layer, LayerConfig
 
 
 class LeakyReluConfig(LayerConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):

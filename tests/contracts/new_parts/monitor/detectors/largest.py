@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.records.data import Floats
 from edgewright.monitor.detectors import DetectorConfig, DetectorKind
 from edgewright.monitor.detectors._row import RowDetector, enough, spread
-from edgewright.schema.data import Floats
 
 
 class LargestConfig(DetectorConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):

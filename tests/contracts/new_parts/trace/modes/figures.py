@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgewright.schema.lesson import Block, Paragraph
-from edgewright.schema.trace import Trace
+from edgewright.core.records.trace import Trace
+from edgewright.trace.blocks.records import Block, Paragraph
 from edgewright.trace.modes import Mode
 
 
@@ -12,4 +12,4 @@ def mode_blocks(trace: Trace) -> tuple[Block, ...]:
     return (Paragraph(text=f"{len(trace.stages)} stages."),)
 
 
-MODE = Mode(rank=85, title="Figures", purpose="The run in one figure.", blocks=mode_blocks)
+MODES = {"figures": Mode(rank=85, title="Figures", purpose="The run in one figure.", blocks=mode_blocks)}

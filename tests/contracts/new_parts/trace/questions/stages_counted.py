@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgewright.schema.trace import Trace
+from edgewright.core.records.trace import Trace
 from edgewright.trace.questions import Draft, rule
 
 

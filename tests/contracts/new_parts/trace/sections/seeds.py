@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgewright.schema.trace import Trace
+from edgewright.core.records.trace import Trace
 from edgewright.trace.blocks.view_blocks import ViewBlock, line
 from edgewright.trace.sections import Section
 
@@ -14,4 +14,4 @@ def blocks(trace: Trace) -> Sequence[ViewBlock]:
     return (line(f"The seed is {trace.provenance.seed}."),)
 
 
-SECTION = Section(97, "Seed", blocks)
+SECTIONS = {"seeds": Section(97, "Seed", blocks)}

@@ -12,12 +12,12 @@ from edgewright.cli.command import Result, argument, declare, option
 from edgewright.cli.commands.fleet._api_options import ApiOptions, part
 from edgewright.cli.commands.fleet._folder import FLEET, PREPARE, KeyOptions, settled_lines
 from edgewright.cli.text import when
-from edgewright.schema.errors import InputError
+from edgewright.core.errors import RolloutUnknownError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edgewright.schema.fleet_watch import RolloutSeen
+    from edgewright.fleet.protocol.rollout_records import RolloutSeen
 
 EXAMPLE = "start --fleet my-fleet --find-within 24h"
 
@@ -31,7 +31,7 @@ def find(client: Any, plan: str | None) -> RolloutSeen:  # noqa: ANN401 - `api.c
     Raises:
         InputError: there is none, or several are under way.
     """
-    from edgewright.schema.fleet_watch import RolloutSeen, RolloutsSeen
+    from edgewright.fleet.protocol.rollout_records import RolloutSeen, RolloutsSeen
 
     if plan is not None:
         rollout: RolloutSeen = client.ask(RolloutSeen, "GET", f"{PATH}/{part(plan)}")
@@ -39,16 +39,18 @@ def find(client: Any, plan: str | None) -> RolloutSeen:  # noqa: ANN401 - `api.c
     known = client.ask(RolloutsSeen, "GET", PATH).rollouts
     going = [one for one in known if one.under_way]
     if len(going) > 1:
-        raise InputError("the name of a rollout", "none, and several are running", ", ".join(o.plan for o in going))
+        raise RolloutUnknownError(
+            "the name of a rollout", "none, and several are running", ", ".join(o.plan for o in going)
+        )
     if not going and not known:
-        raise InputError("a rollout", "none was started yet", do="Start one: edgewright fleet rollout start")
+        raise RolloutUnknownError("a rollout", "none was started yet", do="Start one: edgewright fleet rollout start")
     newest: RolloutSeen = (going or known)[0]
     return newest
 
 
 def steer(api: ApiOptions, plan: str | None, act: str, record: object, *notes: str) -> Result:
     """Do something to a rollout and return where it stands then, with notes for people."""
-    from edgewright.schema.fleet_watch import RolloutSeen
+    from edgewright.fleet.protocol.rollout_records import RolloutSeen
 
     with api.connect() as client:
         name = find(client, plan).plan
@@ -73,7 +75,7 @@ def steering_command(name: str, effect: str) -> click.Command:
         why: str = option(help="Reason, for the audit log."),
         api: ApiOptions,
     ) -> Result:
-        from edgewright.schema.fleet_watch import SteerRollout
+        from edgewright.fleet.protocol.rollout_records import SteerRollout
 
         return steer(api, plan, name, SteerRollout(why=why[:400]))
 
@@ -113,7 +115,7 @@ def status(
     api: ApiOptions,
 ) -> Result:
     """Show the state of a rollout: why it waits, its gates with numbers, and the earliest time it can end."""
-    from edgewright.schema.fleet_watch import RolloutsSeen
+    from edgewright.fleet.protocol.rollout_records import RolloutsSeen
 
     with api.connect() as client:
         seen = client.ask(RolloutsSeen, "GET", PATH).rollouts if everything else (find(client, plan),)
@@ -141,7 +143,7 @@ def promote(
     Use this when devices that cannot answer keep a stage from ending. It works after the stage's dwell, which the
     signed plan fixes, and not for a rollout whose gates failed. After the last stage the rollout is finished.
     """
-    from edgewright.schema.fleet_watch import PromoteRollout
+    from edgewright.fleet.protocol.rollout_records import PromoteRollout
 
     return steer(api, plan, "promote", PromoteRollout(stage=stage, why=reason[:400]))
 
@@ -160,7 +162,7 @@ def abort(
     that everything else has expired, and outside of maintenance windows. The online keys sign it, so it takes effect at
     once; `fleet rollout confirm` then signs it with the offline keys.
     """
-    from edgewright.schema.fleet_watch import AbortRollout
+    from edgewright.fleet.protocol.rollout_records import AbortRollout
 
     note = "Make it permanent against stolen online keys: edgewright fleet rollout confirm PLAN --keys PATH"
     return steer(api, plan, "abort", AbortRollout(why=why[:400], revert=revert), note)

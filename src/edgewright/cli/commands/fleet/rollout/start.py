@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import secrets
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +16,14 @@ import msgspec
 from edgewright.cli.command import Aside, Result, Stream, declare, option, wants_json
 from edgewright.cli.commands.fleet._api_options import ApiOptions, part
 from edgewright.cli.commands.fleet._folder import KeyOptions
-from edgewright.schema.errors import DONE, InputError
+from edgewright.core.errors import DONE, InputError, PlanError, ReleaseError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from edgewright.core.records.fleet import Cohort, Plan, Release
     from edgewright.fleet.protocol.plans.options import PlanOptions
-    from edgewright.fleet.simulator.simulation import Exposure
-    from edgewright.schema.fleet_plan import Cohort, Plan, Release
-    from edgewright.schema.fleet_watch import StageDetection
+    from edgewright.fleet.protocol.rollout_records import StageDetection
 
 
 _MOST_COUNTERS = 20
@@ -73,7 +71,7 @@ class Members:
         return preview_of(plan, counts) if any(counts) else ()
 
     def _total(self, query: dict[str, object]) -> int:
-        from edgewright.schema.fleet_api import DevicePage
+        from edgewright.fleet.protocol.api_records import DevicePage
 
         wanted = urlencode({"product": self._product, "quarantined": "no", "limit": 1, **query})
         return self._api.ask(DevicePage, "GET", f"/v1/fleet/devices?{wanted}").total
@@ -96,62 +94,10 @@ def read_plan(path: Path | None) -> PlanOptions:
             content = msgspec.toml.decode(path.read_bytes())
         options = msgspec.convert(content, PlanOptions)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError("a plan as TOML", str(error), str(path)) from None
+        raise PlanError("a plan as TOML", str(error), str(path)) from None
     if "unconfirmed" in content:
         return msgspec.structs.replace(options, unconfirmed=as_stated(options.unconfirmed))
     return options
-
-
-MIN_DEVICES, MAX_DEVICES = 10, 200
-
-
-"""Devices that are simulated: as many as the fleet has, within these."""
-
-
-def simulate_first(plan: PlanOptions, devices: int, *, anyway: bool, ask: bool) -> None:
-    """Print on standard error what each standard fault exposes under a plan.
-
-    Args:
-        plan: that is about to start.
-        devices: of the fleet.
-        anyway: go on, whatever is found.
-        ask: ask whether to go on, where a person is at the terminal.
-
-    Raises:
-        InputError: a fault reaches devices beyond the stage in which it shows.
-        click.Abort: the person said no.
-    """
-    from edgewright.fleet.simulator.simulation import bad_releases, exposures
-
-    count, names = min(max(devices, MIN_DEVICES), MAX_DEVICES), bad_releases()
-    results: list[Exposure] = []
-    click.echo(f"simulating this plan with {count} devices and each of {len(names)} bad releases", err=True)
-    for exposure in exposures(plan, count):
-        if not results:
-            click.echo(_row("fault", "rollout", "shows in stage", "devices exposed", "beyond it"), err=True)
-        results.append(exposure)
-        click.echo(
-            _row(exposure.fault, exposure.end, exposure.stage, f"{exposure.exposed} of {count}", str(exposure.beyond)),
-            err=True,
-        )
-    escaped = [exposure for exposure in results if exposure.beyond]
-    if escaped and not anyway:
-        raise InputError(
-            "a plan under which no fault reaches devices beyond the stage in which it shows", _worst(escaped),
-            "--simulate", "Add gates, or lengthen --dwell; --anyway starts the rollout all the same",
-        )  # fmt: skip
-    if ask and sys.stdin is not None and sys.stdin.isatty():
-        click.confirm("Start the rollout?", abort=True, err=True)
-
-
-def _row(fault: str, end: str, stage: str, exposed: str, beyond: str) -> str:
-    return f"  {fault:<18} {end:<9} {stage:<16} {exposed:>16} {beyond:>10}"
-
-
-def _worst(escaped: list[Exposure]) -> str:
-    first = max(escaped, key=lambda exposure: exposure.beyond)
-    more = f", and {len(escaped) - 1} others do too" if len(escaped) > 1 else ""
-    return f"{first.fault} shows in stage {first.stage!r} and reaches {first.beyond} devices beyond it{more}"
 
 
 _UNKNOWN = (
@@ -217,11 +163,6 @@ class StartOptions(KeyOptions, ApiOptions):
     expires: float | None = option(
         metavar="DAYS", type=click.FloatRange(0.01, 90.0), help="Days until the plan expires."
     )
-    simulate: bool = option(
-        help="First simulate the plan against the standard faults, and print how many devices each of them would "
-        "reach. A plan under which one goes beyond the stage in which it shows is refused."
-    )
-    anyway: bool = option(help="Start whatever --simulate finds.")
     dry_run: bool = option(help="Print what the stages of the plan find, and sign nothing.")
     sign_only: bool = option(help="Sign and publish the plan; start it later with --signed.")
     signed: str | None = option(
@@ -236,8 +177,7 @@ def _planned(options: StartOptions) -> Generator[Result, None, Plan]:
         InputError: no fleet there, no such release, or a wrong wish.
     """
     from edgewright.fleet.protocol.plans.detection import preview
-    from edgewright.fleet.protocol.plans.options import make_plan
-    from edgewright.fleet.protocol.plans.validation import check_new
+    from edgewright.fleet.protocol.plans.options import check_new, make_plan
 
     release, back = _release(options.fleet, options.which)
     salt = secrets.token_hex(32)
@@ -257,23 +197,23 @@ def _planned(options: StartOptions) -> Generator[Result, None, Plan]:
 
 def _release(folder: Path, which: str) -> tuple[Release, Release | None]:
     """Return the release that is meant, and its way back."""
-    from edgewright.fleet.repository import releases
+    from edgewright.fleet.repository import metadata
     from edgewright.fleet.repository.acceptance import read_held
     from edgewright.fleet.repository.folder import open_fleet
 
     fleet = open_fleet(folder)
     product, colon, counter = which.rpartition(":")
     if counter != "latest" and not counter.isdigit():
-        raise InputError("a release such as pump:7, pump:latest or latest", repr(which), "--release")
+        raise ReleaseError("a release such as pump:7, pump:latest or latest", repr(which), "--release")
     published = read_held(fleet)
     number = None if counter == "latest" else int(counter)
-    release = releases.find(published, fleet.product(product if colon else None), number).release
-    return release, releases.revert_of(published, release)
+    release = metadata.find(published, fleet.product(product if colon else None), number).release
+    return release, metadata.revert_of(published, release)
 
 
 def _on_top(plan_options: PlanOptions, options: StartOptions, salt: str, members: Members) -> PlanOptions:
     """Return the file with the options on top."""
-    from edgewright.fleet.protocol.plans import parser
+    from edgewright.fleet.protocol.plans import options as parser
     from edgewright.fleet.protocol.plans.detection import as_stated
     from edgewright.fleet.protocol.plans.options import default_dwell, default_stages
 
@@ -325,13 +265,11 @@ def command(options: StartOptions) -> Stream:
     its time is over, every gate passes and nearly all devices that were offered the release are healthy. A gate that
     fails halts the rollout and sends devices back. A plan cannot change: abort it and start another.
 
-    With --simulate, the rollout starts only after a simulation of its plan, and on a terminal after you agree.
-
     Signing needs the fleet's folder and its offline keys. Without them, use --url and --signed to start a plan that was
     signed elsewhere.
     """
     from edgewright.cli.commands.fleet.rollout import PATH, rollout_lines
-    from edgewright.schema.fleet_watch import RolloutSeen, StartRollout
+    from edgewright.fleet.protocol.rollout_records import RolloutSeen, StartRollout
 
     folder, name, plan = options.fleet, options.signed, None
     if name is None:
@@ -340,7 +278,7 @@ def command(options: StartOptions) -> Stream:
             return DONE
         name = plan.id
     elif (
-        options.sign_only or options.dry_run or options.simulate or options.file is not None or options.name is not None
+        options.sign_only or options.dry_run or options.file is not None or options.name is not None
         or options.which != "latest"
     ):  # fmt: skip
         raise click.UsageError("--signed starts a plan exactly as signed; omit options that change it")
@@ -363,29 +301,12 @@ def _sign(options: StartOptions) -> Generator[Result, None, Plan | None]:
 
     folder, url = options.fleet, options.url
     if url and not (folder / SETTINGS).is_file():
-        raise InputError(
+        raise PlanError(
             "the folder of the fleet, which has the offline keys to sign a plan", f"--url {url} alone", str(folder),
             "Set it with --fleet; or sign the plan on that machine (--sign-only) and start it with --signed ID",
         )  # fmt: skip
     plan = yield from _planned(options)
-    if options.simulate:
-        _simulate(options, plan)
     if options.dry_run:
         return None
     publish_plan(folder, plan, keys=options.keys, passphrases=options.phrases())
     return plan
-
-
-def _simulate(options: StartOptions, plan: Plan) -> None:
-    """Simulate the plan with as many devices as follow its product.
-
-    Raises:
-        InputError: a fault goes too far.
-    """
-    from edgewright.fleet.protocol.plans.options import PlanOptions
-    from edgewright.schema.fleet_api import Overview
-
-    fields = {name: getattr(plan, name) for name in plan.__struct_fields__ if name in PlanOptions.__struct_fields__}
-    counters = options.ask(Overview, "GET", "/v1/fleet/overview").counters.get(plan.release.product, {})
-    ask = not wants_json() and not options.anyway
-    simulate_first(PlanOptions(**fields), sum(counters.values()), anyway=options.anyway, ask=ask)

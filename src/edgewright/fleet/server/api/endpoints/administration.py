@@ -11,16 +11,7 @@ from typing import Annotated
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.wire.token import Token
-from edgewright.fleet.repository import releases
-from edgewright.fleet.repository.folder import open_fleet
-from edgewright.fleet.server import device_access
-from edgewright.fleet.server.api.authentication import new_token
-from edgewright.fleet.server.database import audit_chain
-from edgewright.fleet.server.database.tables import audit, operators, tokens
-from edgewright.fleet.server.endpoint import Call, Endpoint, RefusedError
-from edgewright.fleet.server.publishing import heads
-from edgewright.schema.fleet_api import (
+from edgewright.fleet.protocol.api_records import (
     AuditPage,
     AuditRow,
     AuditVerified,
@@ -34,6 +25,14 @@ from edgewright.schema.fleet_api import (
     Tokens,
     TokenSeen,
 )
+from edgewright.fleet.protocol.transport import Token
+from edgewright.fleet.repository import metadata
+from edgewright.fleet.repository.folder import open_fleet
+from edgewright.fleet.server import device_access, restore
+from edgewright.fleet.server.api.authentication import new_token
+from edgewright.fleet.server.database import tables
+from edgewright.fleet.server.database.tables import audit, operators, tokens
+from edgewright.fleet.server.endpoint import Call, Endpoint, RefusedError
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,7 +56,7 @@ async def _show(call: Call) -> AuditPage:
 
 
 async def _verify(call: Call) -> AuditVerified:
-    rows, last, problem = await call.read(audit_chain.verify)
+    rows, last, problem = await call.read(tables.verify_audit_log)
     return AuditVerified(rows=rows, last=last, problem=problem)
 
 
@@ -68,7 +67,7 @@ async def _new(call: Call) -> TokenMade:
     new_token: NewToken = call.body
     product = _product(call.plane.folder, new_token.product)
     secret = base64.urlsafe_b64encode(call.plane.random(24)).decode()
-    floor, _ = await call.read(lambda c: releases.aborted(heads.role_files(c)))
+    floor, _ = await call.read(lambda c: metadata.aborted(restore.role_files(c)))
     pinned = _pinned(call.plane.public, secret, product, floor)
     mark, now = device_access.hashed(secret), call.now
     batch = new_token.batch or f"token-{mark[:12]}"

@@ -10,15 +10,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 import sqlalchemy as sa
 
+from edgewright.core.errors import RequestError
 from edgewright.core.measures import COUNTS, added
-from edgewright.fleet.protocol.plans.formatting import lasting
-from edgewright.fleet.server.database.tables import boards_of, devices, items, outcomes, reports, vitals
-from edgewright.fleet.server.device_access import enrolled
-from edgewright.fleet.server.endpoint import DEVICE_ID, Call, Endpoint
-from edgewright.fleet.server.monitoring.lag import Lag, lag_of
-from edgewright.fleet.server.retention import backlog
-from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_api import (
+from edgewright.core.records.fleet import Vitals
+from edgewright.fleet.protocol.api_records import (
     DeviceHistory,
     DevicePage,
     DeviceSeen,
@@ -28,7 +23,12 @@ from edgewright.schema.fleet_api import (
     Overview,
     ReportSeen,
 )
-from edgewright.schema.fleet_report import Vitals
+from edgewright.fleet.protocol.plans.decision import lasting
+from edgewright.fleet.server.database.tables import boards_of, devices, items, outcomes, reports, vitals
+from edgewright.fleet.server.device_access import enrolled
+from edgewright.fleet.server.endpoint import DEVICE_ID, Call, Endpoint
+from edgewright.fleet.server.retention import backlog
+from edgewright.fleet.server.views import Lag, lag_of
 
 
 class _Cursor(msgspec.Struct, frozen=True, array_like=True):
@@ -52,9 +52,9 @@ def read_cursor(text: str, order: str) -> tuple[Any, str]:
     try:
         location = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=_Cursor)
     except (binascii.Error, ValueError, msgspec.MsgspecError):
-        raise InputError(expected, repr(text[:80]), "past") from None
+        raise RequestError(expected, repr(text[:80]), "past") from None
     if location.order != order:
-        raise InputError(expected, f"one in the order {location.order!r}", "past")
+        raise RequestError(expected, f"one in the order {location.order!r}", "past")
     return location.value, location.id
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from edgewright.fleet.protocol.api_records import Done, Reason, Rename, Retag, Retired, Retried, Retry
 from edgewright.fleet.protocol.plans.gates import FAILED
 from edgewright.fleet.server import device_access
 from edgewright.fleet.server.database.tables import devices, outcomes, tokens
 from edgewright.fleet.server.device_access import not_retired
 from edgewright.fleet.server.endpoint import DEVICE_ID, Call, Endpoint, RefusedError, Who
-from edgewright.schema.fleet_api import Done, Reason, Rename, Retag, Retired, Retried, Retry
 
 _PATH = "/v1/fleet/devices/{id}"
 _MOST_TAGS = 32

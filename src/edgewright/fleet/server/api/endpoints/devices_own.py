@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+from edgewright.core.records.fleet import Acknowledged, Allowed, Enrolled, Enrolment, Intent, Report
 from edgewright.fleet.repository.metadata import sha256
 from edgewright.fleet.server import device_access, reports
 from edgewright.fleet.server.endpoint import Call, Endpoint
-from edgewright.fleet.server.rollouts import intents
-from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enrolment, Intent, Report
+from edgewright.fleet.server.rollouts import offered
 
 
 async def _enrol(call: Call) -> Enrolled:
@@ -32,7 +32,7 @@ async def _report(call: Call) -> bytes:
 async def _intent(call: Call) -> Allowed:
     assert call.device is not None  # noqa: S101 - `who` is 'device'
     device, now = call.device["id"], call.now
-    return await call.commit(lambda c: intents.ask(c, device, call.body, now))
+    return await call.commit(lambda c: offered.ask(c, device, call.body, now))
 
 
 ENDPOINTS = (

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from edgewright.fleet.protocol.layout import REPORT_EVERY
-from edgewright.fleet.server import diagnoses
-from edgewright.fleet.server.database.tables import devices
-from edgewright.fleet.server.device_access import check_active, enrolled
-from edgewright.fleet.server.endpoint import DEVICE_ID, Call, Endpoint
-from edgewright.schema.fleet_api import Done
-from edgewright.schema.fleet_diagnosis import (
+from edgewright.fleet.protocol.api_records import (
     MAX_BYTES,
     AskDiagnosis,
     Diagnoses,
     Diagnosis,
     DiagnosisAsked,
     DiagnosisSeen,
+    Done,
 )
+from edgewright.fleet.protocol.layout import REPORT_EVERY
+from edgewright.fleet.server import reports
+from edgewright.fleet.server.database.tables import devices
+from edgewright.fleet.server.device_access import check_active, enrolled
+from edgewright.fleet.server.endpoint import DEVICE_ID, Call, Endpoint
 
 
 async def _ask(call: Call) -> DiagnosisAsked:
     name, now, wanted = call.path["id"], call.now, call.body
     diagnosis = DiagnosisSeen(id=call.plane.random(16).hex(), at=now, by=call.operator, lines=wanted.lines)
     detail = {"lines": wanted.lines, "reason": wanted.reason}
-    last = await call.act("device.diagnosed", name, lambda c: diagnoses.ask(c, name, diagnosis), detail)
+    last = await call.act("device.diagnosed", name, lambda c: reports.ask(c, name, diagnosis), detail)
     expected = None if last is None else max(0.0, last + (call.plane.limits.wait or REPORT_EVERY) - now)
     return DiagnosisAsked(id=diagnosis.id, expected=expected)
 
@@ -35,7 +35,7 @@ async def _answer(call: Call) -> Done:
 
     def work(connection: sa.Connection) -> None:
         check_active(connection, device)
-        diagnoses.answer(connection, device, diagnosis, now)
+        reports.answer(connection, device, diagnosis, now)
 
     await call.commit(work)
     return Done()
@@ -46,7 +46,7 @@ async def _latest(call: Call) -> Diagnoses:
 
     def read(connection: sa.Connection) -> Diagnoses:
         enrolled(connection, name, sa.select(devices.c.id))
-        return Diagnoses(diagnoses=diagnoses.latest(connection, name))
+        return Diagnoses(diagnoses=reports.latest(connection, name))
 
     return await call.read(read)
 

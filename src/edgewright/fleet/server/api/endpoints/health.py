@@ -11,10 +11,9 @@ import sqlalchemy as sa
 from starlette.responses import Response
 
 from edgewright._version import __version__
-from edgewright.fleet.server import counters
+from edgewright.fleet.protocol.api_records import Health, Problem
+from edgewright.fleet.server import control_plane, gauges
 from edgewright.fleet.server.endpoint import Call, Endpoint, Raw, endpoints
-from edgewright.fleet.server.monitoring import gauges
-from edgewright.schema.fleet_api import Health, Problem
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _WHY = {
@@ -62,7 +61,7 @@ def document(endpoints: tuple[Endpoint, ...]) -> dict[str, Any]:
             "securitySchemes": {
                 "operator": {
                     "type": "http", "scheme": "bearer",
-                    "description": "A token of `fleet operator add`, or of an identity provider.",
+                    "description": "A token of `fleet operator add`.",
                 },
                 "device": {
                     "type": "apiKey", "in": "header", "name": "Signature",
@@ -144,7 +143,7 @@ def _why_not(call: Call) -> str:
 async def _metrics(call: Call) -> Raw:
     collector = call.plane.extra.setdefault("gauges", gauges.Gauges(call.plane))
     read = await asyncio.to_thread(collector.text)
-    return Raw(body=call.plane.counted.text() + read, kind=counters.CONTENT_TYPE)
+    return Raw(body=call.plane.counted.text() + read, kind=control_plane.CONTENT_TYPE)
 
 
 async def _description(call: Call) -> Raw:

@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 import msgspec
 import sqlalchemy as sa
 
+from edgewright.fleet.protocol.rollout_records import Attention, Events, Spread, Trait, Whereabouts
+from edgewright.fleet.server import views
 from edgewright.fleet.server.database.tables import devices
 from edgewright.fleet.server.device_access import enrolled
 from edgewright.fleet.server.endpoint import DEVICE_ID, Call, Endpoint
-from edgewright.fleet.server.monitoring import views
-from edgewright.fleet.server.monitoring.lag import fleet_lag
-from edgewright.schema.fleet_watch import Attention, Events, Spread, Trait, Whereabouts
+from edgewright.fleet.server.views import fleet_lag
 
 _Product = Annotated[str, msgspec.Meta(max_length=64)]
 

@@ -10,23 +10,11 @@ from typing import Any, TypeVar
 import msgspec
 import sqlalchemy as sa
 
+from edgewright.core.records.fleet import State
 from edgewright.fleet.protocol.layout import REPORT_EVERY, plan_target
 from edgewright.fleet.protocol.plans.decision import UNDER_WAY
 from edgewright.fleet.protocol.plans.options import preview_of
-from edgewright.fleet.repository import releases
-from edgewright.fleet.repository.public_files import read_target
-from edgewright.fleet.server.database.rollout_rows import next_due, plan_of, standing_of
-from edgewright.fleet.server.database.tables import devices, intents, outcomes, rollouts
-from edgewright.fleet.server.endpoint import Call, Endpoint, RefusedError
-from edgewright.fleet.server.monitoring.views import rollout_map
-from edgewright.fleet.server.publishing import heads
-from edgewright.fleet.server.rollouts.offered import counting
-from edgewright.fleet.server.rollouts.publisher import take_in
-from edgewright.fleet.server.rollouts.scheduler import points_of
-from edgewright.fleet.server.rollouts.worker import Conductor, conductor
-from edgewright.fleet.server.signer.socket import signer_away
-from edgewright.schema.fleet_plan import State
-from edgewright.schema.fleet_watch import (
+from edgewright.fleet.protocol.rollout_records import (
     AbortRollout,
     GateSeen,
     PromoteRollout,
@@ -36,6 +24,16 @@ from edgewright.schema.fleet_watch import (
     StartRollout,
     SteerRollout,
 )
+from edgewright.fleet.repository import metadata
+from edgewright.fleet.repository.folder import read_target
+from edgewright.fleet.server import restore
+from edgewright.fleet.server.database.tables import devices, intents, next_due, outcomes, plan_of, rollouts, standing_of
+from edgewright.fleet.server.endpoint import Call, Endpoint, RefusedError
+from edgewright.fleet.server.rollouts.offered import counting
+from edgewright.fleet.server.rollouts.scheduler import points_of, take_in
+from edgewright.fleet.server.rollouts.worker import Conductor, conductor
+from edgewright.fleet.server.signer.supervisor import signer_away
+from edgewright.fleet.server.views import rollout_map
 
 _PLAN = r"[a-z0-9][a-z0-9-]{0,62}"
 _PATH = "/v1/fleet/rollouts"
@@ -82,7 +80,7 @@ async def _start(call: Call) -> RolloutSeen:
     def work(conductor_here: Conductor) -> None:
         take_in(conductor_here.fleet, conductor_here.rollouts)
         with call.plane.database.reading() as connection:
-            known = releases.plans(heads.role_files(connection))
+            known = metadata.plans(restore.role_files(connection))
         if start_rollout.plan not in known:
             raise RefusedError(404, "a plan that was signed offline and published", repr(start_rollout.plan), "plan")
         body = read_target(conductor_here.fleet, plan_target(start_rollout.plan), known[start_rollout.plan][0])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgewright.schema.errors import InputError
-from edgewright.schema.proof import ProofRecord
+from edgewright.core.errors import PackageDamagedError
+from edgewright.core.records.proof import ProofRecord
 from edgewright.workflows.proof.provers import ProofRequest, Prover
 
 
@@ -11,9 +11,9 @@ def prove_receipt(request: ProofRequest) -> ProofRecord:
     """Refuse the file.
 
     Raises:
-        InputError: always.
+        PackageDamagedError: always.
     """
-    raise InputError("a file that is proven", "a receipt", str(request.path))
+    raise PackageDamagedError("a file that is proven", "a receipt", str(request.path))
 
 
 PROVER = Prover("receipt.json", prove_receipt)

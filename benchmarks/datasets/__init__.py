@@ -1,1 +1,0 @@
-"""Public sets that only benchmarks read; those register them with `edgewright.data.public.register_sets`."""

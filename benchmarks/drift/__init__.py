@@ -1,1 +1,0 @@
-"""Drift on public recordings."""

@@ -1,1 +1,0 @@
-"""How many devices each bad release reaches, under four plans and four sizes of a fleet."""

@@ -1,0 +1,1 @@
+"""Advice in five steps: frame, constraints, a solution without ML, the simplest model, more only if it pays."""

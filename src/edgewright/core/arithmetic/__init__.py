@@ -1,1 +1,0 @@
-"""Integer arithmetic that kernels and networks share: fixed point, requantisation, tables of gates."""

@@ -1,5 +1,0 @@
-"""Share of devices that acknowledged an intent and said nothing since."""
-
-from edgewright.core.measures import Measure
-
-MEASURE = Measure(share=True)

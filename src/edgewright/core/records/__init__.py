@@ -1,0 +1,1 @@
+"""Records that rooms exchange, one file per family. Structs and constants only."""

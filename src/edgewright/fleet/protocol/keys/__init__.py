@@ -1,1 +1,0 @@
-"""Keys of a fleet's roles: files, passphrases, thresholds, and the key ceremony."""

@@ -1,1 +1,0 @@
-"""Metrics and views that show operators the state of a fleet."""

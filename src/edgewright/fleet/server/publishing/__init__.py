@@ -1,1 +1,0 @@
-"""Publishes signed files, removes superseded ones and checks what is published."""

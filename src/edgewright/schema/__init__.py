@@ -1,1 +1,0 @@
-"""Frozen structures that the rooms exchange. No behaviour, and nothing above is imported here."""

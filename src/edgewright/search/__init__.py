@@ -1,1 +1,0 @@
-"""Model selection: the complexity ladder, the adviser, architecture search under a budget, and learning curves."""

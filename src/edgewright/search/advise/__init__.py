@@ -1,1 +1,0 @@
-"""The adviser in five steps: frame, constraints, existing solutions, a simple model, complexity where needed."""

@@ -1,1 +1,0 @@
-"""Framings of the adviser, one per file; `FRAMING` defines it."""

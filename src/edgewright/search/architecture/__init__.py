@@ -1,1 +1,0 @@
-"""Architecture search under a device budget: search space, cost estimates before training, and evaluation."""

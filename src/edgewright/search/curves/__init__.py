@@ -1,1 +1,0 @@
-"""Learning curves: predict the gain from more data or a larger model before paying for it."""

@@ -1,1 +1,0 @@
-"""Learning on the device, judged before deployment."""

@@ -1,1 +1,0 @@
-"""Estimates what a model costs on a device."""
