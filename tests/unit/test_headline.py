@@ -134,11 +134,11 @@ def _quiz(studio: Client, run: str) -> str:
 def test_the_quiz_asks_about_it(runs: Path) -> None:
     studio = client(runs)
     quiz_page = _quiz(studio, "first")
-    assert "71.2 % right (95 %: 24.3 % to 95.1 %)" in quiz_page
+    assert "71.2 % right (95 % CI 24.3 % to 95.1 %)" in quiz_page
     assert "71.2 % of the answers on 3 people or machines, each left out of training once, are right" in quiz_page
     assert "41.2 %" in quiz_page  # 71.2 % less a gain of 30 points over the most frequent class
     assert "87.9 %" not in quiz_page
-    assert "87.9 % right (95 %: 84.2 % to 91.1 %)" in _quiz(studio, "split")
+    assert "87.9 % right (95 % CI 84.2 % to 91.1 %)" in _quiz(studio, "split")
     reasons = [option.reason for question in quiz(trace()) for option in question.options]
     assert any("87.9 % of the answers are still right" in reason for reason in reasons)
     of_left = msgspec.structs.replace(trace(), evaluation=of_people())

@@ -117,7 +117,7 @@ def test_int8_cost() -> None:
 def test_interval_names_a_group_outside_it_or_none() -> None:
     trace = lesson_example.classifier()
     question = questions_of(trace)["interval"]
-    assert "87.9 % right (95 %: 84.2 % to 91.1 %)" in question.text
+    assert "87.9 % right (95 % CI 84.2 % to 91.1 %)" in question.text
     assert any(text.startswith("For every single person") for text in wrong(question))
     assert trace.evaluation is not None
     inside = tuple(msgspec.structs.replace(g, accuracy=0.88) for g in trace.evaluation.groups)

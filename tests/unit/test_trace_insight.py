@@ -118,7 +118,7 @@ def test_verdict_ready() -> None:
     assert state_of(text) == WEAK
     steady = msgspec.structs.replace(example.compression(), robustness=example.compression().robustness[:2])
     text = verdict(evaluation=example.evaluation(), compression=steady, device=example.device())
-    assert text.startswith("ready for phone-arm64: 87.9 % right (95 %: 84.2 % to 91.1 %), int8 within the limit")
+    assert text.startswith("ready for phone-arm64: 87.9 % right (95 % CI 84.2 % to 91.1 %), int8 within the limit")
     assert state_of(text) == READY
 
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from edgewright.core.formatting import amount, number, percent, plural, shape_text
 from edgewright.core.records.trace import BudgetRow, StageRecord, Statistics, Trace
 from edgewright.trace.blocks.charts import drawing, sampled, svg_text
-from edgewright.trace.sentences.facts import ranked
+from edgewright.trace.sentences.facts import config_table, parameter_count, ranked
 
 WIDTH, HEIGHT = 132.0, 84.0
 _MIDDLE, _ARROW = WIDTH / 2, 7.0
@@ -194,15 +194,13 @@ def _chosen(stage: StageRecord, scores: Sequence[float], names: Sequence[str]) -
 
 def _network(trace: Trace) -> Tile:
     """Draw the values between layers as columns, linked where a layer lies; of trees their branches."""
-    parameters = sum(layer.parameters for layer in trace.layers)
+    parameters = parameter_count(trace.layers)
     nodes = sum(layer.nodes for layer in trace.layers)
     if not parameters:
         return Tile("Model", f"{nodes:,} nodes" if nodes else trace.layers[0].kind, branches(nodes), "model")
     inner = next((stage.shape_in for stage in trace.stages if stage.kind == "model"), ())
     sizes = [math.prod(inner[1:]), *(math.prod(layer.shape_out) for layer in trace.layers)]
-    table = trace.config.get("model")
-    kind = str(table.get("kind", "network")) if isinstance(table, dict) else "network"
-    title = kind.replace("_", " ").capitalize()
+    title = str(config_table(trace, "model").get("kind", "network")).replace("_", " ").capitalize()
     drawing, words = network(sizes, title)
     return Tile(title, f"{parameters:,} parameters", drawing, "model", words)
 

@@ -48,14 +48,3 @@ def modes() -> dict[str, Mode]:
     """All modes by name, in the order of menus."""
     known: dict[str, Mode] = catalogue.merged(__name__, "MODES")
     return dict(sorted(known.items(), key=lambda item: item[1].rank))
-
-
-def parameters(trace: Trace) -> int:
-    """Of all layers."""
-    return sum(layer.parameters for layer in trace.layers)
-
-
-def config_table(trace: Trace, key: str) -> dict[str, object]:
-    """Return a table of the configuration; empty in records of version 1."""
-    table = trace.config.get(key)
-    return table if isinstance(table, dict) else {}

@@ -18,8 +18,8 @@ from edgewright.core.records.trace import (
     Trace,
 )
 from edgewright.trace.blocks.records import Block, Code, Formula, Grid, Heading, Paragraph
-from edgewright.trace.modes import Mode, parameters
-from edgewright.trace.sentences.facts import ranked, size_text, work_text
+from edgewright.trace.modes import Mode
+from edgewright.trace.sentences.facts import ci_text, parameter_count, ranked, size_text, work_text
 from edgewright.trace.sentences.insight import growth
 
 
@@ -140,8 +140,7 @@ def _classes(evaluation: EvaluationRecord) -> list[Formula]:
         Formula(
             text="accuracy = right / all",
             meaning="the diagonal of the confusion matrix against all of it",
-            example=f"{right:,} / {total:,} = {percent(right / max(total, 1), 1)}; 95 % interval "
-            f"{percent(a.low, 1)} to {percent(a.high, 1)} ({a.method})",
+            example=f"{right:,} / {total:,} = {percent(right / max(total, 1), 1)}; {ci_text(a)} ({a.method})",
         )
     ]
     if len(evaluation.labels) == len(evaluation.confusion) and evaluation.classes:
@@ -192,7 +191,7 @@ def formula_blocks(trace: Trace) -> tuple[Block, ...]:
         ("Training", "training", [*loss_formula(trace), *step_formula(trace)]),
         ("Answer", "prediction", answer_formulas(trace.predictions[0]) if trace.predictions else []),
         ("Results", "evaluation", [] if trace.evaluation is None else result_formulas(trace.evaluation)),
-        ("Int8", "compression", int8_formulas(trace.compression, parameters(trace))),
+        ("Int8", "compression", int8_formulas(trace.compression, parameter_count(trace.layers))),
         ("Growth", "scaling", _growth(trace)),
     )
     for title, anchor, formulas in parts:

@@ -11,6 +11,7 @@ from edgewright.core.records.trace import StageRecord, Trace
 from edgewright.trace.blocks.records import Block, Code, Heading, Paragraph
 from edgewright.trace.modes import Mode
 from edgewright.trace.modes.calculating import alone
+from edgewright.trace.sentences.facts import config_table
 
 Table = Mapping[str, Any]
 
@@ -154,9 +155,8 @@ def _middle(trace: Trace, stage: StageRecord) -> list[str]:
 
 
 def _architectures(trace: Trace, stage: StageRecord) -> list[str]:
-    scaling = trace.config.get("scaling")
     kind = f"Network{'Classifier' if trace.task == 'classification' else 'Regressor'}"
-    if not isinstance(scaling, dict):
+    if not config_table(trace, "scaling"):
         return []
     return [
         *SAMPLES,

@@ -13,12 +13,12 @@ from edgewright.core.records.trace import Trace
 from edgewright.trace import questions
 from edgewright.trace.blocks.records import Block, Code, Facts, Heading, Paragraph, lesson_blocks
 from edgewright.trace.blocks.view_blocks import Cards, Line, line
-from edgewright.trace.modes import Mode, config_table
+from edgewright.trace.modes import Mode
 from edgewright.trace.sections import sections
 from edgewright.trace.sections.data import stage_cards
 from edgewright.trace.sections.results import prediction_card
 from edgewright.trace.sections.training import epoch_table
-from edgewright.trace.sentences.facts import answer_text, measured, refit_text, size_text
+from edgewright.trace.sentences.facts import answer_text, config_table, measured, refit_text, score_text, size_text
 from edgewright.trace.sentences.observations import notable
 from edgewright.trace.sentences.opening import opening, receiver
 from edgewright.trace.sentences.readiness import left_out_text
@@ -66,8 +66,7 @@ def _result(trace: Trace) -> list[tuple[str, str]]:
         return [(f"each {evaluation.left_out.by} left out once", f"{left_out_text(evaluation.left_out)}, measured")]
     if evaluation.accuracy is None:
         return [(name, measured(evaluation, name)) for name in sorted(evaluation.regression)]
-    a = evaluation.accuracy
-    return [("accuracy", f"{percent(a.value, 1)} (95 %: {percent(a.low, 1)} to {percent(a.high, 1)}), measured")]
+    return [("accuracy", f"{score_text(evaluation.accuracy)}, measured")]
 
 
 def _form(trace: Trace) -> list[tuple[str, str]]:

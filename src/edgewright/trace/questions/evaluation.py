@@ -37,7 +37,7 @@ def interval(trace: Trace) -> Draft | None:
     source = f"{evaluation.samples:,} test samples{of}" if left is None else f"{_groups(left)}, {_IN_TURN}"
     return Draft(
         50,
-        f"What does '{value} right (95 %: {low} to {high})' mean?",
+        f"What does '{value} right (95 % CI {low} to {high})' mean?",
         f"{few} leave the accuracy uncertain: repeated with {repeats}, intervals made like this one "
         "contain the true accuracy about 95 times in 100",
         f"Method: {span.method}, from {source}. More of them make it narrower.",

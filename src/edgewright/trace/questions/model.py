@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgewright.core.formatting import amount, bytes_text, fraction, percent, plural, points
 from edgewright.core.records.trace import BudgetRow, CompressionRecord, ScalingPoint, Trace, VariantRecord
 from edgewright.trace.questions import Draft, rule, short
+from edgewright.trace.sentences.facts import config_table, parameter_count
 from edgewright.trace.sentences.insight import reduction
 from edgewright.trace.sentences.observations import overfitting as overfits
 from edgewright.trace.sentences.opening import headline
@@ -52,8 +53,7 @@ def larger_architecture(trace: Trace) -> Draft | None:
 
 def _dense(trace: Trace, names: tuple[str, ...]) -> bool:
     """Return whether each weight is used once a row, as in dense layers; true where the record does not say."""
-    scaling = trace.config.get("scaling")
-    known = scaling.get("architectures", {}) if isinstance(scaling, dict) else {}
+    known = config_table(trace, "scaling").get("architectures", {})
     return all(layer.get("kind") in ("dense", "dropout") for name in names for layer in known.get(name, ()))
 
 
@@ -108,7 +108,7 @@ def layer_parameters(trace: Trace) -> Draft | None:
 def where_weights_go(trace: Trace) -> Draft | None:
     """Ask which layer takes most of the memory, where one has clearly more parameters than any other."""
     layers = sorted((layer for layer in trace.layers if layer.parameters), key=lambda layer: -layer.parameters)
-    total = sum(layer.parameters for layer in layers)
+    total = parameter_count(layers)
     if len(layers) < 2 or layers[0].parameters < 1.1 * layers[1].parameters:
         return None
     top, last = layers[0], layers[-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 from msgspec import UnsetType
@@ -29,7 +30,6 @@ from edgewright.trace.blocks.view_blocks import (
     Fold,
     Items,
     Matrix,
-    Row,
     SideBySide,
     Span,
     Step,
@@ -43,11 +43,13 @@ from edgewright.trace.blocks.view_blocks import (
 from edgewright.trace.sections import Exported, Section
 from edgewright.trace.sentences.facts import (
     answer_text,
+    ci_text,
     interval_text,
     layer_title,
     present,
     ranked,
     refit_text,
+    score_text,
     scores_text,
     span,
 )
@@ -73,33 +75,29 @@ def left_out_blocks(record: LeftOutRecord | None) -> Sequence[ViewBlock]:
             f"gains, {record.majority.method}.",
             "quiet",
         ),
-        Table("Left out, the worst first", _heads(record), _rows(record), "measured"),
+        _group_table("Left out, the worst first", record.by, record.groups),
     )
 
 
 def _gain(gain: Interval, *, classify: bool) -> str:
-    value, low, high = (f"{100 * x:+.1f}" if classify else f"{x:+.3g}" for x in (gain.value, gain.low, gain.high))
-    return f"{value}{' points' if classify else ''} (95 % CI {low} to {high})"
+    write = (lambda x: f"{100 * x:+.1f}") if classify else "{:+.3g}".format
+    return f"{write(gain.value)}{' points' if classify else ''} ({ci_text(gain, write)})"
 
 
-def _heads(record: LeftOutRecord) -> tuple[str, ...]:
-    figures = ("accuracy",) if record.r2 is None else tuple(sorted(record.groups[0].regression))
-    return (record.by, *(f"#{name}" for name in figures), "#samples")
+def _group_table(caption: str, name: str, groups: Sequence[GroupRow]) -> Table:
+    """List groups, the worst first: by accuracy, by F1, or by rmse."""
+    figures = sorted(groups[0].regression) if groups[0].accuracy is None else []
+    rows = []
+    for group in sorted(groups, key=_quality):
+        cells = [Cell(number(group.regression[figure])) for figure in figures]
+        cells = cells or [Cell(fraction(group.accuracy), meter=group.accuracy)]
+        rows.append(row(group.group, *cells, f"{group.samples:,}"))
+    figures = figures or ["accuracy"]
+    return Table(caption, (name, *(f"#{figure}" for figure in figures), "#samples"), rows, "measured")
 
 
-def _rows(record: LeftOutRecord) -> list[Row]:
-    if record.r2 is None:
-        ordered = sorted(record.groups, key=lambda group: (group.accuracy or 0.0, group.group))
-        return [
-            row(group.group, Cell(fraction(group.accuracy or 0.0), meter=group.accuracy), f"{group.samples:,}")
-            for group in ordered
-        ]
-    ordered = sorted(record.groups, key=lambda group: (-group.regression["rmse"], group.group))
-    figures = sorted(ordered[0].regression)
-    return [
-        row(group.group, *(number(group.regression[name]) for name in figures), f"{group.samples:,}")
-        for group in ordered
-    ]
+def _quality(group: GroupRow) -> tuple[float, float, str]:
+    return group.accuracy or group.regression.get("f1", 0.0), -group.regression.get("rmse", 0.0), group.group
 
 
 _CONFUSIONS, _MISTAKES, _GROUPS = 10, 8, 8
@@ -138,8 +136,7 @@ def _headline(evaluation: EvaluationRecord) -> list[ViewBlock]:
         for name, interval in (("accuracy", evaluation.accuracy), ("macro-F1", evaluation.macro_f1))
         if interval
     ]
-    text = ", ".join(f"{name} {percent(part.value, 1)} (95 % CI {percent(part.low, 1)} to {percent(part.high, 1)})"
-                     for name, part in figures)  # fmt: skip
+    text = ", ".join(f"{name} {score_text(part)}" for name, part in figures)
     text = text or ", ".join(f"{name} {number(value)}" for name, value in sorted(evaluation.regression.items()))
     # Where each group was left out once, those fits give the headline, and these are the figures of one split.
     alone = evaluation.left_out is None
@@ -209,30 +206,14 @@ def _groups(evaluation: EvaluationRecord) -> list[ViewBlock]:
     """List people or machines, the worst first; of many, the others are folded."""
     if not evaluation.groups:
         return []
-    names, better = ["accuracy"], "a higher accuracy"
-    groups = sorted(evaluation.groups, key=lambda group: (group.accuracy or 0.0, group.group))
-    if evaluation.accuracy is None:
-        names = sorted(evaluation.groups[0].regression)
-        better = "smaller errors" if "rmse" in names else "a higher F1"
-        groups = sorted(
-            evaluation.groups,
-            key=lambda group: (group.regression.get("f1", 0.0), -group.regression.get("rmse", 0.0), group.group),
-        )
-    heads = ("group", *(f"#{name}" for name in names), "#samples")
-    rows = [_group(group) for group in groups]
-    table = Table("By group, the worst first", heads, rows[:_GROUPS], "measured")
-    if len(rows) <= _GROUPS:
+    table = _group_table("By group, the worst first", "group", evaluation.groups)
+    rest = replace(table, caption="The other groups", rows=table.rows[_GROUPS:])
+    if not rest.rows:
         return [table]
-    title = f"{plural(len(rows) - _GROUPS, 'group')} with {better}"
-    return [table, Fold(title, [Table("The other groups", heads, rows[_GROUPS:], "measured")], [line(title, "quiet")])]
-
-
-def _group(group: GroupRow) -> Row:
-    if group.accuracy is None:
-        figures = [Cell(number(group.regression[name])) for name in sorted(group.regression)]
-    else:
-        figures = [Cell(fraction(group.accuracy), meter=group.accuracy)]
-    return row(group.group, *figures, f"{group.samples:,}")
+    names = evaluation.groups[0].regression
+    better = "a higher accuracy" if not names else "smaller errors" if "rmse" in names else "a higher F1"
+    title = f"{plural(len(rest.rows), 'group')} with {better}"
+    return [replace(table, rows=table.rows[:_GROUPS]), Fold(title, [rest], [line(title, "quiet")])]
 
 
 def _mistakes(evaluation: EvaluationRecord) -> Table:

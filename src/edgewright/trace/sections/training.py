@@ -39,7 +39,7 @@ from edgewright.trace.blocks.view_blocks import (
 )
 from edgewright.trace.page_model import PageModel, packed, page_model
 from edgewright.trace.sections import Exported, Section
-from edgewright.trace.sentences.facts import training_facts
+from edgewright.trace.sentences.facts import config_table, parameter_count, training_facts
 from edgewright.trace.sentences.observations import notable
 
 _FIELDS = (("Validation loss", "validation_loss"), ("Loss", "loss"), ("Validation accuracy", "validation_accuracy"))
@@ -200,7 +200,7 @@ def _absent(trace: Trace) -> str:
     others = dict.fromkeys(layer.kind for layer in trace.layers if layer.kind not in TRAINABLE_KINDS)
     if others:
         return f"The page trains dense layers, convolutions over windows and pools, not {' and '.join(others)}."
-    parameters = _parameters(trace)
+    parameters = parameter_count(trace.layers)
     if parameters > TRAINABLE_PARAMETERS:
         return f"The page trains networks of up to {TRAINABLE_PARAMETERS:,} parameters; this one has {parameters:,}."
     return ""
@@ -215,7 +215,7 @@ def _context(trace: Trace, known: TrainableNetwork, training: int, validation: i
         "training": training,
         "whole": training == known.training_samples and known.encoding == "float32" and not known.differences,
         "known": known,
-        "parameters": _parameters(trace),
+        "parameters": parameter_count(trace.layers),
         "small": _small(trace, known),
         "layers": _shape(known),
         "faster": _times(trace) is not None,
@@ -240,29 +240,24 @@ def _shape(known: TrainableNetwork) -> str:
     return "-".join([first, *(str(layer.units) for layer in known.layers if layer.units)])
 
 
-def _parameters(trace: Trace) -> int:
-    return sum(layer.parameters for layer in trace.layers)
-
-
 def _small(trace: Trace, known: TrainableNetwork) -> int:
     """Return the parameters of a small network: a share of the run's, enough for two units or none; 0 for no such."""
     inputs, outputs = (len(known.names) + len(known.left)) * known.samples, known.layers[-1].units
     fewest = min((inputs + 1) * outputs, 2 * (inputs + 1) + 3 * outputs)
-    small = max(_parameters(trace) // _SMALL, fewest)
-    return small if small < _parameters(trace) else 0
+    small = max(parameter_count(trace.layers) // _SMALL, fewest)
+    return small if small < parameter_count(trace.layers) else 0
 
 
 def _times(trace: Trace) -> list[list[float]] | None:
     """Return parameters, and microseconds as float and as int8, of this network and of the large one."""
-    record, table = trace.compression, trace.config.get("compression")
-    megabytes = table.get("reference_megabytes") if isinstance(table, dict) else None
+    record, megabytes = trace.compression, config_table(trace, "compression").get("reference_megabytes")
     if record is None or record.reference is None or not isinstance(megabytes, float) or len(record.variants) < 2:
         return None
     whole, small = record.variants[0].latency_p50_us, record.variants[-1].latency_p50_us
     if not whole or not small:
         return None
     large = record.reference
-    return [[_parameters(trace), whole, small], [megabytes * 250_000, large.float_us, large.int8_us]]
+    return [[parameter_count(trace.layers), whole, small], [megabytes * 250_000, large.float_us, large.int8_us]]
 
 
 def _recipe(trace: Trace, known: TrainableNetwork, training: int, validation: int) -> str:

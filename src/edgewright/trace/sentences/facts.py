@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeVar
+from functools import partial
+from typing import Any, Literal, TypeVar
 
 from msgspec import UnsetType
 
@@ -18,6 +19,7 @@ from edgewright.core.records.trace import (
     LayerTrace,
     PredictionRecord,
     RefitRecord,
+    Trace,
     TrainingRecord,
     VariantRecord,
 )
@@ -38,22 +40,44 @@ def sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
+def config_table(trace: Trace, key: str) -> dict[str, Any]:
+    """Return a table of the configuration; empty in records of version 1."""
+    table = trace.config.get(key)
+    return table if isinstance(table, dict) else {}
+
+
+percent_tenths = partial(percent, digits=1)
+
+
 def interval_text(interval: Interval | None, write: Callable[[float], str] = fraction) -> str:
-    """'.879 (.861 to .895)'; '-' where there is none."""
-    if interval is None:
-        return "-"
-    return f"{write(interval.value)} ({write(interval.low)} to {write(interval.high)})"
+    """Return '.879 (.861 to .895)', or '-' without an interval."""
+    return "-" if interval is None else f"{write(interval.value)} ({span(interval, write)})"
 
 
-def span(interval: Interval) -> str:
-    """Return the interval of an amount: '12.1 to 15.3'."""
-    return f"{number(interval.low)} to {number(interval.high)}"
+def span(interval: Interval, write: Callable[[float], str] = number) -> str:
+    """Return the ends of an interval: '12.1 to 15.3'."""
+    return f"{write(interval.low)} to {write(interval.high)}"
+
+
+def ci_text(interval: Interval, write: Callable[[float], str] = percent_tenths) -> str:
+    """Return '95 % CI 84.2 % to 91.1 %'."""
+    return f"95 % CI {span(interval, write)}"
+
+
+def score_text(interval: Interval, write: Callable[[float], str] = percent_tenths) -> str:
+    """Return '87.9 % (95 % CI 84.2 % to 91.1 %)'."""
+    return f"{write(interval.value)} ({ci_text(interval, write)})"
 
 
 def measured(evaluation: EvaluationRecord, name: str) -> str:
-    """Return a regression measure with its interval: '13.6 (95 %: 12 to 15, t interval by group, ...)'."""
+    """Return a regression measure with its interval: '13.6 (95 % CI 12 to 15, t interval by group, ...)'."""
     text, interval = number(evaluation.regression[name]), evaluation.intervals.get(name)
-    return text if interval is None else f"{text} (95 %: {span(interval)}, {interval.method})"
+    return text if interval is None else f"{text} ({ci_text(interval, number)}, {interval.method})"
+
+
+def parameter_count(layers: Sequence[LayerRecord]) -> int:
+    """Return the number of parameters of all layers."""
+    return sum(layer.parameters for layer in layers)
 
 
 def size_text(layers: Sequence[LayerRecord]) -> str:

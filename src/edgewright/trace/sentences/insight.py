@@ -16,7 +16,7 @@ from edgewright.core.records.trace import (
     StageRecord,
     Trace,
 )
-from edgewright.trace.sentences.facts import latency_change, layer_costs, work_text
+from edgewright.trace.sentences.facts import latency_change, layer_costs, parameter_count, work_text
 from edgewright.trace.sentences.opening import MODELS
 from edgewright.trace.sentences.readiness import NOTHING, chance_text, is_chance, left_out_text
 from edgewright.trace.sentences.surprise import Claim, claims
@@ -157,7 +157,7 @@ def _features_clause(
         # A direction is made of all columns; only what was selected is a part of them.
         of = "directions in the space of" if "pca" in fewer.kind else "of"
         return f"{fewer.shape_out[-1]:,} {of} {fewer.shape_in[-1]:,} columns{enough}{result}"
-    parameters = sum(layer.parameters for layer in layers)
+    parameters = parameter_count(layers)
     if parameters and not any(layer.macs for layer in layers):  # trees and rules
         name = MODELS.get(layers[0].kind, "the model")
         return f"{name} can {result}" if left is None else f"{name}: {result}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from edgewright.core.formatting import bytes_text, microseconds_text, number, percent, plural, some_of
 from edgewright.core.records.trace import EvaluationRecord, Interval, LeftOutRecord, PredictionRecord, Trace
+from edgewright.trace.sentences.facts import ci_text, config_table, parameter_count, score_text, span
 from edgewright.trace.sentences.readiness import is_chance, says_little
 
 
@@ -40,7 +41,7 @@ class Headline:
     @property
     def span(self) -> str:
         """The interval as text: '86.4 % to 89.2 %'."""
-        return f"{self._text(self.interval.low)} to {self._text(self.interval.high)}"
+        return span(self.interval, self._text)
 
     @property
     def source(self) -> str:
@@ -136,10 +137,9 @@ def _either(names: tuple[str, ...], *, closed: bool) -> str:
 
 
 def _model(trace: Trace) -> str:
-    table = trace.config.get("model")
-    kind = str(table.get("kind", "")) if isinstance(table, dict) else ""
+    kind = str(config_table(trace, "model").get("kind", ""))
     text = MODELS.get(kind, f"a model of kind {kind}" if kind else "A model")
-    parameters = sum(layer.parameters for layer in trace.layers)
+    parameters = parameter_count(trace.layers)
     of = f" of {plural(parameters, 'parameter')}" if parameters and kind in ("", "network", "linear") else ""
     return text[:1].upper() + text[1:] + of
 
@@ -152,22 +152,19 @@ def _result(trace: Trace) -> str:
         return _left_out(evaluation.left_out)
     whom = f"{plural(evaluation.samples, f'test {evaluation.unit}')} {_whom(evaluation)}".strip()
     if evaluation.accuracy is not None:
-        a = evaluation.accuracy
-        span = f"95 % interval {percent(a.low, 1)} to {percent(a.high, 1)}"
-        return f"It is right for {percent(a.value, 1)} ({span}) of {whom}"
+        return f"It is right for {score_text(evaluation.accuracy)} of {whom}"
     figures = ", ".join(f"{name} {number(value)}" for name, value in sorted(evaluation.regression.items()))
     return f"On {whom} its error is {figures}" if figures else ""
 
 
 def _left_out(record: LeftOutRecord) -> str:
-    score, whom = record.score, plural(len(record.groups), *_WHOM)
+    score = record.score
     if record.r2 is not None:
-        span = f"95 % CI {number(score.low)} to {number(score.high)} by {record.by}"
-        return f"On {whom}, each left out of training once, its rmse is {number(score.value)} ({span})"
-    span = f"95 % CI {percent(score.low, 1)} to {percent(score.high, 1)} by {record.by}"
+        text = f"its rmse is {number(score.value)} ({ci_text(score, number)} by {record.by})"
+    else:
+        text = f"{percent(score.value, 1)} of the answers are right ({ci_text(score)} by {record.by})"
     little = "; that says little" if says_little(record) else ""
-    right = f"{percent(score.value, 1)} of the answers are right ({span})"
-    return f"On {whom}, each left out of training once, {right}{little}"
+    return f"On {plural(len(record.groups), *_WHOM)}, each left out of training once, {text}{little}"
 
 
 def _whom(evaluation: EvaluationRecord) -> str:
@@ -222,8 +219,7 @@ def brief(trace: Trace, target: str) -> str:
 
 
 def _kind(trace: Trace) -> str:
-    model = trace.config.get("model")
-    kind = str(model.get("kind", "")) if isinstance(model, dict) else ""
+    kind = str(config_table(trace, "model").get("kind", ""))
     return MODELS.get(kind, kind.replace("_", " ") or trace.task)
 
 
@@ -236,8 +232,7 @@ def _score(trace: Trace) -> str:
         return f"{leading.figure} (95 % CI {leading.span}), {leading.name}"
     name = next((name for name in ("rmse", "mae") if name in evaluation.intervals), "")
     if name:
-        interval = evaluation.intervals[name]
-        return f"{name} {number(interval.value)} (95 % CI {number(interval.low)} to {number(interval.high)}), test"
+        return f"{name} {score_text(evaluation.intervals[name], number)}, test"
     return ", ".join(f"{name} {number(value)}" for name, value in evaluation.regression.items()) or "not measured"
 
 

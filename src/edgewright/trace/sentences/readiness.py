@@ -19,7 +19,7 @@ from edgewright.core.records.trace import (
     MetricRecord,
     SimplestRecord,
 )
-from edgewright.trace.sentences.facts import scores_text
+from edgewright.trace.sentences.facts import ci_text, score_text, scores_text
 
 NO_MODEL, NOT_READY, WEAK, READY = "no model", "not ready", "ready, with a weakness", "ready"
 STATES = (NO_MODEL, NOT_READY, WEAK, READY)
@@ -200,7 +200,7 @@ def _figures(
         records.append(left_out_text(evaluation.left_out))
     elif evaluation is not None and evaluation.accuracy is not None:
         a = evaluation.accuracy
-        records.append(f"{percent(a.value, 1)} right (95 %: {percent(a.low, 1)} to {percent(a.high, 1)})")
+        records.append(f"{percent(a.value, 1)} right ({ci_text(a)})")
     elif evaluation is not None and evaluation.regression:
         records.append(", ".join(f"{name} {number(value)}" for name, value in sorted(evaluation.regression.items())))
     metric = msgspec.UNSET if evaluation is None else evaluation.metric
@@ -260,10 +260,9 @@ def left_out_text(record: LeftOutRecord) -> str:
     '100 % right on 2 groups says little (95 % CI 34 % to 100 % by person)'.
     """
     score, groups = record.score, plural(len(record.groups), "fold" if record.by == "fold" else "group")
+    span = f"{ci_text(score, percent if record.r2 is None else number)} by {record.by}"
     if record.r2 is not None:
-        span = f"95 % CI {number(score.low)} to {number(score.high)} by {record.by}"
         return f"rmse {number(score.value)} on {groups} left out in turn ({span}), R² {number(record.r2)}"
-    span = f"95 % CI {percent(score.low)} to {percent(score.high)} by {record.by}"
     if says_little(record):
         return f"{percent(score.value)} right on {groups} says little ({span})"
     return f"{percent(score.value)} right on {groups} left out in turn ({span})"
@@ -338,8 +337,7 @@ def _constant(metric: MetricRecord) -> list[_Shortfall]:
 
 def metric_text(metric: MetricRecord) -> str:
     """Return the score in the metric of uneven classes, with its interval."""
-    title = metric.name.replace("-", " ")
-    return f"{title} {number(metric.score.value)} (95 % CI {number(metric.score.low)} to {number(metric.score.high)})"
+    return f"{metric.name.replace('-', ' ')} {score_text(metric.score, number)}"
 
 
 def _simplest_text(simplest: SimplestRecord, evaluation: EvaluationRecord) -> str:
