@@ -73,7 +73,12 @@ def test_markup_in_names_is_text() -> None:
 
 def test_summary_says_the_figures() -> None:
     text = text_of(mode("summary").blocks(lesson_example.classifier()))
-    for figure in ("5,059 parameters", "87.9 % (95 % CI 84.2 % to 91.1 %)", "10,000 x 20 -> 10,000 x 10", "phone-arm64"):
+    for figure in (
+        "5,059 parameters",
+        "87.9 % (95 % CI 84.2 % to 91.1 %)",
+        "10,000 x 20 -> 10,000 x 10",
+        "phone-arm64",
+    ):
         assert figure in text
     cancelled = msgspec.structs.replace(example.trace(), state="cancelled", reason="Ctrl-C")
     assert "This run is cancelled: Ctrl-C." in text_of(mode("summary").blocks(cancelled))

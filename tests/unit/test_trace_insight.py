@@ -183,7 +183,7 @@ def test_verdict_names_every_problem() -> None:
     text = verdict(evaluation=evaluation, compression=compression, device=device)
     assert text.startswith("not ready for phone-arm64: ")
     assert "not significantly better than always predicting the most frequent class" in text
-    assert "int8 loses 5 points of accuracy, the limit is 2 points" in text
+    assert "int8 costs 5 points of accuracy, the limit is 2 points" in text
     assert "flash 2 GB of 64 MB" in text
 
 

@@ -106,7 +106,7 @@ def test_an_error_that_falls_is_not_said_to_grow() -> None:
     record = CompressionRecord(
         variants=(variant("float", 0.2, 400), variant("int8", 0.19, 100)), max_drop=0.02, drop=-0.05, within=True
     )
-    assert "error falls by 5.0 %" in insight_of(compression=record).sentence
+    assert "lowers the error by 5.0 %" in insight_of(compression=record).sentence
     assert "error reduced: 5.0 %" in _text(*compression_blocks(record))
 
 

@@ -225,7 +225,6 @@ def read_for_device(path: Path) -> tuple[LanguageSpec, Arrays]:
 def _network(
     spec: LanguageSpec, arrays: Arrays, word: str, target: Target, form: str, rounding: Any  # noqa: ANN401 - or None
 ) -> tuple[dict[str, bytes], list[str]]:  # fmt: skip
-    """Return the student's network, and in C what makes its input."""
     with loading():
         from edgewright.export.c99_code.linkable import linkable
         from edgewright.export.c99_language.student import write_features_c99

@@ -142,7 +142,6 @@ def _label(name: str) -> str:
 
 
 def _plain_value(name: str, value: Any) -> str:  # noqa: ANN401 - of any field
-    """Return a value in one line, with the unit that its name has."""
     if value is None or value in ("", [], (), {}):
         return "-"
     if isinstance(value, bool):

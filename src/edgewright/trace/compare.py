@@ -134,7 +134,6 @@ def compare(entries: Sequence[Entry], paired: Paired, by_sample: BySample) -> Co
 
 
 def _unpaired(entries: Sequence[Entry], others: Sequence[str]) -> Iterator[str]:
-    """Yield why answers to single samples cannot be paired."""
     first = entries[0].trace.evaluation
     for entry, other in list(zip(entries, others, strict=True))[1:]:
         evaluation = entry.trace.evaluation
@@ -179,7 +178,6 @@ def _run(entry: Entry) -> ComparedRun:
 
 
 def _settings(entries: Sequence[Entry]) -> tuple[Setting, ...]:
-    """Return keys whose values differ among the runs that carry a configuration."""
     flat = [dict(flat_settings(entry.config)) if entry.config is not None else None for entry in entries]
     keys = dict.fromkeys(key for table in flat if table is not None for key in table)
     changed = []
@@ -203,7 +201,6 @@ def flat_settings(table: Any, path: str = "") -> Iterator[tuple[str, str]]:  # n
 
 
 def _data(entries: Sequence[Entry]) -> Iterator[ResultRow]:
-    """Hash, rows, columns and test samples."""
     yield _texts("hash of the data", [e.trace.provenance.data_hash[:12] or NONE for e in entries])
     firsts = [e.trace.stages[0] if e.trace.stages else None for e in entries]
     yield _texts("samples and columns", [shape_text(s.shape_out) if s is not None else NONE for s in firsts])
@@ -271,7 +268,6 @@ def _results(
 
 
 def _form(forms: Sequence[VariantRecord | None], name: str, split: str, others: Sequence[str]) -> Iterator[ResultRow]:
-    """Accuracy, bytes and latency of one form of the model."""
     hows = {form.how for form in forms if form is not None}
     how: How | None = hows.pop() if len(hows) == 1 else None
     yield from _intervals(f"accuracy, {name}{split}", [None if f is None else f.accuracy for f in forms], others)
@@ -343,7 +339,6 @@ def _intervals(
 
 
 def _changed(change: Interval | None) -> str:
-    """Return the interval of a paired bootstrap behind a difference."""
     if change is None:
         return ""
     text = f"; paired by sample, 95 % CI {change.low:+.3g} to {change.high:+.3g}"

@@ -171,7 +171,6 @@ def _panels(trace: Trace, shown: Sequence[PagePart], room: int) -> list[PagePart
 
 
 def _folded(name: str, blocks: Sequence[Block]) -> Iterator[PagePart]:
-    """Yield what is below each heading, folded, and first what is above them all."""
     starts = [i for i, block in enumerate(blocks) if isinstance(block, Heading)]
     for start, end in pairwise([-1, *starts, len(blocks)]):
         head, inner = blocks[start] if start >= 0 else None, blocks[start + 1 : end]

@@ -38,7 +38,6 @@ from edgewright.trace.sentences.readiness import state_of
 
 
 def _figures(epoch: records.EpochRecord) -> list[tuple[str, str]]:
-    """Head and value of the columns this epoch has figures for."""
     known = (
         ("loss", epoch.loss), ("acc.", epoch.accuracy), ("val loss", epoch.validation_loss),
         ("val acc", epoch.validation_accuracy),

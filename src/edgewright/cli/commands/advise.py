@@ -74,7 +74,6 @@ def command(options: AdviceOptions) -> Result:
 
 
 def _needs(text: str) -> str:
-    """Return valid needs as given."""
     from edgewright.advice.figures import parse_needs
 
     parse_needs(text)

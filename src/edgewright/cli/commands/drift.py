@@ -93,7 +93,6 @@ def command(options: DriftOptions) -> Stream:
 
 
 def _rows(watch: DriftWatch) -> list[dict[str, Any]]:
-    """Return a line a channel, as JSON knows it."""
     rows = []
     for channel in watch.channels:
         finding = channel.finding

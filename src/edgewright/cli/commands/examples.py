@@ -31,7 +31,6 @@ def copy(
 
 
 def _list() -> None:
-    """Print the examples if no command follows."""
     if click.get_current_context().invoked_subcommand is not None:
         return
     with loading():

@@ -84,7 +84,6 @@ def command(options: ExportOptions) -> Result:
 
 
 def _export_graph(options: ExportOptions) -> Result:
-    """Export a run, a package or an imported model."""
     with loading():
         from edgewright.export.contract import find_target, read_subject
         from edgewright.export.slots import slot_files

@@ -94,7 +94,6 @@ def fit_lines(forecaster: ForecasterFile, series: Series, season: str) -> Iterat
 
 
 def _plot(spec: ForecasterSpec, coming: Forecast, series: Series) -> str:
-    """Return a plot of the last rows, the forecast, and its narrowest interval."""
     from edgewright.trace.blocks.terminal import plot, plot_text
     from edgewright.trace.blocks.view_blocks import Curve
 

@@ -206,7 +206,6 @@ def _check_students(then: str | None, judge: Path | None, into: Path | None, lab
 
 
 def _continued(out: Path, data: str) -> Path:
-    """Return a project that an earlier call of the same command created."""
     from edgewright.data.remote import absolute
     from edgewright.language.labelling.project import Project
 
@@ -244,7 +243,6 @@ def _with_audit(path: Path, record: dict[str, Any], lines: list[str], limit: flo
 def _trained(
     path: Path, encoder: Path | None, judge: Path | None, into: Path | None, limit: float, seed: int
 ) -> Result:
-    """Train students on the labels of a project whose audit is finished."""
     with loading():
         from edgewright.language.distillation.workflow import distil, students_of
         from edgewright.language.labelling.project import Project

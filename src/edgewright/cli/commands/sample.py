@@ -96,7 +96,6 @@ def _write_speech(folder: Path, seed: int, force: bool) -> int:
 
 
 def _utterances(seed: int) -> TextSet:
-    """Return sentences of the sample grammar in columns text and intent."""
     from edgewright.core.records.data import TextSet
     from edgewright.language.synthesis import read_grammar, sentences
 

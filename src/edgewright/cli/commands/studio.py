@@ -131,7 +131,6 @@ def _phone_pages(address: str, port: int) -> PhonePages:
 
 
 def _show_code(pages: PhonePages) -> None:
-    """Print the code for a phone's camera, and the same as text."""
     import io
 
     import segno

@@ -197,7 +197,6 @@ def frame(x_axis: Axis, y_axis: Axis, x_title: str, most_marks: int = 100) -> It
 
 
 def _curve(curve: Curve, series: int, x_axis: Axis, y_axis: Axis, *, dots: bool) -> Iterable[str]:
-    """Yield the line of a curve, told apart by colour and dashes, and its points."""
     places = [(x_axis.at(x), y_axis.at(y)) for x, y in sampled(curve.points)]
     colour = f"var(--series-{series + 1})"
     dashes = f' stroke-dasharray="{_DASHES[series]}"' if _DASHES[series] else ""

@@ -287,7 +287,6 @@ def _answer(trace: Trace) -> Tile:
 
 
 def _meters(meters: Sequence[tuple[str, str, float, str]]) -> list[str]:
-    """Draw a bar for each name, figure, share and colour."""
     parts = []
     for i, (name, figure, share, colour) in enumerate(meters):
         y = 4 + 27 * i

@@ -208,7 +208,6 @@ def _parts(block: view.ViewBlock) -> Sequence[Block]:
 
 
 def _grid_without_bars(table: view.Table) -> Grid:
-    """Return a table without the columns that are drawn as bars."""
     kept = [i for i in range(len(table.heads)) if not any(row.cells[i].budget for row in table.rows)]
     return Grid(
         headers=tuple(table.columns[i][0] for i in kept),

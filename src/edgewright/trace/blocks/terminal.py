@@ -65,7 +65,6 @@ def _line(start: tuple[int, int], end: tuple[int, int]) -> list[tuple[int, int]]
 
 
 def _braille(points: list[tuple[float, float]], frame: _Frame) -> dict[tuple[int, int], str]:
-    """Return characters by (column, row) of a line through the points, two by four dots a character."""
     bits: dict[tuple[int, int], int] = {}
     placed = [frame.cell_of(p, 2, 4) for p in points]
     for start, end in zip(placed, placed[1:] or placed, strict=False):
@@ -330,7 +329,6 @@ def _(block: view.SideBySide, page: Page) -> list[RenderableType]:
 
 
 def _samples(block: view.Samples, page: Page, room: int) -> RichTable:
-    """List the first values of the samples under the names of their columns."""
     title = f"{block.title}: {shorten(block.channel, 24, page.ellipsis)}" if block.channel else block.title
     cell = 10
     fit = max(1, (room - 12 - max(0, len(title) - 6)) // (cell + 1))

@@ -201,7 +201,6 @@ def formula_blocks(trace: Trace) -> tuple[Block, ...]:
 
 
 def _stage(stage: StageRecord, names: tuple[str, ...]) -> Formula:
-    """Return the formula of a stage, with the shape and the first value of the first sample that passed."""
     shape = flow_text(stage.shape_in, stage.shape_out)
     fitted = f"fitted on {stage.fitted_on:,} training samples" if stage.fitted_on else ""
     example = shape
@@ -215,7 +214,6 @@ def _stage(stage: StageRecord, names: tuple[str, ...]) -> Formula:
 
 
 def _growth(trace: Trace) -> list[Formula]:
-    """Return the fitted exponents of the comparison over data sizes."""
     if trace.scaling is None:
         return []
     word, exponents = growth(trace.scaling)

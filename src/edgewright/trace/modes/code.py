@@ -195,7 +195,6 @@ def _package(trace: Trace, stage: StageRecord) -> list[str]:
 
 
 def _predict(trace: Trace, stage: StageRecord) -> list[str]:
-    """One sample through the fitted pipeline: what the package does as well."""
     return [
         *SAMPLES,
         "",

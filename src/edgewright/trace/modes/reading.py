@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from msgspec import UnsetType
 
-from edgewright.core.formatting import amount, bytes_text, flow_text, percent, points
+from edgewright.core.formatting import amount, bytes_text, flow_text, percent
 from edgewright.core.records.trace import Trace
 from edgewright.trace import questions
 from edgewright.trace.blocks.records import Block, Code, Facts, Heading, Paragraph, lesson_blocks
@@ -18,7 +18,15 @@ from edgewright.trace.sections import sections
 from edgewright.trace.sections.data import stage_cards
 from edgewright.trace.sections.results import prediction_card
 from edgewright.trace.sections.training import epoch_table
-from edgewright.trace.sentences.facts import answer_text, config_table, measured, refit_text, score_text, size_text
+from edgewright.trace.sentences.facts import (
+    answer_text,
+    config_table,
+    drop_text,
+    measured,
+    refit_text,
+    score_text,
+    size_text,
+)
 from edgewright.trace.sentences.observations import notable
 from edgewright.trace.sentences.opening import opening, receiver
 from edgewright.trace.sentences.readiness import left_out_text
@@ -74,9 +82,7 @@ def _form(trace: Trace) -> list[tuple[str, str]]:
     compression = trace.compression
     small = compression.form("int8") if compression is not None else None
     if compression is not None and small is not None:
-        drop = f"{points(compression.drop)} {'lost' if compression.drop >= 0 else 'gained'}"
-        if small.accuracy is None:
-            drop = f"error {percent(compression.drop, 1)} larger"
+        drop = drop_text(compression, small)
         rows.append(("int8", f"{bytes_text(small.weight_bytes)} of weights, {drop}, measured"))
     if trace.device is not None:
         shares = [r for r in trace.device.rows if r.available > 0]
@@ -89,7 +95,6 @@ def _form(trace: Trace) -> list[tuple[str, str]]:
 
 
 def _opening(trace: Trace) -> tuple[Line, ...]:
-    """Return the run in a paragraph."""
     text = opening(trace)
     return (line(text),) if text else ()
 
@@ -150,7 +155,6 @@ def _training_steps(trace: Trace) -> list[Block]:
 
 
 def _travelling(trace: Trace) -> tuple[Cards, ...]:
-    """Return one sample on its way through the model, which the page plays."""
     return tuple(Cards([prediction_card(first)]) for first in trace.predictions[:1])
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from edgewright.core.formatting import amount, bytes_text, fraction, percent, plural, points
-from edgewright.core.records.trace import BudgetRow, CompressionRecord, ScalingPoint, Trace, VariantRecord
+from edgewright.core.formatting import amount, bytes_text, fraction, percent, plural
+from edgewright.core.records.trace import BudgetRow, ScalingPoint, Trace
 from edgewright.trace.questions import Draft, rule, short
-from edgewright.trace.sentences.facts import config_table, parameter_count
+from edgewright.trace.sentences.facts import config_table, drop_text, parameter_count
 from edgewright.trace.sentences.insight import reduction
 from edgewright.trace.sentences.observations import overfitting as overfits
 from edgewright.trace.sentences.opening import headline
@@ -208,7 +208,7 @@ def int8_cost(trace: Trace) -> Draft | None:
     if whole is None or small is None or not 0 < small.weight_bytes < whole.weight_bytes:
         return None
     kept = small.weight_bytes / whole.weight_bytes
-    saved, cost = percent(1 - kept), _compression_cost(record, small)
+    saved, cost = percent(1 - kept), drop_text(record, small)
     changed = f"{plural(small.flips, 'test sample')} got another class than from the float form."
     if small.accuracy is None:
         changed = "Each weight takes one byte instead of four."
@@ -240,15 +240,6 @@ def int8_cost(trace: Trace) -> Draft | None:
         f"{whole.weight_bytes:,} B -> {small.weight_bytes:,} B of weights. {changed}", wrong,
         f"Compression, int8: {small.weight_bytes:,} B of weights", "compression",
     )  # fmt: skip
-
-
-def _compression_cost(record: CompressionRecord, small: VariantRecord) -> str:
-    """Return what happens to the accuracy, or to the error of a regression."""
-    if small.accuracy is None:
-        return f"its error {'grows' if record.drop > 0 else 'falls'} by {percent(abs(record.drop), 1)}"
-    if abs(record.drop) < 0.0005:
-        return "keeps the accuracy"
-    return f"{'costs' if record.drop > 0 else 'gains'} {points(record.drop)} of accuracy"
 
 
 @rule("budget")

@@ -112,7 +112,6 @@ def stage_card(stage: StageRecord, step: int, names_before: Sequence[str] = ()) 
 
 
 def _dropped(dropped: Sequence[tuple[str, str]]) -> Fold:
-    """List the columns left out by reason."""
     reasons: dict[str, list[str]] = {}
     for name, reason in dropped:
         reasons.setdefault(reason, []).append(name)
@@ -125,7 +124,6 @@ def _dropped(dropped: Sequence[tuple[str, str]]) -> Fold:
 
 
 def _statistics(stage: StageRecord) -> Fold:
-    """List minimum, mean, maximum, deviation and missing values of the columns that come out."""
     known = stage.columns_after
     columns = stage.shape_out[1] if len(stage.shape_out) == 2 else 0
     total = max(len(known), len(stage.names_after), columns)
@@ -345,7 +343,6 @@ def _row(point: ScalingPoint) -> Row:
 def _chart(
     points: Sequence[ScalingPoint], title: str, field: str, unit: str, write: Callable[[float], str]
 ) -> Chart | None:
-    """Return one figure over the rows, a curve for each architecture; None where there is only one size."""
     sizes = sorted({point.rows for point in points})
     if len(sizes) < 2:
         return None

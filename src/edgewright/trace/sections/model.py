@@ -105,7 +105,6 @@ def boxes_of(graph: Graph, *, network: bool) -> list[Box]:
 
 
 def _operators(graph: Graph) -> dict[str, int]:
-    """Return how many operators each stage has, by the value that it ends with."""
     ends = [mark.value for mark in graph.stages]
     counts: dict[str, int] = {}
     count = 0
@@ -283,14 +282,12 @@ def _forms(record: CompressionRecord, classes: bool) -> Table:
 
 
 def _score(form: VariantRecord) -> str:
-    """Return F1, accuracy or error of a form."""
     if not isinstance(form.f1, UnsetType):
         return interval_text(form.f1)
     return interval_text(form.accuracy) if form.error is None else number(form.error)
 
 
 def _latency(record: CompressionRecord) -> Table:
-    """List the time for one sample: measured on this machine, estimated for the device."""
     estimated = any(form.device_us is not None for form in record.variants)
     heads = ("form", "#p50 here", "#p99 here", "engine", *([f"#on {record.device}"] if estimated else []))
     rows: list[Row] = []
@@ -316,7 +313,6 @@ def _program(form: VariantRecord) -> Row:
 
 
 def _int8_against_float(record: CompressionRecord) -> str:
-    """Return what int8 saves against float, in one line; empty where one of them is missing."""
     whole, small = record.form("float"), record.form("int8")
     if whole is None or small is None:
         return ""
@@ -390,7 +386,6 @@ def device_blocks(record: DeviceRecord | None) -> Sequence[ViewBlock]:
 
 
 def _used(budget: BudgetRow) -> tuple[str, str]:
-    """Return what is used, and from where to where where it is estimated."""
     if budget.how == "measured":
         return amount(budget.used, budget.unit), ""
     if budget.unit == "us":

@@ -122,7 +122,6 @@ def evaluation_blocks(evaluation: EvaluationRecord | None, refit: RefitRecord | 
 
 
 def _headline(evaluation: EvaluationRecord) -> list[ViewBlock]:
-    """Return the figures that come first, and what they were measured on."""
     if evaluation.folds:
         return [line(scores_text(evaluation.scores, evaluation.folds), anchor="evaluation-headline")]
     # Samples that no split chose: who scores on them says what they are.
@@ -177,7 +176,6 @@ def _measures(evaluation: EvaluationRecord) -> Table:
 
 
 def _confusions(evaluation: EvaluationRecord, labels: Sequence[str]) -> Table:
-    """List the most frequent confusions."""
     pairs = sorted(
         (-count, labels[i], labels[j])
         for i, counts in enumerate(evaluation.confusion)

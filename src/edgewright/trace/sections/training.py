@@ -70,7 +70,6 @@ def overlaid(traces: Mapping[str, Trace]) -> Charts | None:
 
 
 def _chart(title: str, field: str, epochs: Mapping[str, tuple[EpochRecord, ...]]) -> Chart | None:
-    """Return the chart of one figure; None where a run lacks it."""
     curves = []
     for label, records in epochs.items():
         points = [(float(e.epoch), getattr(e, field)) for e in records]
@@ -207,7 +206,6 @@ def _absent(trace: Trace) -> str:
 
 
 def _context(trace: Trace, known: TrainableNetwork, training: int, validation: int) -> dict[str, object]:
-    """Return what the form is filled with, but for the samples."""
     return {
         "recipe": Markup(escape(_recipe(trace, known, training, validation), quote=False)),  # noqa: S704 - escaped
         "values": "",
@@ -224,7 +222,6 @@ def _context(trace: Trace, known: TrainableNetwork, training: int, validation: i
 
 
 def _sides(known: TrainableNetwork) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return the bytes of values and of targets, a row a sample."""
     count = known.training + known.validation
     values = np.frombuffer(known.values, np.uint8).reshape(count, -1)
     return values, np.frombuffer(known.targets, np.uint8).reshape(count, -1)

@@ -8,7 +8,16 @@ from typing import Any, Literal, TypeVar
 
 from msgspec import UnsetType
 
-from edgewright.core.formatting import fraction, microseconds_text, number, percent, plural, seconds_text, speed_text
+from edgewright.core.formatting import (
+    fraction,
+    microseconds_text,
+    number,
+    percent,
+    plural,
+    points,
+    seconds_text,
+    speed_text,
+)
 from edgewright.core.records.compress import CompressRow
 from edgewright.core.records.trace import (
     BudgetRow,
@@ -196,6 +205,16 @@ def latency_change(whole: VariantRecord, small: VariantRecord) -> Literal["faste
     if small.latency_p99_us < whole.latency_p50_us:
         return "faster"
     return "slower" if whole.latency_p99_us < small.latency_p50_us else ""
+
+
+def drop_text(record: CompressionRecord, form: VariantRecord) -> str:
+    """Return how a form of the model scores against float: 'costs 0.2 points of accuracy', 'keeps the F1'."""
+    figure = "F1" if not isinstance(form.f1, UnsetType) else "error" if form.accuracy is None else "accuracy"
+    if abs(record.drop) < 0.0005:
+        return f"keeps the {figure}"
+    if figure == "error":
+        return f"{'raises' if record.drop > 0 else 'lowers'} the error by {percent(abs(record.drop), 1)}"
+    return f"{'costs' if record.drop > 0 else 'gains'} {points(record.drop)} of {figure}"
 
 
 def compression_notes(record: CompressionRecord) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from edgewright.core.records.trace import (
     StageRecord,
     Trace,
 )
-from edgewright.trace.sentences.facts import latency_change, layer_costs, parameter_count, work_text
+from edgewright.trace.sentences.facts import drop_text, latency_change, layer_costs, parameter_count, work_text
 from edgewright.trace.sentences.opening import MODELS
 from edgewright.trace.sentences.readiness import NOTHING, chance_text, is_chance, left_out_text
 from edgewright.trace.sentences.surprise import Claim, claims
@@ -97,7 +97,6 @@ def growth(scaling: ScalingRecord) -> tuple[str, dict[str, float]]:
 
 
 def _growth_clause(scaling: ScalingRecord) -> str:
-    """How time grows with data, as the end of a sentence."""
     word, exponents = growth(scaling)
     text = " and ".join(f"{exponent:.2f} ('{name}')" for name, exponent in exponents.items())
     return f"; {word} of an epoch grows as rows to the power {text}" if text else ""
@@ -140,7 +139,6 @@ def _features_clause(
     evaluation: EvaluationRecord | None,
     numbers: dict[str, float],
 ) -> str:
-    """Return columns kept, or parameters, against the accuracy they give."""
     left = None if evaluation is None else evaluation.left_out
     result = _result(evaluation, numbers) if evaluation is not None and left is None else ""
     if left is not None:
@@ -172,21 +170,14 @@ _SAME_LATENCY = 0.05
 
 
 def _int8_clause(compression: CompressionRecord | None, numbers: dict[str, float]) -> str:
-    """Return bytes and latency that int8 saves (or adds) against the accuracy it costs."""
     whole, small = (None, None) if compression is None else (compression.form("float"), compression.form("int8"))
     if compression is None or whole is None or small is None or whole.weight_bytes <= 0:
         return ""
     numbers.update({"float weight bytes": float(whole.weight_bytes), "int8 weight bytes": float(small.weight_bytes)})
     saved = 1 - small.weight_bytes / whole.weight_bytes
     text = f"int8 takes {percent(abs(saved))} {'fewer' if saved >= 0 else 'more'} bytes of weights"
-    figure = "accuracy" if isinstance(small.f1, UnsetType) else "F1"
-    numbers[f"{figure} drop"] = compression.drop
-    if abs(compression.drop) < 0.0005:
-        text += f" at the same {figure}"
-    elif small.accuracy is None and figure == "accuracy":
-        text += f" and its error {'grows' if compression.drop > 0 else 'falls'} by {percent(abs(compression.drop), 1)}"
-    else:
-        text += f" and {'costs' if compression.drop > 0 else 'gains'} {points(compression.drop)} of {figure}"
+    text += f" and {drop_text(compression, small)}"
+    numbers["accuracy drop" if isinstance(small.f1, UnsetType) else "F1 drop"] = compression.drop
     if not whole.latency_p50_us or not small.latency_p50_us:
         return text
     numbers.update({"float latency us": whole.latency_p50_us, "int8 latency us": small.latency_p50_us})
@@ -203,7 +194,6 @@ def _int8_clause(compression: CompressionRecord | None, numbers: dict[str, float
 
 
 def _size_clause(stages: Sequence[StageRecord], layers: Sequence[LayerRecord], numbers: dict[str, float]) -> str:
-    """Return what can be said with neither an evaluation nor a comparison."""
     numbers["stages"] = float(len(stages))
     if layers:
         (size, work), counts = layer_costs(layers)

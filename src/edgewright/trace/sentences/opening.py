@@ -189,7 +189,6 @@ def _cost(trace: Trace) -> str:
 
 
 def _caveat(trace: Trace) -> str:
-    """Return the one thing a reader should know first."""
     if trace.warnings:
         return f"Mind: {trace.warnings[0].rstrip('.')}"
     evaluation = trace.evaluation

@@ -19,7 +19,7 @@ from edgewright.core.records.trace import (
     MetricRecord,
     SimplestRecord,
 )
-from edgewright.trace.sentences.facts import ci_text, score_text, scores_text
+from edgewright.trace.sentences.facts import ci_text, drop_text, score_text, scores_text
 
 NO_MODEL, NOT_READY, WEAK, READY = "no model", "not ready", "ready, with a weakness", "ready"
 STATES = (NO_MODEL, NOT_READY, WEAK, READY)
@@ -218,7 +218,6 @@ def _figures(
 
 
 def _weaknesses(evaluation: EvaluationRecord | None, compression: CompressionRecord | None) -> list[str]:
-    """Return a plausible change of a sensor, a simpler model that may be as good, and pictures from few places."""
     changes = () if compression is None else compression.robustness
     worst = min(changes, key=lambda change: (change.change, change.disturbance), default=None)
     weaknesses = []
@@ -237,15 +236,15 @@ def _weaknesses(evaluation: EvaluationRecord | None, compression: CompressionRec
 def _problems(
     evaluation: EvaluationRecord | None, compression: CompressionRecord | None, device: DeviceRecord | None
 ) -> list[str]:
-    """Return what stands against using the package."""
     problems = []
     if evaluation is not None:
         problems += shortfalls(evaluation)
     if compression is not None and compression.disagreement:
         problems.append(compression.disagreement)
     if compression is not None and not compression.within:
-        lost = points(compression.drop)
-        problems.append(f"int8 loses {lost} of accuracy, the limit is {points(compression.max_drop)}")
+        form = compression.variants[-1]
+        limit = points(compression.max_drop) if form.error is None else percent(compression.max_drop, 1)
+        problems.append(f"int8 {drop_text(compression, form)}, the limit is {limit}")
     if device is not None:
         over = [r for r in device.rows if r.available > 0 and r.used > r.available]
         problems += [f"{r.name} {amount(r.used, r.unit)} of {amount(r.available, r.unit)}" for r in over]
@@ -350,7 +349,6 @@ def _simplest_text(simplest: SimplestRecord, evaluation: EvaluationRecord) -> st
 
 
 def _simplest_of(evaluation: EvaluationRecord) -> SimplestRecord | None:
-    """Return the comparison with one column with thresholds, on the samples that the verdict is about."""
     return evaluation.simplest if evaluation.left_out is None else evaluation.left_out.simplest
 
 
@@ -370,7 +368,6 @@ def _missing(shortfall: _Shortfall, evaluation: EvaluationRecord) -> int:
 
 
 def _below_need(evaluation: EvaluationRecord) -> list[_Shortfall]:
-    """Return whether fewer answers may be right than was asked for, or less of the variance is explained."""
     share, left = _share(evaluation), evaluation.left_out
     if not evaluation.need:
         return []

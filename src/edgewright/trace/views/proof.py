@@ -177,7 +177,6 @@ def _own(record: ProofRecord) -> dict[str, Any]:
 
 
 def _whole(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
-    """Yield a proof without its parts."""
     constructed = f"{plural(record.constructed, 'row')} by construction" if record.constructed else ""
     facts = page.facts(record.source, constructed, f"{shape_text(record.shape)} each", seconds_text(record.seconds))
     emulated = any(" emulated " in form.name for form in record.forms)
@@ -214,7 +213,6 @@ def _whole(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
 
 
 def _files(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
-    """Yield what was read from disk, and what of it no form runs."""
     if not record.files:
         return
     yield page.heading("Read from disk")
@@ -229,7 +227,6 @@ def _files(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
 
 
 def _hidden(record: ProofRecord) -> Iterator[RenderableType]:
-    """Yield what forms do not show, those that hide the same together."""
     groups: dict[tuple[str, ...], list[int]] = {}
     for index, form in enumerate(record.forms, 1):
         if form.hidden:
@@ -263,7 +260,6 @@ def _steps(pairs: Sequence[PairRecord]) -> Iterator[RenderableType]:
 
 
 def _moves(pairs: Sequence[PairRecord]) -> Iterator[RenderableType]:
-    """Yield samples that a last digit moved across a quantisation step, in the pair with most of them."""
     moved = [pair for pair in pairs if pair.moved and pair.moves]
     if not moved:
         return

@@ -65,7 +65,6 @@ def ends_chart(result: Result) -> Markup:
 
 
 def _shown(result: Result) -> list[Point]:
-    """Return points of the time in which something changed."""
     start, end = result.moving
     return [point for point in result.timeline if start <= point.at <= end]
 
@@ -97,7 +96,6 @@ def effects_charts(result: Result) -> Markup:
 
 
 def _figure(chart: Chart, unit: str) -> Markup:
-    """Return a chart with what its heights are, and its legend."""
     svg = draw(chart)
     keys = legend(chart.curves)
     keys += Markup("") if chart.mark_x is None else Markup("<span>{}</span>").format(_HALTED)

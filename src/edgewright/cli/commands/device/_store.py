@@ -163,7 +163,6 @@ def _lines(
 
 
 def _write(out: Path, lines: Iterator[bytes]) -> int:
-    """Return lines written, whole or not at all."""
     count, temporary = 0, ""
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)

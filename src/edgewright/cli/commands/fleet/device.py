@@ -321,7 +321,6 @@ def _release(
 
 
 def _publish(fleet: Fleet, package: str, settings: Path | None, product: str, signing: KeyOptions) -> list[str]:
-    """Publish a package; return what a device must have for it."""
     from edgewright.core.predictor import package_path
     from edgewright.fleet.repository.acceptance import settle, writing
     from edgewright.fleet.repository.publication import check_package, prepare_release, with_settings

@@ -126,7 +126,6 @@ def _check(out: Path, force: bool, form: str, teacher: Path | None, unlabelled: 
 
 
 def _read(path: Path, validation: Path | None, contradictions: str) -> tuple[Labelled, list[str]]:
-    """Return the utterances, and what is to be said of them."""
     from edgewright.language.utterances import read, without_contradictions
 
     labelled = read(path)
