@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.errors import ArrayFileError, FileTooLargeError, InputError, MissingExtraError
+from edgewright.core.errors import ArrayFileError, FileTooLargeError, InputError, MissingExtraError, error_line
 from edgewright.core.files import free_bytes
 
 Array = NDArray[Any]
@@ -76,8 +76,7 @@ def _read(read: Any, where: str) -> Any:  # noqa: ANN401 - a function without ar
     except (InputError, OSError):
         raise
     except Exception as error:  # noqa: BLE001 - errors of damaged archives and headers are of many kinds
-        text = " ".join(str(error).split())[:120] or type(error).__name__
-        raise ArrayFileError("whole arrays of numbers or text", text, where, _DO) from None
+        raise ArrayFileError("whole arrays of numbers or text", error_line(error, 120), where, _DO) from None
 
 
 def _arrays(file: BinaryIO, where: str, names: Collection[str] | None) -> dict[str, Array]:
@@ -190,7 +189,7 @@ def main(arguments: list[str]) -> int:
         np.savez(out, *(variables.values() if not odd else ()))
         print(json.dumps({"names": list(variables), _FORBIDDEN: odd}))
     except Exception as error:  # noqa: BLE001 - its errors on damaged files are of many kinds
-        print(json.dumps({"error": " ".join(str(error).split())[:200] or type(error).__name__}))
+        print(json.dumps({"error": error_line(error)}))
     return 0
 
 

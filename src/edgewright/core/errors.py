@@ -65,6 +65,12 @@ def error_code(error: BaseException) -> str:
     return ":".join(part for part in parts if part)[:200]
 
 
+def error_line(error: BaseException | str, longest: int = 200) -> str:
+    """Return the message of a library's error on one line, cut to `longest` characters; its type if it has none."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
 def _restored(kind: type[EdgewrightError], args: tuple[object, ...], fields: dict[str, object]) -> EdgewrightError:
     error = kind.__new__(kind, *args)
     error.__dict__.update(fields)
@@ -124,16 +130,6 @@ def _distribution_with(extra: str) -> str:
             if extra in (metadata.metadata("edgewright-device").get_all("Provides-Extra") or ()):
                 return "edgewright-device"
     return "edgewright"
-
-
-class ProviderError(InputError):
-    """An accelerator that is present and failed, when it was opened or when it answered."""
-
-    code = "accelerator-failed"
-
-    def __init__(self, provider: str, why: str) -> None:
-        super().__init__(f"{provider} to run the model", why, do="Use another engine")
-        self.provider, self.why = provider, why
 
 
 class DataWarning(UserWarning):

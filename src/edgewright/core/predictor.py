@@ -19,7 +19,6 @@ from edgewright.core.errors import (
     MissingFileError,
     PackageDamagedError,
     PackageMissingError,
-    ProviderError,
 )
 from edgewright.core.formatting import html_table
 from edgewright.core.input.recordings import parts
@@ -71,8 +70,8 @@ def load(path: str | Path, *, form: str | None = None, engine: str | None = None
     return Predictor(read_package(package_path(path)), form=form, engine=engine, rows=rows)
 
 
-# Answers where an accelerator of ONNX Runtime fails, and where the fastest engine rounds unlike the package.
-_FALLBACK, _EXACT = "onnxruntime", "numpy"
+# Answers if the fastest engine rounds unlike the package.
+_EXACT = "numpy"
 # A notebook shows so many answers.
 _SHOWN = 10
 
@@ -167,12 +166,9 @@ class Predictor:
         self.interval = None if isinstance(self.manifest.interval, msgspec.UnsetType) else self.manifest.interval
         self.anomaly = self.manifest.task == "anomaly"
         self._numbers = self.regression or self.maps is not None
-        try:
-            self._run = self.engine.load(model)
-            # Asked now: who answers many streams lets go of the bytes of the model.
-            self.note = self.engine.note(model)
-        except ProviderError as error:
-            self._fall_back(error, proven=self_test)
+        self._run = self.engine.load(model)
+        # Asked now: who answers many streams lets go of the bytes of the model.
+        self.note = self.engine.note(model)
         self._cells = 0 if self.maps is None else (1 + len(self.maps.labels)) * self.maps.rows * self.maps.columns
         self.labels = (GOOD, ODD) if self.anomaly else self.manifest.labels
         self._labels = np.array(self.labels, dtype=np.str_)
@@ -330,35 +326,18 @@ class Predictor:
         except CheckFailedError as error:
             if chosen or failed == _EXACT:
                 raise
-            self._load(_EXACT)
+            self.engine = engines.get(_EXACT)
+            self._run = self.engine.load(self.package.model(self.form))
             try:
                 self.check()
             except CheckFailedError:
                 raise error from None
-            self._report(f"the engine {failed!r} does not pass the package's test vectors; {_EXACT!r} does and answers")
-
-    def _fall_back(self, error: ProviderError, *, proven: bool) -> None:
-        """Let ONNX Runtime's CPU answer in the place of an accelerator that failed, and say so in one line."""
-        again = "the test vectors run again" if proven else "the test vectors are not run again"
-        self._report(f"the engine {self.engine.name!r} failed: {error.why}; {_FALLBACK!r} answers instead, {again}")
-        self._load(_FALLBACK)
-
-    def _load(self, name: str) -> None:
-        self.engine = engines.get(name)
-        self._run = self.engine.load(self.package.model(self.form))
-
-    def _report(self, note: str) -> None:
-        self.note = note
-        if sys.stderr is not None:
-            sys.stderr.write(f"edgewright: {note}\n")
+            self.note = f"the engine {failed!r} does not pass the package's test vectors; {_EXACT!r} does and answers"
+            if sys.stderr is not None:
+                sys.stderr.write(f"edgewright: {self.note}\n")
 
     def _outputs(self, samples: Floats) -> dict[str, NDArray[Any]]:
-        try:
-            values = self._run(samples)
-        except ProviderError as error:
-            self._fall_back(error, proven=True)
-            self.check()
-            values = self._run(samples)
+        values = self._run(samples)
         needed = {"prediction"} if self._numbers else {"label", "probabilities", "confidence"}
         if not needed <= values.keys():
             raise PackageDamagedError(

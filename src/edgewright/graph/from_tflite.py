@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.arithmetic import divide_by_power, half_away, quantise_multiplier, twice
-from edgewright.core.errors import FileTooLargeError, TfliteDamagedError, TfliteError
+from edgewright.core.errors import FileTooLargeError, TfliteDamagedError, TfliteError, error_line
 from edgewright.core.integer.network import BYTES, with_rounding, with_tables
 from edgewright.core.operators._attributes import same_padding
 from edgewright.core.records.network import Array, IntegerNetwork, IntegerValue, Rounding
@@ -71,7 +71,7 @@ def read_contents(source: Path | str | bytes, name: str = "", *, rounding: Round
         with np.errstate(all="ignore"):
             network = with_tables(with_rounding(network, rounding), contents.outputs)
     except _MISFIT as error:
-        raise TfliteError("scales a kernel can have", " ".join(str(error).split()), f"model {title}") from None
+        raise TfliteError("scales a kernel can have", error_line(error), f"model {title}") from None
     return replace(contents, network=network)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.catalogue import LateModule
-from edgewright.core.errors import GraphError, OnnxError
+from edgewright.core.errors import GraphError, OnnxError, error_line
 from edgewright.core.onnx.reader import time_first, to_unsigned
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.core.records.network import OPSET, Array, Graph, Node, Value
@@ -78,7 +78,7 @@ def to_onnx(graph: Graph) -> bytes:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         # A graph read from elsewhere may hold what our operators take and the standard does not.
-        raise OnnxError("a graph that ONNX allows", " ".join(str(error).split())[:200], f"graph {graph.name}") from None
+        raise OnnxError("a graph that ONNX allows", error_line(error), f"graph {graph.name}") from None
     return bytes(model.SerializeToString(deterministic=True))
 
 

@@ -1,11 +1,11 @@
-"""Engines that run a model: a file each, and `providers` for those of ONNX Runtime. The fastest one is chosen."""
+"""Engines that run a model, a file each. The fastest engine is chosen."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core import catalogue, files
-from edgewright.core.errors import EdgewrightError, EngineError, MissingExtraError, UnknownNameError
+from edgewright.core.errors import EdgewrightError, MissingExtraError, UnknownNameError
 from edgewright.core.onnx.reader import read_onnx
 from edgewright.core.prediction.objects import machine_tag, model_key
 
@@ -149,7 +149,6 @@ class Engine:
         suits: whether it can run a model of these bytes here; looks at the kind of file, or for what was built of it.
         version: of what is installed, or of what was built of the model of a key (`prediction.objects.model_key`);
             times that were measured hold for this version.
-        needs: hardware or a build that no extra installs; empty where the extra is enough.
         note: what a user should know of how it runs a model of these bytes; empty for nothing.
     """
 
@@ -162,14 +161,23 @@ class Engine:
     suits: Callable[[bytes], bool] = _is_onnx
     version: Callable[[str], str] = _no_version
     note: Callable[[bytes], str] = lambda _model: ""
-    needs: str = ""
 
 
 def known() -> tuple[Engine, ...]:
     """All engines, that of the shortest call first, installed or not."""
     engines = [catalogue.offered(__name__, name, "ENGINE") for name in catalogue.listing(__name__, "ENGINE")]
-    providers = import_module(f"{__name__}.providers").ENGINES
-    return tuple(sorted((*engines, *providers), key=lambda engine: engine.call))
+    return tuple(sorted(engines, key=lambda engine: engine.call))
+
+
+def is_installed(library: str) -> bool:
+    """Return whether a library is installed, without importing it."""
+    return find_spec(library) is not None
+
+
+def installation_time(library: str) -> str:
+    """Return when a library was installed: importing it for its version would take longer than an answer."""
+    spec = find_spec(library)
+    return str(Path(spec.origin).stat().st_mtime_ns) if spec and spec.origin else ""
 
 
 def get(name: str) -> Engine:
@@ -179,8 +187,6 @@ def get(name: str) -> Engine:
         UnknownNameError: listing the known ones.
     """
     engine: Engine | None = catalogue.offered(__name__, name, "ENGINE")
-    if engine is None:  # an execution provider, or unknown
-        engine = next((other for other in known() if other.name == name), None)
     if engine is None:
         raise UnknownNameError("engine", name, sorted(other.name for other in known()))
     return engine
@@ -197,7 +203,6 @@ def choose(preferred: str | None = None, model: bytes | None = None, rows: float
 
     Raises:
         UnknownNameError: when there is no engine of that name.
-        InputError: when hardware or a build of a library is not here that no command of ours installs.
         MissingExtraError: when it is not installed, with the command that installs it, or none here can run the model.
     """
     if preferred is None:
@@ -209,7 +214,5 @@ def choose(preferred: str | None = None, model: bytes | None = None, rows: float
         return fastest(suited, model, rows)
     engine = get(preferred)
     if not engine.available():
-        if engine.needs:
-            raise EngineError(engine.needs, "none here", f"engine {engine.name!r}", "Use another engine")
         raise MissingExtraError(engine.extra, f"the engine {engine.name!r}")
     return engine

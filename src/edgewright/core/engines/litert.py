@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.engines import Answer, Engine
-from edgewright.core.errors import EngineFailedError, SampleShapeError
+from edgewright.core.engines import Answer, Engine, is_installed
+from edgewright.core.errors import EngineFailedError, SampleShapeError, error_line
 
 _STDERR = 2
 _NOTE = b"INFO:"
@@ -73,10 +73,6 @@ _MARK = b"TFL3"
 _reported: list[str] = []
 
 
-def _available() -> bool:
-    return importlib.util.find_spec(_LIBRARY) is not None
-
-
 def _suits(model: bytes) -> bool:
     return model[4:8] == _MARK
 
@@ -131,7 +127,7 @@ def open_model(model: bytes, **settings: Any) -> Any:  # noqa: ANN401 - LiteRT i
             interpreter = library.Interpreter(model_content=model, num_threads=1, **settings)
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise EngineFailedError("a model that LiteRT can run", _short(error)) from None
+            raise EngineFailedError("a model that LiteRT can run", error_line(error)) from None
     _reported.extend(notes or ())
     return interpreter
 
@@ -161,9 +157,7 @@ def _real(x: NDArray[Any], tensor: dict[str, Any]) -> NDArray[Any]:
     return np.asarray((x.astype(np.int32) - zero).astype(np.float32) * np.float32(scale))
 
 
-def _short(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= 200 else text[:197] + "..."
-
-
-ENGINE = Engine(name="litert", available=_available, load=_load, start=0.05, call=2e-6, extra="engines", suits=_suits)
+ENGINE = Engine(
+    name="litert", available=partial(is_installed, _LIBRARY), load=_load, start=0.05, call=2e-6, extra="engines",
+    suits=_suits,
+)  # fmt: skip

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import platform
-import warnings
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.engines import Answer, Engine
-from edgewright.core.errors import EngineFailedError, InputError, MissingExtraError, SampleShapeError
+from edgewright.core.engines import Answer, Engine, installation_time, is_installed
+from edgewright.core.errors import EngineFailedError, InputError, MissingExtraError, SampleShapeError, error_line
 from edgewright.core.prediction.objects import cpu_features
 
 _LIBRARY = "onnxruntime"
-CPU = "CPUExecutionProvider"
+_CPU = "CPUExecutionProvider"
 _ERRORS_ONLY, _FATAL_ONLY = 3, 4
 # Models of others, and older files of ours, hold signed weights. x86-64 multiplies unsigned by signed bytes; without
 # VNNI instructions pairs of products saturate at 16 bits. With this entry weights are made unsigned: exact products.
@@ -35,16 +33,6 @@ _TYPES = {
     "tensor(bool)": np.bool_,
 }
 _VNNI = frozenset({"avx512_vnni", "avx_vnni"})
-
-
-def _available() -> bool:
-    return importlib.util.find_spec(_LIBRARY) is not None
-
-
-def _version(key: str) -> str:
-    """When it was installed: importing it to ask its version would take longer than answering."""
-    spec = importlib.util.find_spec(_LIBRARY)
-    return str(Path(spec.origin).stat().st_mtime_ns) if spec and spec.origin else ""
 
 
 def open_session(model: bytes | Path, *, threads: int = 1, where: str = "") -> Any:  # noqa: ANN401 - untyped library
@@ -88,19 +76,6 @@ def open_plain(model: bytes | Path) -> Any:  # noqa: ANN401 - untyped library
     return _opened(model, options)
 
 
-def open_on(model: bytes, providers: list[str], entry: tuple[str, str] | None = None) -> Any:  # noqa: ANN401
-    """Open a session on execution providers, the first one first, without notes.
-
-    Raises:
-        InputError: ONNX Runtime cannot run the model there.
-        MissingExtraError: it is not installed.
-    """
-    with warnings.catch_warnings():
-        # It warns of a provider that its build lacks, and goes on without it; the session says so, too.
-        warnings.simplefilter("ignore", UserWarning)
-        return _opened(model, _options(1, entry, quiet=True), providers=providers)
-
-
 def _load(model: bytes) -> Answer:
     return answers(open_session(model))
 
@@ -121,7 +96,7 @@ def answers(session: Any) -> Answer:  # noqa: ANN401 - of ONNX Runtime
         try:
             values = run(outputs, {name: x})
         except failures as error:
-            raise SampleShapeError("an input that the model takes", f"shape {x.shape}: {_short(error)}") from None
+            raise SampleShapeError("an input that the model takes", f"shape {x.shape}: {error_line(error)}") from None
         return dict(zip(outputs, values, strict=True))
 
     return answer
@@ -133,17 +108,17 @@ def saturates() -> bool:
 
 
 def _library() -> Any:  # noqa: ANN401 - an untyped module
-    if not _available():
+    if not is_installed(_LIBRARY):
         raise MissingExtraError("engines", f"{_LIBRARY}, which runs models,")
     return importlib.import_module(_LIBRARY)
 
 
-def _opened(model: bytes | Path, options: Any, where: str = "", *, providers: Sequence[str] = (CPU,)) -> Any:  # noqa: ANN401
+def _opened(model: bytes | Path, options: Any, where: str = "") -> Any:  # noqa: ANN401
     library = _library()
     try:
-        return library.InferenceSession(str(model) if isinstance(model, Path) else model, options, list(providers))
+        return library.InferenceSession(str(model) if isinstance(model, Path) else model, options, [_CPU])
     except _failures() as error:
-        raise EngineFailedError("a model that ONNX Runtime can run", _short(error), where) from None
+        raise EngineFailedError("a model that ONNX Runtime can run", error_line(error), where) from None
 
 
 def _options(threads: int, entry: tuple[str, str] | None = None, *, quiet: bool = False) -> Any:  # noqa: ANN401
@@ -181,11 +156,7 @@ def _failures() -> tuple[type[Exception], ...]:
     return (*own, RuntimeError, ValueError)
 
 
-def _short(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= 200 else text[:197] + "..."
-
-
 ENGINE = Engine(
-    name="onnxruntime", available=_available, load=_load, start=0.05, call=4e-6, extra="engines", version=_version
-)
+    name="onnxruntime", available=partial(is_installed, _LIBRARY), load=_load, start=0.05, call=4e-6, extra="engines",
+    version=lambda _key: installation_time(_LIBRARY),
+)  # fmt: skip

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import re
 import sys
 import threading
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.engines import Answer, Engine
+from edgewright.core.engines import Answer, Engine, installation_time, is_installed
 from edgewright.core.engines.onnxruntime import saturates
-from edgewright.core.errors import EngineFailedError, SampleShapeError
+from edgewright.core.errors import EngineFailedError, SampleShapeError, error_line
 
 _LIBRARY, _TELEMETRY = "openvino", "openvino_telemetry"
 # Exact float32, also where the processor multiplies bfloat16; one answer at a time.
@@ -49,16 +48,6 @@ def library() -> Any:  # noqa: ANN401 - an untyped module
                 del sys.modules[_TELEMETRY]
             else:
                 sys.modules[_TELEMETRY] = kept
-
-
-def _available() -> bool:
-    return importlib.util.find_spec(_LIBRARY) is not None
-
-
-def _version(key: str) -> str:
-    """When it was installed: importing it takes a second."""
-    spec = importlib.util.find_spec(_LIBRARY)
-    return str(Path(spec.origin).stat().st_mtime_ns) if spec and spec.origin else ""
 
 
 def _load(model: bytes) -> Answer:
@@ -127,12 +116,11 @@ def _separated(model: Any) -> list[Any]:  # noqa: ANN401 - of OpenVINO
 
 
 def _short(error: Exception) -> str:
-    """Return the last of the lines that OpenVINO gives, the others name its own sources."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = " ".join((lines or [""])[-1].split())
-    return text if len(text) <= 200 else text[:197] + "..."
+    # The lines before the last one name sources of OpenVINO.
+    return error_line(str(error).strip().rpartition("\n")[2] or error)
 
 
 ENGINE = Engine(
-    name="openvino", available=_available, load=_load, start=0.5, call=3e-5, extra="accelerators", version=_version
-)
+    name="openvino", available=partial(is_installed, _LIBRARY), load=_load, start=0.5, call=3e-5, extra="accelerators",
+    version=lambda _key: installation_time(_LIBRARY),
+)  # fmt: skip

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.catalogue import LateModule
-from edgewright.core.errors import InputError, PictureError, SampleShapeError
+from edgewright.core.errors import InputError, PictureError, SampleShapeError, error_line
 from edgewright.core.records.data import Floats
 from edgewright.core.records.package import Manifest
 
@@ -61,7 +61,7 @@ def opened(content: bytes, name: str, use: Callable[[Image.Image], T], kind: str
         size = re.search(r"\d+", str(error))
         raise PictureError(limit, f"{int(size[0]):,}" if size else "more", name, _DO) from None
     except (OSError, ValueError, SyntaxError, EOFError, ArithmeticError, MemoryError) as error:
-        why = " ".join(str(error).split())[:120] or type(error).__name__
+        why = error_line(error, 120)
         if isinstance(error, PIL.UnidentifiedImageError):
             why = "a damaged file or another format"
         raise PictureError(f"a {kind} that can be read", why, name, _DO) from None

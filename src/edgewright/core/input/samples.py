@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgewright.core.clocks.reader import parts_of, text_of
 from edgewright.core.csv.header import column_name, one_hot, text_inputs
 from edgewright.core.csv.rows import Rows
-from edgewright.core.errors import ColumnMissingError, CsvNumberError, SampleShapeError, TimeFormatError
+from edgewright.core.errors import ColumnMissingError, CsvNumberError, SampleShapeError, TimeFormatError, error_line
 from edgewright.core.input.recordings import columns_of, names_of, windows_of
 from edgewright.core.records.data import Column, Floats, Labels
 from edgewright.core.records.package import Manifest
@@ -188,7 +188,7 @@ def _float32(values: Any, where: str) -> Floats:  # noqa: ANN401
     try:
         wide: NDArray[np.float64] = np.asarray(values, np.float64)
     except (ValueError, TypeError) as error:
-        raise CsvNumberError("numbers", " ".join(str(error).split())[:120], where) from None
+        raise CsvNumberError("numbers", error_line(error, 120), where) from None
     with np.errstate(over="ignore"):
         return wide.astype(np.float32)
 

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.errors import DecisionError, InputError, OnnxError, SampleShapeError
+from edgewright.core.errors import DecisionError, InputError, OnnxError, SampleShapeError, error_line
 from edgewright.core.operators import Function, prepare, where
 from edgewright.core.records.data import Floats
 from edgewright.core.records.device import DecisionSpec
@@ -122,7 +122,7 @@ def _prepared(node: Node, constants: list[Any]) -> Function:
     try:
         return prepare(node, constants)
     except _MISFIT as error:
-        raise OnnxError("inputs and attributes the operator takes", _short(error), where(node)) from None
+        raise OnnxError("inputs and attributes the operator takes", error_line(error), where(node)) from None
 
 
 def _call(step: _Step, values: list[Any]) -> Array:
@@ -130,7 +130,7 @@ def _call(step: _Step, values: list[Any]) -> Array:
         with np.errstate(all="ignore"):
             return np.asarray(step.function(*values))
     except _MISFIT as error:
-        raise OnnxError("constants that fit", _short(error), where(step.node)) from None
+        raise OnnxError("constants that fit", error_line(error), where(step.node)) from None
 
 
 def _freed(steps: list[_Step], kept: set[int]) -> list[_Step]:
@@ -188,11 +188,7 @@ def _runner(
 
 def _misfit(step: _Step, slots: list[Any], error: BaseException) -> InputError:
     shapes = ", ".join("none" if slots[i] is None else str(np.shape(slots[i])) for i in step.inputs)
-    return SampleShapeError("shapes and types that go together", f"{shapes}: {_short(error)}", where(step.node))
-
-
-def _short(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return SampleShapeError("shapes and types that go together", f"{shapes}: {error_line(error)}", where(step.node))
 
 
 # Times come of clocks and of divisions: a refractory time is over when no more than this is missing, in seconds.

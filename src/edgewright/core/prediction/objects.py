@@ -20,7 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core import files
-from edgewright.core.errors import DecisionError, FileModeError, FormatNewerError, InputError, NativeModuleError
+from edgewright.core.errors import (
+    DecisionError,
+    FileModeError,
+    FormatNewerError,
+    InputError,
+    NativeModuleError,
+    error_line,
+)
 from edgewright.core.files import os_errors
 from edgewright.core.records.data import Floats
 from edgewright.core.records.package import FoundObject, ObjectMap
@@ -404,6 +411,7 @@ def load_module(path: Path) -> ModuleType:
         module = importlib.util.module_from_spec(spec)
         loader.exec_module(module)
     except ImportError as error:
-        text = " ".join(str(error).split())
-        raise NativeModuleError("a compiled module of this machine", text[:200], str(path), "Remove it") from None
+        raise NativeModuleError(
+            "a compiled module of this machine", error_line(error), str(path), "Remove it"
+        ) from None
     return module

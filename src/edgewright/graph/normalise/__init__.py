@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewright.core.errors import GraphError
+from edgewright.core.errors import GraphError, error_line
 from edgewright.graph.draft import Draft
 from edgewright.graph.normalise import (
     folding,
@@ -63,7 +63,6 @@ def normalise(draft: Draft) -> None:
             with np.errstate(all="ignore"):
                 run_pass(draft)
         except _ATTRIBUTE_ERRORS as error:
-            text = " ".join(str(error).split()) or type(error).__name__
             got = "attributes and constants of the types the ONNX standard gives them"
-            raise GraphError(got, text, f"model {draft.name}, {run_pass.__name__}") from None
+            raise GraphError(got, error_line(error), f"model {draft.name}, {run_pass.__name__}") from None
         draft.prune()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.core.errors import GraphError
+from edgewright.core.errors import GraphError, error_line
 from edgewright.core.operators import operator, prepare
 from edgewright.core.records.network import Array, Node
 from edgewright.graph.draft import Attributes, Chain, Draft, DraftNode, Rewritten, _plain, rewrite
@@ -53,9 +53,8 @@ def step(node: DraftNode, values: list[Values]) -> None:
             with np.errstate(all="ignore"):
                 result = np.asarray(call(node, inputs))
         except _MISFIT as error:
-            text = " ".join(str(error).split()) or type(error).__name__
             shapes = ", ".join("none" if x is None else str(x.shape) for x in inputs)
-            raise GraphError("inputs that go together", f"{shapes}: {text}", node.where) from None
+            raise GraphError("inputs that go together", f"{shapes}: {error_line(error)}", node.where) from None
         if result.size > _LARGEST:
             raise GraphError("values of sensible size", f"shape {result.shape}", node.where)
         value[node.outputs[0]] = result

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright._version import __version__
+from edgewright.core.errors import error_line
 from edgewright.core.records.config import PipelineConfig
 from edgewright.core.records.data import Column
 from edgewright.core.records.race import RaceRecord
@@ -354,6 +355,6 @@ def journalled(journal: Journalling, listener: Listener) -> Iterator[Listener]:
         journal.end("cancelled", "interrupted")
         raise
     except BaseException as error:
-        journal.end("failed", " ".join(str(error).split()) or type(error).__name__)
+        journal.end("failed", error_line(error))
         raise
     journal.end("finished", "")

@@ -80,7 +80,6 @@ def numbers_of(graph: Graph) -> Numbers:
     return "int8" if quantised else "float"
 
 
-# Engines by name; those of an execution provider take part where it is present.
 _NAMES = {"numpy": "NumPy", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.errors import InputError, ProofError
+from edgewright.core.errors import InputError, ProofError, error_line
 from edgewright.graph.from_tflite_file import parse_tflite
 from edgewright.proof.form import Form
 from edgewright.workflows.proof.forms import Forms, Run, Subject
@@ -97,7 +97,7 @@ def interpreter(model: bytes) -> Any:  # noqa: ANN401 - of a library without typ
         program.set_input(np.zeros(source["shape"], source["dtype"]), 0)
         program.invoke()
     except RuntimeError as error:
-        raise ProofError("a .tflite that TFLM takes", " ".join(str(error).split())[:200]) from None
+        raise ProofError("a .tflite that TFLM takes", error_line(error)) from None
     return program
 
 

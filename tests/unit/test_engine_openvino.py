@@ -1,8 +1,4 @@
-"""Execution providers of ONNX Runtime: present or not, silently left out, failing when they run; OpenVINO offline.
-
-No accelerator is here. Its place takes what ONNX Runtime does ship: a provider that is listed and takes no operator
-(Azure), and one that this build does not have (CUDA).
-"""
+"""An engine that rounds unlike the package, and OpenVINO: offline, and exact where its kernels are not."""
 
 from __future__ import annotations
 
@@ -12,129 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from edgewright.core import engines
-from edgewright.core.engines import Answer, Engine, providers
-from edgewright.core.errors import (
-    CheckFailedError,
-    EngineError,
-    EngineFailedError,
-    InputError,
-    ProviderError,
-    SampleShapeError,
-)
+from edgewright.core.engines import Answer, Engine
+from edgewright.core.errors import CheckFailedError, EngineFailedError
 from edgewright.core.package import package_bytes, parse_package
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.core.predictor import Predictor
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
-from runtime_example import classifier, numbers, parts
+from runtime_example import classifier, parts
 
 MODEL = to_onnx(classifier())
-ABSENT, IDLE = "CUDAExecutionProvider", "AzureExecutionProvider"
-onnxruntime = pytest.importorskip("onnxruntime")
-
-
-def idle() -> Engine:
-    """Return the engine of a provider that is listed here and takes no operator."""
-    if IDLE not in onnxruntime.get_available_providers():
-        pytest.skip(f"this build of ONNX Runtime has no {IDLE}")
-    return providers.provider_engine("idle", IDLE, call=1e-9)
-
-
-def test_a_provider_that_is_not_there_is_never_chosen() -> None:
-    if ABSENT in onnxruntime.get_available_providers():
-        pytest.skip("a GPU is here")
-    assert not engines.get("cuda").available()
-    with pytest.raises(EngineError):
-        engines.choose("cuda")
-
-
-def test_onnx_runtime_going_on_without_a_provider_is_an_error_here() -> None:
-    if ABSENT in onnxruntime.get_available_providers():
-        pytest.skip("a GPU is here")
-    with pytest.raises(ProviderError, match="opened the model without it") as caught:
-        providers.open_provider(MODEL, ABSENT)
-    assert "\n" not in str(caught.value)
-    times = engines.measure(providers.provider_engine("absent", ABSENT, call=1e-9), MODEL, "1")
-    assert times.row is None, "measured before chosen, and never chosen"
-
-
-def test_a_part_that_runs_on_the_cpu_is_told() -> None:
-    engine = idle()
-    assert engine.available()
-    assert "runs on the CPU" in engine.note(MODEL)
-    x = numbers(7, 10)
-    for name, value in engine.load(MODEL)(x).items():
-        np.testing.assert_array_equal(value, engines.get("onnxruntime").load(MODEL)(x)[name])
-
-
-def test_what_the_cpu_refuses_too_is_no_failure_of_the_provider() -> None:
-    answer = idle().load(MODEL)
-    with pytest.raises(SampleShapeError) as caught:
-        answer(numbers(2, 9))
-    assert not isinstance(caught.value, ProviderError)
-    with pytest.raises(EngineFailedError) as caught:
-        idle().load(b"no model")
-    assert not isinstance(caught.value, ProviderError)
-
-
-class Failing:
-    """A session that answers so many times and then fails as a lost device does."""
-
-    def __init__(self, session: object, calls: int) -> None:
-        self.session, self.calls = session, calls
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.session, name)
-
-    def run(self, *given: object) -> object:
-        self.calls -= 1
-        if self.calls < 0:
-            raise RuntimeError("device lost:\nno such stream")
-        return self.session.run(*given)  # type: ignore[attr-defined]
-
-
-def failing(calls: int) -> Engine:
-    """Return an engine whose provider is lost after so many answers."""
-    inner = idle()
-
-    def load(model: bytes) -> Answer:
-        session = Failing(providers.open_provider(model, IDLE), calls)
-        return providers.guarded(session, IDLE, model)
-
-    return Engine(name="failing", available=lambda: True, load=load, start=0.1, call=1e-9, note=inner.note)
-
-
-@pytest.mark.parametrize("calls", [0, 1, 2])
-def test_a_provider_that_fails_falls_back_says_so_and_proves_again(
-    calls: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    engine = failing(calls)
-    monkeypatch.setattr(engines, "choose", lambda *given: engine)
-    checks = []
-    check = Predictor.check
-
-    def recorded(self: Predictor) -> float:
-        checks.append(self.engine.name)
-        return check(self)
-
-    monkeypatch.setattr(Predictor, "check", recorded)
-    package = parse_package(package_bytes(*parts()), "activity.edge")
-    predictor = Predictor(package)
-    x: NDArray[np.float32] = numbers(3, 10)
-    answered = [predictor.predict(x) for _ in range(3)]
-    assert predictor.engine.name == "onnxruntime"
-    assert checks == ["failing", "onnxruntime"]
-    printed = capsys.readouterr().err
-    assert printed.count("\n") == 1
-    assert "device lost: no such stream" in printed
-    assert "'onnxruntime' answers instead, the test vectors run again" in printed
-    monkeypatch.undo()
-    wanted = Predictor(package, engine="onnxruntime").predict(x)
-    for got in answered:
-        np.testing.assert_array_equal(got.labels, wanted.labels)
 
 
 def test_an_engine_that_rounds_otherwise_is_left_for_numpy_unless_it_was_named(
@@ -164,21 +49,6 @@ def test_an_engine_that_rounds_otherwise_is_left_for_numpy_unless_it_was_named(
 
 def refused(predictor: Predictor) -> float:
     raise CheckFailedError(f"self-test with the engine {predictor.engine.name}", "")
-
-
-def test_what_answers_wrongly_instead_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine, package = failing(1), parse_package(package_bytes(*parts()), "activity.edge")
-    monkeypatch.setattr(engines, "choose", lambda *given: engine)
-    predictor = Predictor(package)
-    right = engines.get("onnxruntime").load
-
-    def turned(model: bytes) -> Answer:
-        return lambda x: {name: value[..., ::-1] for name, value in right(model)(x).items()}
-
-    wrong = Engine(name="onnxruntime", available=lambda: True, load=turned, start=0.1, call=1e-9)
-    monkeypatch.setattr(engines, "get", lambda name: wrong)
-    with pytest.raises((CheckFailedError, InputError)):
-        predictor.predict(numbers(3, 10))
 
 
 OFFLINE = """
