@@ -14,7 +14,7 @@ import pytest
 
 from certificates import write_certificate
 from edgewright.core.errors import CertificateError, PortInUseError
-from edgewright.core.measures.standard import resident
+from edgewright.core.files import resident_bytes
 from edgewright.core.request_origin import server_context
 from edgewright.fleet.server import http_listener, limits
 from edgewright.fleet.server.http_listener import HttpListener
@@ -344,19 +344,19 @@ def test_closed_tls_connections_give_their_memory_back(tmp_path: Path, monkeypat
 
     async def visit(listener: HttpListener, going: asyncio.Event) -> None:
         listener.capacity = 2 * count
-        before, loop = resident(), asyncio.get_running_loop()
+        before, loop = resident_bytes(), asyncio.get_running_loop()
         for _ in range(2):
             address = ("127.0.0.1", listener.port)
             opened = [await asyncio.to_thread(socket.create_connection, address) for _ in range(count)]
-            while resident() - before < count * 20_000:
+            while resident_bytes() - before < count * 20_000:
                 await asyncio.sleep(0.05)
-            grown = resident() - before
+            grown = resident_bytes() - before
             for one in opened:
                 one.close()
             until = loop.time() + 30.0
             # What all connections share stays.
-            while resident() - before > 0.5 * grown:
-                assert loop.time() < until, (before, grown, resident())
+            while resident_bytes() - before > 0.5 * grown:
+                assert loop.time() < until, (before, grown, resident_bytes())
                 await asyncio.sleep(0.1)
 
     visited(visit, server_context(*certificate))

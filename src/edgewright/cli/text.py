@@ -13,7 +13,7 @@ from typing import Any
 import click
 import msgspec
 
-from edgewright.core.formatting import amount, bytes_text, microseconds_text, number, seconds_text
+from edgewright.core.formatting import amount, bytes_text, microseconds_text, number, printable, seconds_text
 
 # Names of fields that hold seconds since 1970, and from which value on they can be.
 _MOMENTS = frozenset({"at", "time", "made", "reported", "since", "until", "expires", "first", "last", "written"})
@@ -31,7 +31,7 @@ class Cut(str):
 
 def plain(text: str) -> str:
     """Return text from devices without control characters, which a terminal would obey."""
-    return "".join(letter if letter.isprintable() else "�" for letter in text)
+    return printable(text, "�")
 
 
 def table(

@@ -65,8 +65,7 @@ def write_together(files: Mapping[Path, bytes], mode: int = 0o644) -> None:
             temporary[at] = Path(name)
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+                flush(file)
             # mkstemp makes files that only their owner reads.
             temporary[at].chmod(mode)
         for at in files:
@@ -156,6 +155,12 @@ def private_database(path: Path) -> None:
             with suppress(OSError):  # of another owner, on a disk that is read-only, or gone
                 if sibling.stat().st_mode & 0o077:
                     sibling.chmod(PRIVATE)
+
+
+def flush(file: IO[Any]) -> None:
+    """Make durable what was written to an open file."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def sync(path: Path) -> None:
@@ -285,11 +290,10 @@ def free_bytes() -> float:
 
 
 def _limits(group: Path = Path("/sys/fs/cgroup"), machine: Path = Path("/proc/meminfo")) -> Iterator[float]:
-    mapped, resident = (_pages(number) for number in (0, 1))
     if (limit := limit_bytes()) is not None:
-        yield limit - max(mapped, _LIBRARIES)
+        yield limit - max(_pages(0), _LIBRARIES)
     with suppress(OSError, ValueError):  # 'max' where there is no limit
-        yield int((group / "memory.max").read_text("ascii")) - resident
+        yield int((group / "memory.max").read_text("ascii")) - resident_bytes()
     with suppress(OSError):
         yield from (
             1024.0 * int(line.split()[1])
@@ -298,9 +302,13 @@ def _limits(group: Path = Path("/sys/fs/cgroup"), machine: Path = Path("/proc/me
         )
 
 
-def _pages(number: int) -> int:
-    """Return bytes that are mapped (number 0) or in memory (1)."""
+def resident_bytes() -> int:
+    """Return the bytes of this process in memory; 0 if the kernel does not report them."""
+    return _pages(1)
+
+
+def _pages(field: int) -> int:
     try:
-        return int(Path("/proc/self/statm").read_text("ascii").split()[number]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
+        return int(Path("/proc/self/statm").read_text("ascii").split()[field]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
         return 0

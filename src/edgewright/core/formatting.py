@@ -164,6 +164,17 @@ def shorten(text: str, width: int, mark: str = "…") -> str:
     return text if len(text) <= width else text[: max(0, width - len(mark))] + mark
 
 
+def printable(text: str, mark: str = "", keep: str = "") -> str:
+    """Return text that cannot control a terminal: `mark` replaces each character that is not printable.
+
+    Args:
+        text: from outside.
+        mark: replacement.
+        keep: characters that stay, such as line feeds.
+    """
+    return "".join(char if char.isprintable() or char in keep else mark for char in text)
+
+
 def share_word(share: float) -> str:
     """Return the largest plain fraction that is not above `share`: 'a quarter', 'half', 'nine tenths'."""
     words = (

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from edgewright.core.errors import CheckFailedError, OutputError, RecordingError
-from edgewright.core.files import write_atomic
+from edgewright.core.files import flush, write_atomic
 from edgewright.core.records.device import Packet
 from edgewright.device.sources import Stream, read_unstored
 from edgewright.device.timeline import Ready, Timeline, TimelineConfig
@@ -273,8 +273,7 @@ class Recorder:
             file = self._file
             if file is None or not written.rows:
                 raise CheckFailedError("nothing was recorded: no rows came")
-            file.flush()
-            os.fsync(file.fileno())
+            flush(file)
             file.close()
             name = self._linked()
             self._note(name)

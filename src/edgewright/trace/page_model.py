@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from edgewright.core.errors import FormatNewerError, InputError, RunError
 from edgewright.core.files import write_atomic
 from edgewright.core.onnx.reader import read_onnx
-from edgewright.core.operators._attributes import geometry
+from edgewright.core.operators._attributes import constant_integers, geometry, integer, integers, number
 from edgewright.core.package import model_file
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.core.records.network import Array, Graph, Node
@@ -48,26 +48,8 @@ _REDUCTIONS = (
 _MODES = ("constant", "edge", "reflect")
 
 
-def _integer(node: Node, name: str, default: int) -> int:
-    value: Any = node.attributes.get(name, default)
-    return int(value)
-
-
-def _number(node: Node, name: str, default: float) -> float:
-    value: Any = node.attributes.get(name, default)
-    return float(value)
-
-
-def _integers(node: Node, name: str) -> tuple[int, ...] | None:
-    value: Any = node.attributes.get(name)
-    return None if value is None else tuple(int(v) for v in value)
-
-
 def _given(node: Node, values: dict[str, Array], index: int, attribute: str = "") -> tuple[int, ...] | None:
-    """Return integers that are an input, or in older operator sets an attribute."""
-    if len(node.inputs) > index and node.inputs[index]:
-        return tuple(int(v) for v in values[node.inputs[index]].ravel())
-    return _integers(node, attribute) if attribute else None
+    return constant_integers(node, [values.get(name) for name in node.inputs], index, attribute)
 
 
 def _front(axis: int, rank: int) -> int:
@@ -86,8 +68,8 @@ def _along(default: int) -> Lower:
     """Return the lowering of operators that work along one axis."""
 
     def lower(node: Node, values: dict[str, Array]) -> Lowered:
-        axis = _front(_integer(node, "axis", default), values[node.inputs[0]].ndim)
-        return node.inputs, {"axis": axis, "last": _integer(node, "select_last_index", 0)}
+        axis = _front(integer(node, "axis", default), values[node.inputs[0]].ndim)
+        return node.inputs, {"axis": axis, "last": integer(node, "select_last_index", 0)}
 
     return lower
 
@@ -95,7 +77,7 @@ def _along(default: int) -> Lower:
 def _reduced(node: Node, values: dict[str, Array]) -> Lowered:
     rank = values[node.inputs[0]].ndim
     axes = tuple(_front(axis, rank) for axis in _given(node, values, 1, "axes") or ())
-    if not axes and not _integer(node, "noop_with_empty_axes", 0):
+    if not axes and not integer(node, "noop_with_empty_axes", 0):
         axes = tuple(range(rank))
     return node.inputs[:1], {"axes": axes}
 
@@ -106,13 +88,13 @@ def _everywhere(node: Node, values: dict[str, Array]) -> Lowered:
 
 def _gemm(node: Node, values: dict[str, Array]) -> Lowered:
     defaults = {"transA": 0.0, "transB": 0.0, "alpha": 1.0, "beta": 1.0}
-    return node.inputs, {name: _number(node, name, default) for name, default in defaults.items()}
+    return node.inputs, {name: number(node, name, default) for name, default in defaults.items()}
 
 
 def _slid(node: Node, values: dict[str, Array]) -> Lowered:
     """Convolution and pooling: always two spatial axes; what `ceil_mode` adds is among the ends."""
     shape = values[node.inputs[0]].shape[2:]
-    plan = geometry(node, _integers(node, "kernel_shape") or values[node.inputs[1]].shape[2:])
+    plan = geometry(node, integers(node, "kernel_shape") or values[node.inputs[1]].shape[2:])
     around, beyond = plan.padding(shape), plan.overhang(shape)
     ones_before, none = (1,) * (2 - len(shape)), (0,) * (2 - len(shape))
     return node.inputs, {
@@ -122,13 +104,13 @@ def _slid(node: Node, values: dict[str, Array]) -> Lowered:
         "begins": (*none, *(before for before, _ in around)),
         "ends": (*none, *(after for _, after in around)),
         "beyond": (*none, *beyond),
-        "group": _integer(node, "group", 1),
-        "counted": _integer(node, "count_include_pad", 0),
+        "group": integer(node, "group", 1),
+        "counted": integer(node, "count_include_pad", 0),
     }
 
 
 def _transposed(node: Node, values: dict[str, Array]) -> Lowered:
-    order = _integers(node, "perm") or tuple(reversed(range(values[node.inputs[0]].ndim)))
+    order = integers(node, "perm") or tuple(reversed(range(values[node.inputs[0]].ndim)))
     return node.inputs, {"perm": tuple(_front(axis, len(order)) for axis in order)}
 
 
@@ -175,9 +157,9 @@ LOWERED: dict[str, Lower] = {
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), _everywhere),
     **dict.fromkeys(("Conv", "MaxPool", "AveragePool"), _slid),
     "LSTM": lambda node, values: (node.inputs, _sequence(node)),
-    "GRU": lambda node, values: (node.inputs, {**_sequence(node), "late": _integer(node, "linear_before_reset", 0)}),
+    "GRU": lambda node, values: (node.inputs, {**_sequence(node), "late": integer(node, "linear_before_reset", 0)}),
     "Softmax": _along(-1),
-    "LeakyRelu": lambda node, values: (node.inputs, {"alpha": _number(node, "alpha", 0.01)}),
+    "LeakyRelu": lambda node, values: (node.inputs, {"alpha": number(node, "alpha", 0.01)}),
     "Gemm": _gemm,
     "Transpose": _transposed,
     "Expand": _alone,

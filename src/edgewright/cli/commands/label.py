@@ -35,7 +35,7 @@ from edgewright.core.errors import (
     MissingFileError,
     OptionMissingError,
 )
-from edgewright.core.formatting import plural
+from edgewright.core.formatting import plural, printable
 from edgewright.core.request_origin import account
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _language_model(by: str) -> Path | None:
 
 def plain(text: str, maximum: int = 400) -> str:
     """Return text that cannot move the cursor, shortened, on one line."""
-    shown = "".join(c if c.isprintable() else " " for c in text[: maximum + 1])
+    shown = printable(text[: maximum + 1], " ")
     return shown[:maximum] + f"... ({len(text):,} characters)" if len(text) > maximum else shown
 
 

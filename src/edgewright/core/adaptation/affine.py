@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -268,21 +269,50 @@ def read_affine(spec: AffineSpec, files: Mapping[str, bytes], where: str) -> Aff
         InputError: channels or limits that no device keeps, or arrays that are missing or of another shape or type.
     """
     _check(spec, where)
-    arrays: dict[str, Any] = {}
     shape = (spec.classes, len(axes_of(spec)))
-    for name in ARRAYS:
-        file = f"{PREFIX}{name}.npy"
+    arrays = read_arrays(files, PREFIX, dict.fromkeys(ARRAYS, (np.dtype(np.int32), shape)), where)
+    for name, array in arrays.items():
+        if np.abs(array.astype(np.int64)).max() >= 1 << 30 or ("scales" in name and array.min() < 0):
+            raise AdaptationError("numbers below 2**30", "others", f"{where}, {PREFIX}{name}.npy")
+    return AffineFactory(spec=spec, **arrays)
+
+
+def read_arrays(
+    files: Mapping[str, bytes], prefix: str, shapes: Mapping[str, tuple[np.dtype[Any], tuple[int, ...]]], where: str
+) -> dict[str, NDArray[Any]]:
+    """Return arrays of a package by name.
+
+    Args:
+        files: of the package, by name.
+        prefix: folder of the arrays.
+        shapes: type and shape by name; a length of -1 accepts any.
+        where: names the package in messages.
+
+    Raises:
+        InputError: arrays that are missing or of another shape or type.
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, (dtype, shape) in shapes.items():
+        file = f"{prefix}{name}.npy"
         if file not in files:
             raise AdaptationError(f"the file {file}", "none", where)
-        array = from_npy(files[file], f"{where}, {file}")
-        if array.dtype != np.int32 or array.shape != shape:
-            raise AdaptationError(
-                f"int32 of shape {shape}", f"{array.dtype} of shape {array.shape}", f"{where}, {file}"
-            )
-        if np.abs(array.astype(np.int64)).max() >= 1 << 30 or ("scales" in name and array.min() < 0):
-            raise AdaptationError("numbers below 2**30", "others", f"{where}, {file}")
-        arrays[name] = array
-    return AffineFactory(spec=spec, **arrays)
+        array = arrays[name] = from_npy(files[file], f"{where}, {file}")
+        fits = len(array.shape) == len(shape) and all(n in (-1, m) for n, m in zip(shape, array.shape, strict=True))
+        if array.dtype != dtype or not fits:
+            got = f"{array.dtype} of shape {array.shape}"
+            raise AdaptationError(f"{dtype} of shape {shape}", got, f"{where}, {file}")
+    return arrays
+
+
+def check_limits(values: Mapping[str, Any], ranges: Mapping[str, tuple[int, int]], where: str) -> None:
+    """Refuse a value outside of its range.
+
+    Raises:
+        InputError: naming the first such value.
+    """
+    for name, (low, high) in ranges.items():
+        if not low <= values[name] <= high:
+            raise AdaptationError(f"{name} from {low} to {high}", str(values[name]), where)
 
 
 def _check(spec: AffineSpec, where: str) -> None:
@@ -292,11 +322,9 @@ def _check(spec: AffineSpec, where: str) -> None:
     ranges = {
         "classes": (2, _MOST_CLASSES), "samples": (1, _MOST_SAMPLES), "gain": (0, 100), "limit": (0, 1 << 40),
     }  # fmt: skip
-    limits = [*((name, getattr(spec, name), *ends) for name, ends in ranges.items())]
-    limits += [("bits", bits, -60, 60) for bits in spec.bits]
-    for name, value, low, high in limits:
-        if not low <= value <= high:
-            raise AdaptationError(f"{name} from {low} to {high}", str(value), f"{where}, affine")
+    check_limits(msgspec.structs.asdict(spec), ranges, f"{where}, affine")
+    for bits in spec.bits:
+        check_limits({"bits": bits}, {"bits": (-60, 60)}, f"{where}, affine")
 
 
 class AffineLearner:

@@ -18,7 +18,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.core.archive import from_npy, to_npy
+from edgewright.core.adaptation.affine import check_limits, read_arrays
+from edgewright.core.archive import to_npy
 from edgewright.core.errors import AdaptationError, LabelUnknownError
 from edgewright.core.records.package import AdaptSpec
 
@@ -138,19 +139,7 @@ def read_factory(spec: AdaptSpec, files: Mapping[str, bytes], where: str) -> Fac
         InputError: limits that no device keeps, or arrays that are missing or of another shape or type.
     """
     _check(spec, where)
-    arrays: dict[str, Any] = {}
-    for name, (dtype, shape) in _shapes(spec).items():
-        file = f"{_PREFIX}{name}.npy"
-        if file not in files:
-            raise AdaptationError(f"the file {file}", "none", where)
-        array = from_npy(files[file], f"{where}, {file}")
-        fits = len(array.shape) == len(shape) and all(n in (-1, m) for n, m in zip(shape, array.shape, strict=True))
-        if array.dtype != dtype or not fits:
-            raise AdaptationError(
-                f"{dtype} of shape {shape}", f"{array.dtype} of shape {array.shape}", f"{where}, {file}"
-            )
-        arrays[name] = array
-    factory = Factory(spec=spec, **arrays)
+    factory = Factory(spec=spec, **read_arrays(files, _PREFIX, _shapes(spec), where))
     if (
         not len(factory.vectors)
         or len(factory.vectors) != len(factory.expected)
@@ -192,10 +181,7 @@ def _check(spec: AdaptSpec, where: str) -> None:
         "weight_limit": (0, 2**15 - 1), "bias_limit": (0, 2**29), "prior": (0, 1000), "precision_right": (1, 40),
         "pool": (2, _MOST_POOL), "replays": (0, _MOST_REPLAYS), "gain": (0, 100), "drop": (0, 100),
     }  # fmt: skip
-    for name, value in msgspec.structs.asdict(spec).items():
-        if name in ranges and not ranges[name][0] <= value <= ranges[name][1]:
-            low, high = ranges[name]
-            raise AdaptationError(f"{name} from {low} to {high}", str(value), f"{where}, adapt")
+    check_limits(msgspec.structs.asdict(spec), ranges, f"{where}, adapt")
 
 
 _INT16 = 1 << 15

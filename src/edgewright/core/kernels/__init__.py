@@ -181,7 +181,6 @@ def on_one_grid(
     operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
 ) -> IntegerOperator:
     """Return the `prepare` of operators that move or pick integers: nothing to work out, one grid before and after."""
-    del rounding
     same_grid(inputs, output, operator.kind)
     return operator
 

@@ -49,7 +49,6 @@ def _prepare_add(
     operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
 ) -> IntegerOperator:
     """Return multipliers of the first, the second and the output, all from float64; the same for both roundings."""
-    del rounding
     scales = [np.float64(np.float32(v.scale)) for v in inputs]
     maximum = 2.0 * max(scales)
     target = np.float64(np.float32(output.scale)) * (1 << EXTRA_BITS)
@@ -87,7 +86,6 @@ def _prepare_multiply(
     operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
 ) -> IntegerOperator:
     """Return the multiplier of both scales over the output's, from float64; the same for both roundings."""
-    del rounding
     first, second, target = (np.float64(np.float32(value.scale)) for value in (*inputs, output))
     multiplier, shift = quantise_multiplier(first * second / target)
     return extended(clamped(operator, output), multiplier=multiplier, shift=shift)
@@ -155,7 +153,6 @@ def _prepare_quantise(
     operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
 ) -> IntegerOperator:
     """Return the scales' ratio as a multiplier."""
-    del rounding
     ratio = np.float64(np.float32(inputs[0].scale)) / np.float64(np.float32(output.scale))
     multiplier, shift = quantise_multiplier(ratio)
     return extended(operator, multiplier=multiplier, shift=shift)
@@ -206,7 +203,6 @@ def _fixed(x: Array, scale: np.float32) -> Array:
 
 def _build_table(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
     """(n, *shape) -> (n, *shape)."""
-    del inputs, output
     return byte_table(operator.arrays["table"])
 
 
@@ -238,7 +234,6 @@ def _prepare_softmax(
     Raises:
         InputError: when the output's scale is not 1/256 or its zero point not -128.
     """
-    del rounding
     if (output.scale, output.zero) != (1.0 / 256.0, -128):
         raise Int8Error("scale 1/256 and zero point -128", f"{output.scale:g} and {output.zero}", "softmax")
     real = min(np.float64(np.float32(inputs[0].scale)) * 2.0 ** (31 - DIFFERENCE_BITS), 2.0**31 - 1.0)
@@ -253,7 +248,6 @@ def _prepare_softmax(
 
 def _build_softmax(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
     """(n, ..., classes) -> (n, ..., classes)."""
-    del inputs, output
     table = operator.arrays["table"]
 
     def run(x: Array) -> Array:
@@ -283,7 +277,6 @@ register("reshape")(Kernel(lambda _operator, _inputs, output: lambda x: x.reshap
 
 def _build_transpose(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
     """(n, *shape) -> (n, *shape in the other order)."""
-    del inputs, output
     axes = (0, *(axis + 1 for axis in operator.numbers["order"]))
     return lambda x: x.transpose(axes)
 
@@ -355,7 +348,6 @@ def _read_slice(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
 
 def _build_slice(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
     """(n, *shape) -> (n, *shape with the axis cut)."""
-    del inputs, output
     (axis,), (begin,), (end,) = (operator.numbers[name] for name in ("axis", "begin", "end"))
     cut = (*(slice(None),) * (axis + 1), slice(begin, end))
     return lambda x: x[cut]

@@ -220,7 +220,6 @@ def _with_multipliers(
     Raises:
         InputError: for sums that leave 32 bits.
     """
-    del rounding
     source = inputs[0]
     limits = sums(operator, source, axis)
     scale = np.broadcast_to(operator.arrays["weight_scale"].astype(np.float32).astype(np.float64), limits.lowest.shape)
@@ -364,7 +363,6 @@ def _read_average_pool(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
 
 def _build_average_pool(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
     """(n, h, w, c) -> (n, rows, columns, c). The zero point is within the integers and is not taken off."""
-    del output
     low, high = operator.low, operator.high
 
     def under(x: Array) -> Array:
@@ -400,7 +398,6 @@ def _read_max_pool(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
 
 def _build_max_pool(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
     """(n, h, w, c) -> (n, rows, columns, c)."""
-    del inputs, output
     low, high = operator.low, operator.high
 
     def run(x: Array) -> Array:
@@ -430,7 +427,6 @@ def _prepare_mean(
     operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
 ) -> IntegerOperator:
     """Return the scales' ratio as a multiplier, shifted up before the whole-number division by the count."""
-    del rounding
     count = inputs[0].shape[0] * inputs[0].shape[1]
     multiplier, shift = quantise_multiplier(
         np.float64(np.float32(inputs[0].scale)) / np.float64(np.float32(output.scale))

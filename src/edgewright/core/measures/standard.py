@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 
+from edgewright.core.files import resident_bytes
 from edgewright.core.measures import DAY, Measure, register
-
-
-def resident() -> int:
-    """Return bytes of this process in memory; 0 where the kernel does not say."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - read every minute
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0
-
 
 register("alarms")(Measure(
     meaning="Alarms a day of rows that arrive",
@@ -51,7 +41,7 @@ register("latency")(Measure(
 ))  # fmt: skip
 register("memory")(Measure(
     meaning="Resident bytes of the model's process, largest seen",
-    column="memory", total="max", read=resident, unit=" B", default=(32e6, 2.0), rank=8,
+    column="memory", total="max", read=resident_bytes, unit=" B", default=(32e6, 2.0), rank=8,
 ))  # fmt: skip
 register("processor")(Measure(
     meaning="Share of a processor that the model's process uses while rows arrive",

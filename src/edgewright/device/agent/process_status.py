@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.errors import OutputError
+from edgewright.core.files import resident_bytes
 from edgewright.core.measures import measures
-from edgewright.core.measures.standard import resident
 from edgewright.core.records.data import Floats
 from edgewright.core.records.device import Event, Packet
 from edgewright.core.records.fleet import Vitals
@@ -224,7 +224,7 @@ class StatusReporter:
             "windows": report.windows - self._windows,
             "count": report.events - self._events,
             "latency": [latency.quantile(0.5), latency.quantile(0.99)],
-            "bytes": resident(),
+            "bytes": resident_bytes(),
             "streams": streams,
             "seconds": round(time.monotonic() - self._began, 3),
         }
@@ -243,7 +243,7 @@ class StatusReporter:
         return [_health("disk" if full else "well", text, float(free))] if changed else []
 
     def _memory(self) -> list[Event]:
-        used = resident()
+        used = resident_bytes()
         large = bool(self._config.memory) and used > self._config.memory
         changed, self._large = large != self._large, large
         text = f"memory: {used >> 20} MiB" if large else f"well: memory {used >> 20} MiB"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import resource
 from pathlib import Path
 from typing import IO
 
 from edgewright.core.errors import OutputError, StoreDamagedError
-from edgewright.core.files import lock, open_private, private_folder, sync
+from edgewright.core.files import flush, lock, open_private, private_folder, sync
 
 
 def rename(old: Path, new: Path) -> None:
@@ -27,8 +26,7 @@ def replace(path: Path, data: bytes) -> None:
     temporary = path.with_name(f"{path.name}.new")
     with open_private(temporary, "wb") as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        flush(file)
     rename(temporary, path)
     sync_folder(path.parent)
 
@@ -51,8 +49,7 @@ def append(path: Path, data: bytes) -> None:
     """Append to a file and make that durable."""
     with open_private(path, "ab") as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        flush(file)
     sync_folder(path.parent)
 
 

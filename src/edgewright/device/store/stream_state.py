@@ -7,7 +7,6 @@ the states in a file beside the database, which is read once and then removed.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from edgewright.core.errors import OutputError
-from edgewright.core.files import os_errors
+from edgewright.core.files import flush, os_errors
 from edgewright.device.store import file_operations
 from edgewright.device.store.database import Database
 from edgewright.device.store.records import SourcePlace, StoreConfig
@@ -121,6 +120,5 @@ def _files(folder: Path) -> list[Path]:
 def _remove(path: Path) -> None:
     with path.open("r+b") as file:
         file.write(bytes(file_operations.size(path)))
-        file.flush()
-        os.fsync(file.fileno())
+        flush(file)
     file_operations.remove(path)

@@ -17,7 +17,8 @@ from typing import Literal, TypeVar
 import msgspec
 
 from edgewright.core.errors import FormatNewerError, OutputError
-from edgewright.core.files import open_private
+from edgewright.core.files import flush, open_private
+from edgewright.core.formatting import printable
 from edgewright.core.records.fleet import Because
 from edgewright.device.store import file_operations
 
@@ -78,7 +79,7 @@ class LauncherRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 def short(text: str) -> str:
     """Return a text that fits into a slot."""
-    return "".join(c if c.isprintable() else " " for c in text)[:_TEXT]
+    return printable(text, " ")[:_TEXT]
 
 
 class RecordFile:
@@ -128,14 +129,12 @@ class RecordFile:
             if not self._path.exists():
                 with open_private(self._path, "wb") as file:
                     file.write(b"\n" * 2 * _SLOT)
-                    file.flush()
-                    os.fsync(file.fileno())
+                    flush(file)
                 file_operations.sync_folder(self._store)
             with self._path.open("r+b") as file:
                 file.seek(_SLOT * (number % 2))
                 file.write(data.ljust(_SLOT, b"\n"))
-                file.flush()
-                os.fsync(file.fileno())
+                flush(file)
         except OSError as error:
             raise OutputError("to record what the launcher counted", error.strerror or str(error),
                               str(self._path)) from error  # fmt: skip
@@ -162,8 +161,7 @@ class RecordFile:
             with open_private(path, "wb") as file:
                 # A file system may compress what repeats.
                 file.write(hashlib.shake_256(RESERVE.encode()).digest(_RESERVE_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
+                flush(file)
 
     def with_room(self, change: Callable[[], T]) -> T:
         """Return what `change` returns; if the disk is full, delete the reserve and try again.

@@ -17,6 +17,7 @@ from typing import Protocol, get_args
 import msgspec
 
 from edgewright.core.errors import InputError, error_code
+from edgewright.core.files import resident_bytes
 from edgewright.core.records.fleet import DiagnosisRequest, Phase, Report
 from edgewright.fleet.device.ports import Control, Pace
 from edgewright.fleet.device.state_database import State
@@ -331,14 +332,12 @@ def store_health(store: Path) -> tuple[StoreHealth | None, str]:
 def machine_health(store: Path) -> MachineHealth:
     """Return what Linux says of this machine; zeros where it does not."""
     memory = dict.fromkeys(("MemTotal", "MemAvailable"), 0)
-    load, disk, agent_memory = (0.0, 0.0, 0.0), (0, 0), 0
+    load, disk = (0.0, 0.0, 0.0), (0, 0)
     with suppress(OSError, ValueError, IndexError):
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
             name, _, value = line.partition(":")
             if name in memory:
                 memory[name] = int(value.split()[0]) << 10
-    with suppress(OSError, ValueError, IndexError):
-        agent_memory = int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     with suppress(OSError):
         load = os.getloadavg()
     with suppress(OSError):
@@ -348,5 +347,5 @@ def machine_health(store: Path) -> MachineHealth:
         system=f"{platform.system()} {platform.release()} {platform.machine()}"[:500],
         python=platform.python_version(), processors=os.cpu_count() or 0,
         uptime=time.clock_gettime(time.CLOCK_BOOTTIME), load=load, memory=memory["MemTotal"],
-        memory_available=memory["MemAvailable"], disk=disk[0], disk_free=disk[1], agent_memory=agent_memory,
+        memory_available=memory["MemAvailable"], disk=disk[0], disk_free=disk[1], agent_memory=resident_bytes(),
     )  # fmt: skip

@@ -30,7 +30,7 @@ from edgewright.core.errors import (
     PassphraseError,
     SigningKeyError,
 )
-from edgewright.core.files import os_errors, sync
+from edgewright.core.files import flush, os_errors, sync
 from edgewright.fleet.protocol.layout import OFFLINE, RELEASES, ROOT, TARGETS, Ceremony, KeyMade, RoleKeys
 
 
@@ -274,8 +274,7 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            flush(file)
         _name(temporary, path)
     except FileExistsError:
         raise ExistingFileError(

@@ -18,6 +18,7 @@ from edgewright.core.errors import (
     SignatureError,
 )
 from edgewright.core.files import PRIVATE, write_atomic
+from edgewright.core.formatting import printable
 from edgewright.fleet.protocol.keys import Ring
 from edgewright.fleet.protocol.layout import CHANGE_VERSION, ONLINE, ROOT, TARGETS, Change
 from edgewright.fleet.repository import metadata
@@ -39,7 +40,7 @@ def describe(before: Mapping[str, bytes], change: Change) -> list[str]:
 
 def plain(text: str) -> str:
     """Make untrusted text safe for a terminal: replace non-printable characters, such as escape codes, with '?'."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
+    return printable(text, "?")
 
 
 def _targets(old: Any, new: Any) -> list[str]:  # noqa: ANN401 - Root or Targets

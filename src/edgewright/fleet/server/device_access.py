@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 
 from edgewright.core.errors import OutputError
-from edgewright.core.files import open_private
+from edgewright.core.files import flush, open_private
 from edgewright.core.records.fleet import Enrolled, Enrolment
 from edgewright.fleet.protocol.transport import PREFIX
 from edgewright.fleet.server.database import tables
@@ -195,8 +194,7 @@ def record_retirement(folder: Path, row: Any, reason: str, now: float) -> None: 
     try:
         with open_private(folder / FILE, "ab") as file:
             file.write(msgspec.json.encode(retirement) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+            flush(file)
     except OSError as error:
         raise OutputError("a folder that can be written", error.strerror or str(error), str(folder / FILE)) from error
 

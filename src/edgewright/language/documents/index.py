@@ -147,8 +147,7 @@ def write_index(
     temporary = Path(name)
     try:
         contents = _write(temporary, documents, encoder, media)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        sync(temporary)
         temporary.chmod(0o644)
         temporary.replace(path)
         sync(path.parent)

@@ -24,6 +24,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from edgewright.core.errors import LanguageModelMissingError, OutputError
+from edgewright.core.formatting import printable
 from edgewright.core.request_origin import free_port
 from edgewright.device.sinks import require_loopback_or_tls
 
@@ -357,6 +358,6 @@ def _reason(log: IO[bytes]) -> str:
     """Return the first error that the program printed, else its last line."""
     log.seek(0)
     lines = log.read()[-_LOG_BYTES:].decode("utf-8", "replace").split("\n")
-    printed = [" ".join("".join(c if c.isprintable() else " " for c in line).split()) for line in lines]
+    printed = [" ".join(printable(line, " ").split()) for line in lines]
     errors = [line for line in printed if " E " in line or "error" in line.lower()]
     return (errors[:1] or [line for line in printed if line][-1:] or ["no answer"])[0][:200]

@@ -27,6 +27,7 @@ from edgewright.core.errors import (
     StoreMissingError,
     UnknownNameError,
 )
+from edgewright.core.files import flush
 from edgewright.core.formatting import bytes_text
 
 if TYPE_CHECKING:
@@ -170,8 +171,7 @@ def _write(out: Path, lines: Iterator[bytes]) -> int:
             for line in lines:
                 file.write(line)
                 count += 1
-            file.flush()
-            os.fsync(file.fileno())
+            flush(file)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(out)
     except BaseException:

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from edgewright.cli.command import Result, argument, declare, option
+from edgewright.core.formatting import printable
 
 if TYPE_CHECKING:
     from edgewright.nlp.finder import Choice
@@ -61,12 +62,7 @@ def _lines(file: Path | None, hits: tuple[FoundPassage, ...], choice: Choice | N
         yield f"{click.format_filename(str(file))}{label}"
     for number, hit in enumerate(hits, 1):
         page = f", page {hit.page}" if hit.page else ""
-        where = _printable(" > ".join((hit.document, *hit.path)))
+        where = printable(" > ".join((hit.document, *hit.path)))
         yield f"[{number}] {hit.score:5.2f}  {where}{page}"
         if not hit.path or hit.text != hit.path[-1].replace(" ", "_"):
-            yield _printable(hit.text)
-
-
-def _printable(text: str) -> str:
-    """Return text that cannot move the cursor or change what stands on the terminal."""
-    return "".join(c for c in text if c == "\n" or c.isprintable())
+            yield printable(hit.text, keep="\n")

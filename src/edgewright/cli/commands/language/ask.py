@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,15 @@ import msgspec
 from edgewright.cli.command import Result, Stream, argument, declare, option, own_model
 from edgewright.cli.interrupt import loading
 from edgewright.core.errors import DONE, CheckFailedError, EdgewrightError, EncoderMissingError
-from edgewright.core.formatting import bytes_text
+from edgewright.core.formatting import bytes_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from edgewright.nlp.documents.search import DocumentIndex
     from edgewright.nlp.records import Answer, FoundPassage, Phrased
+
+_plain = partial(printable, keep="\n")
 
 
 @declare(example='"How do I change the batteries?" --index manual.index')
@@ -180,8 +183,3 @@ def _instead(answer: Answer, unused: bool) -> str:
     if answer.passages:
         return "Rephrase the question, or read the nearest"
     return "Rephrase the question" + (", or set the encoder of the index with --encoder DIR" if unused else "")
-
-
-def _plain(text: str) -> str:
-    """Return text that cannot move the cursor or change what stands on the terminal; lines stay."""
-    return "".join(c for c in text if c == "\n" or c.isprintable())

@@ -17,6 +17,7 @@ import msgspec
 from edgewright.cli.command import Result, Stream, argument, declare, option, own_model
 from edgewright.cli.options import open_parser
 from edgewright.core.errors import DONE, DocumentIndexError, InputError, OptionMissingError
+from edgewright.core.formatting import printable
 
 if TYPE_CHECKING:
     from edgewright.core.state_machine.table import CheckedTable
@@ -104,7 +105,7 @@ def command(
                 click.echo(turn.problem, err=True)
             if steps:
                 lines = turn_lines(turn_steps(turn.parsed, turn.outputs))
-                yield Result(text=("".join(c for c in line if c.isprintable()) for line in lines))
+                yield Result(text=map(printable, lines))
             yield from _answers(turn.outputs, line)
     return DONE
 

@@ -22,6 +22,7 @@ from edgewright.core.errors import (
     InputError,
     OptionsConflictError,
 )
+from edgewright.core.formatting import printable
 
 if TYPE_CHECKING:
     from edgewright.nlp.finder import Choice, Labels
@@ -140,7 +141,7 @@ def _is_file(thing: str) -> bool:
 
 
 def _sentence(name: str, choice: Choice) -> str:
-    shown = "".join(c for c in name if c.isprintable())
+    shown = printable(name)
     near = f"unlike {choice.nearest!r}, the nearest" if choice.none else f"like {choice.description!r}"
     return (f"{shown}: {choice.label}, {100 * choice.confidence:.0f} % "
             f"({near}: cosine {choice.cosine:.2f}, required {choice.limit:.2f})")  # fmt: skip
