@@ -69,7 +69,11 @@ def table(file: Path, **keys: Any) -> dict[str, Any]:  # noqa: ANN401 - keys of 
     return {"kind": "backbone", "file": str(file), **({} if "int8" in file.name else PIXELS), **keys}
 
 
-@pytest.mark.parametrize("form", ["float.onnx", "int8.onnx", "float.tflite", "int8.tflite"])
+# Each form trains a network: a float file of one reader and an integer file of the other are fast.
+OTHERS = [pytest.param(form, marks=pytest.mark.slow) for form in ("int8.onnx", "float.tflite")]
+
+
+@pytest.mark.parametrize("form", ["float.onnx", "int8.tflite", *OTHERS])
 def test_frozen_layers_give_what_the_file_gave(form: str, files: dict[str, Path], before: NetworkClassifier) -> None:
     model = NetworkClassifier((table(files[form]),), epochs=2).fit(X, Y)
     features, expected = model.layer_outputs(X)[0].values, before.layer_outputs(X)[3].values

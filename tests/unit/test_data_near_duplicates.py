@@ -98,6 +98,7 @@ def test_a_few_or_equal_pictures_have_bursts(count: int) -> None:
     assert find_bursts(pictures, np.full(count, "a")).tolist() == [0] * count
 
 
+@pytest.mark.slow
 def test_5000_pictures_take_seconds() -> None:
     pictures = np.random.default_rng(0).uniform(0, 255, (5000, 3, 32, 32)).astype(np.float32)
     began = time.process_time()

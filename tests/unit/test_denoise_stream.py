@@ -110,8 +110,14 @@ def test_float_form_over_windows_is_one_window_where_it_fits() -> None:
     np.testing.assert_allclose(long[:, 100:], shifted[:, 100:], atol=1e-5)
 
 
-@pytest.mark.parametrize("compiler", ["gcc", "clang", "zig"])
-@pytest.mark.parametrize("sizes", FORMS)
+@pytest.mark.parametrize(
+    ("sizes", "compiler"),
+    [
+        pytest.param(form.values[0], compiler, marks=[pytest.mark.slow] * (number > 0 and compiler != "gcc"))
+        for number, form in enumerate(FORMS)
+        for compiler in ("gcc", "clang", "zig")
+    ],
+)
 def test_c_gives_the_bits_of_python(sizes: dict[str, int], compiler: str, tmp_path: Path) -> None:
     need_named_compiler(compiler)
     denoiser = random_denoiser(**sizes)

@@ -57,7 +57,16 @@ def need_tools(device: str, tools: ToolSet | None = None) -> None:
         left_out(f"{tools or 'tools'} to emulate a {device}")
 
 
-@pytest.mark.parametrize(("device", "tools"), CASES)
+# The tools of `pip` build their C library once for each core, which takes seconds: one core of them is fast.
+@pytest.mark.parametrize(
+    ("device", "tools"),
+    [
+        pytest.param(
+            *case.values, marks=[pytest.mark.slow] * (case.values[1] == "pip" and case.values[0] != "cortex-m4")
+        )
+        for case in CASES
+    ],
+)
 def test_rows_go_in_and_answers_come_out(device: str, tools: ToolSet) -> None:
     need_tools(device, tools)
     run = run_on_device({"turn.h": HEADER, "turn.c": TURN}, ENTRY, device, ROWS, tools=tools)

@@ -85,7 +85,7 @@ def test_a_folder_that_memory_is_not_for_is_read_in_part_and_the_pipeline_says_s
     assert text in data.preview.sentence((), loaded=True)
     assert text in check_data(str(strolls), target="activity").columns
     monkeypatch.chdir(strolls.parent)
-    cli("init", strolls, "--yes")
+    cli("init", strolls, "--yes", "--budget", "0s")
     assert tomllib.loads(Path("pipeline.toml").read_text())["data"]["files"] == len(data.dataset.recordings)
 
 
