@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypedDict, Unpack
 
 import numpy as np
 from msgspec import UNSET, UnsetType
@@ -130,24 +130,10 @@ def _receiver(report: Callable[[str], None] | None, bad: BadLines | None) -> Cal
     return None if report is None else lambda fault: report(str(fault))
 
 
-def read_csv(
-    source: Path | TextIO | OpenedCsv,
-    *,
-    name: str,
-    text_columns: Collection[str] = (),
-    time_columns: Collection[str] = (),
-    float64_columns: Collection[str] = (),
-    ignored_columns: Collection[str] = (),
-    only_columns: Collection[str] | None = None,
-    trained: Sequence[Column] = (),
-) -> Rows:
-    """Read all rows of a CSV file.
+class ColumnOptions(TypedDict, total=False):
+    """Which columns are read, and how. Columns that the file does not have are ignored.
 
-    Columns asked for that the file does not have are passed over: the caller knows which of them it needs.
-
-    Args:
-        source: a file (also .gz and .xz), an open stream, or one whose header was read.
-        name: name of the source, for messages: 'rows.csv'.
+    Attributes:
         text_columns: read as text, as it stands.
         time_columns: read as text, but for numbers, which become as a program writes them. `Date + Time` stands for
             two columns, the day and the time of day.
@@ -156,6 +142,23 @@ def read_csv(
         only_columns: all others are not read either. A column `Type=H` that the file does not have is made from its
             text column `Type`: 1 where the text is H, else 0, NaN where the cell is empty.
         trained: columns of a model, whose numbers are written as in its training; another unit is refused.
+    """
+
+    text_columns: Collection[str]
+    time_columns: Collection[str]
+    float64_columns: Collection[str]
+    ignored_columns: Collection[str]
+    only_columns: Collection[str] | None
+    trained: Sequence[Column]
+
+
+def read_csv(source: Path | TextIO | OpenedCsv, *, name: str, **columns: Unpack[ColumnOptions]) -> Rows:
+    """Read all rows of a CSV file.
+
+    Args:
+        source: a file (also .gz and .xz), an open stream, or one whose header was read.
+        name: name of the source, for messages: 'rows.csv'.
+        columns: which columns are read, and how.
 
     Returns:
         The rows; a first column without a name (row numbers, as R and pandas write) is left out.
@@ -163,18 +166,7 @@ def read_csv(
     Raises:
         InputError: one line that names the source, line and column.
     """
-    chunks = list(
-        iter_csv(
-            source,
-            name=name,
-            text_columns=text_columns,
-            time_columns=time_columns,
-            float64_columns=float64_columns,
-            ignored_columns=ignored_columns,
-            only_columns=only_columns,
-            trained=trained,
-        )
-    )
+    chunks = list(iter_csv(source, name=name, **columns))
     first = chunks[0]
     if len(chunks) == 1:
         return first
@@ -190,18 +182,9 @@ def read_csv(
 
 
 def iter_csv(
-    source: Path | TextIO | OpenedCsv,
-    *,
-    name: str,
-    text_columns: Collection[str] = (),
-    time_columns: Collection[str] = (),
-    float64_columns: Collection[str] = (),
-    ignored_columns: Collection[str] = (),
-    only_columns: Collection[str] | None = None,
-    trained: Sequence[Column] = (),
-    report: Callable[[str], None] | None = None,
-    bad: BadLines | None = None,
-) -> Iterator[Rows]:
+    source: Path | TextIO | OpenedCsv, *, name: str, report: Callable[[str], None] | None = None,
+    bad: BadLines | None = None, **columns: Unpack[ColumnOptions],
+) -> Iterator[Rows]:  # fmt: skip
     """Read rows as they arrive: arguments and errors as for `read_csv`, memory bounded by one block.
 
     With `report` a cell that is no number, or no known text, is missing instead of an error, and so is every cell of a
@@ -213,7 +196,9 @@ def iter_csv(
     """
     opened = source if isinstance(source, OpenedCsv) else open_csv(source, name, report=report, bad=bad)
     header, rest = opened.header, opened.rest
-    ignored = set(ignored_columns)
+    text_columns, time_columns = columns.get("text_columns", ()), columns.get("time_columns", ())
+    only_columns, trained = columns.get("only_columns"), columns.get("trained", ())
+    ignored = set(columns.get("ignored_columns", ()))
     categories = {} if only_columns is None else text_inputs(only_columns, header.names)
     if only_columns is not None:
         _tell_repeated(header, only_columns, name)
@@ -225,7 +210,8 @@ def iter_csv(
     first = first_cells(rest, header, name)
     header = replace(header, forms=number_forms(first))
     header.refuse_units(trained, name)
-    plan = _plan(header, name, {*text_columns, *time_columns, *categories, *halves}, set(float64_columns), ignored)
+    wide = set(columns.get("float64_columns", ()))
+    plan = _plan(header, name, {*text_columns, *time_columns, *categories, *halves}, wide, ignored)
     plan = replace(plan, forms=_forms(plan, header, first, time_columns, trained))
     seen = False
     for block in _chain(rest, opened.stream):
@@ -243,43 +229,24 @@ def iter_csv(
         raise CsvHeaderError("at least one row", "only a header line", name, "Add rows below the header")
 
 
-def iter_file(
-    path: Path,
-    *,
-    name: str,
-    text_columns: Collection[str] = (),
-    time_columns: Collection[str] = (),
-    only_columns: Collection[str] | None = None,
-    trained: Sequence[Column] = (),
-    leave_out: str = "",
-) -> Iterator[Rows]:
+def iter_file(path: Path, *, name: str, leave_out: str = "", **columns: Unpack[ColumnOptions]) -> Iterator[Rows]:
     """Read a file as `iter_csv` does; an error lists all lines that cannot be read.
 
     Args:
         path: path of the file.
         name: name of the file, for messages.
-        text_columns: as for `iter_csv`.
-        time_columns: as for `iter_csv`.
-        only_columns: as for `iter_csv`.
-        trained: as for `iter_csv`.
         leave_out: how to read the file without these lines, for the error.
+        columns: which columns are read, and how.
 
     Raises:
         InputError: after the rows above the block with the first fault.
     """
-
-    def read(bad: BadLines | None) -> Iterator[Rows]:
-        return iter_csv(
-            path, name=name, text_columns=text_columns, time_columns=time_columns, only_columns=only_columns,
-            trained=trained, bad=bad,
-        )  # fmt: skip
-
     try:
-        yield from read(None)
+        yield from iter_csv(path, name=name, **columns)
     except InputError as error:
         bad = BadLines(name)
         try:
-            for _ in read(bad):
+            for _ in iter_csv(path, name=name, bad=bad, **columns):
                 pass
         except InputError:
             raise error from None
