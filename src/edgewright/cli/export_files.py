@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edgewright.nlp.utterance.parse import Arrays
 
 _LARGEST_FILE = 1 << 24
-_LANGUAGE, _UPSCALER = "language model", "upscaler"
+_LANGUAGE = "language model"
 
 
 @dataclass(frozen=True, kw_only=True)

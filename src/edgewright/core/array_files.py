@@ -96,7 +96,6 @@ def _arrays(file: BinaryIO, where: str, names: Collection[str] | None) -> dict[s
 
 
 def _array(file: BinaryIO, size: int, where: str) -> Array:
-    """Return the array of an open file of `size` bytes."""
     read_header = _HEADERS.get(np.lib.format.read_magic(file))
     if read_header is None:
         raise ArrayFileError("an .npy file of version 1.0 or 2.0", "another version", where, _DO)

@@ -115,7 +115,6 @@ class Answers:
         return replace(self, **{name: values[rows] for name, values in kept.items() if values is not None})
 
     def _repr_html_(self) -> str:
-        """Show the first answers in a notebook."""
         rows = [self._row(index) for index in range(min(_SHOWN, len(self)))]
         caption = f"{len(self):,} answers" + (f", the first {_SHOWN} of them" if len(self) > _SHOWN else "")
         return html_table(caption, ("sample", "answer", "confidence", "note"), rows)

@@ -164,7 +164,6 @@ def _walk(value: Any, kind: Any, steps: list[str]) -> tuple[Any, Any]:  # noqa: 
 
 
 def _inner(kind: Any, step: str) -> Any:  # noqa: ANN401 - a type form
-    """Return the type of a field, of an item or of a value of a table."""
     for option in _options(kind):
         if isinstance(option, type) and issubclass(option, msgspec.Struct):
             for field in msgspec.structs.fields(option):
@@ -179,7 +178,6 @@ def _inner(kind: Any, step: str) -> Any:  # noqa: ANN401 - a type form
 
 
 def _literals(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a type form
-    """Return the values of a Literal."""
     return tuple(str(value) for option in _options(kind) if get_origin(option) is Literal for value in get_args(option))
 
 

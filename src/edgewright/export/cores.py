@@ -51,11 +51,6 @@ def unrolled(network: IntegerNetwork | None, core: str, flash: float = 0.0) -> i
     return SHORT if weights < _LARGE or 0 < flash <= _SMALL_FLASH else LONG
 
 
-def own_code(network: IntegerNetwork | None, core: str) -> bool:
-    """Return whether estimates count code that a core has of its own for an integer network."""
-    return bool(unrolled(network, core)) or (network is not None and counted_as(core) == core and core in _VECTORS)
-
-
 def has_floats(core: str) -> bool:
     """Return whether a core may have float instructions, which the compiler says for certain.
 

@@ -28,7 +28,6 @@ _LARGEST_FILE = 1 << 28
 # What a kernel's preparation gives for scales no writer makes: the file is damaged.
 _MISFIT = (ValueError, OverflowError, ArithmeticError, IndexError)
 _SAME = 0
-_LOWEST = float(np.finfo(np.float32).min)
 Numbers = dict[str, tuple[int, ...]]
 
 

@@ -15,7 +15,7 @@ from edgewright.models._plain import Floats, PlainModel, plain_model
 
 COLUMN, PRODUCT, DIFFERENCE, RATIO = 0, 1, 2, 3
 _SIGNS = {PRODUCT: "x", DIFFERENCE: "-", RATIO: "/"}
-_BOOL, _FLOAT = 9, 1
+_FLOAT = 1
 
 
 def combined(X: Floats, kind: int, left: int, right: int) -> Floats:

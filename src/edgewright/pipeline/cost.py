@@ -288,7 +288,6 @@ def _exact(value: float, unit: str, how: How, source: str) -> Spread:
 
 # Largest integer of the weights, by bits.
 _LEVELS = {8: 127, 4: 7}
-FLOAT_BITS = 32
 # Where an operator has its bias, and the exponent of an LSTM's step that holds cells up to 8.
 _BIASES = {"Gemm": 2, "Conv": 2, "LSTM": 3, "GRU": 3}
 _CELL = -12

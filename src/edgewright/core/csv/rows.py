@@ -336,7 +336,6 @@ def _as_trained(trained: NumberForm, own: Sequence[NumberForm], cells: Sequence[
 def _coded(
     rows: Rows, categories: Mapping[str, Sequence[str]], name: str, report: Callable[[InputError], None] | None
 ) -> Rows:
-    """Return rows with their text columns as numbers behind the others."""
     if not categories:
         return rows
     names, values = list(rows.names), [rows.values]

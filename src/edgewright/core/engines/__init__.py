@@ -125,12 +125,10 @@ Answer = Callable[[NDArray[np.float32]], dict[str, NDArray[Any]]]
 
 
 def _is_onnx(model: bytes) -> bool:
-    """Not one of the files that say what else they are."""
     return model[4:8] != b"TFL3"
 
 
 def _no_version(key: str) -> str:
-    """Of an engine that no choice is made of."""
     return ""
 
 

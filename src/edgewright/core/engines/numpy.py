@@ -36,7 +36,6 @@ def _note(model: bytes) -> str:
 
 
 def _version(key: str) -> str:
-    """NumPy's, and when Edgewright was installed."""
     return f"{np.__version__} {Path(__file__).stat().st_mtime_ns}"
 
 

@@ -151,7 +151,6 @@ def open_wav(file: BinaryIO, where: str) -> tuple[Form, int | None]:
 
 
 def _form(form: bytes, where: str) -> Form:
-    """Return the chunk 'fmt '."""
     if len(form) < 16:
         raise WavError("a format of at least 16 bytes", f"{len(form)} bytes", where)
     coding, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", form)

@@ -138,7 +138,6 @@ def _prepare_relu(
 
 
 def _build_requantised(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
-    """(n, *shape) -> (n, *shape)."""
     x = np.arange(-128, 128) - inputs[0].zero
     return byte_table(finished(twice(x, operator.arrays["multiplier"], operator.arrays["shift"]), operator, output))
 
@@ -152,7 +151,6 @@ register("relu")(Kernel(_build_requantised, prepare=_prepare_relu, read=_read_re
 def _prepare_quantise(
     operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
 ) -> IntegerOperator:
-    """Return the scales' ratio as a multiplier."""
     ratio = np.float64(np.float32(inputs[0].scale)) / np.float64(np.float32(output.scale))
     multiplier, shift = quantise_multiplier(ratio)
     return extended(operator, multiplier=multiplier, shift=shift)
@@ -202,7 +200,6 @@ def _fixed(x: Array, scale: np.float32) -> Array:
 
 
 def _build_table(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
-    """(n, *shape) -> (n, *shape)."""
     return byte_table(operator.arrays["table"])
 
 
@@ -247,7 +244,6 @@ def _prepare_softmax(
 
 
 def _build_softmax(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
-    """(n, ..., classes) -> (n, ..., classes)."""
     table = operator.arrays["table"]
 
     def run(x: Array) -> Array:

@@ -364,10 +364,6 @@ def _json(metadata: dict[str, str], key: str) -> list[Any]:
     return value
 
 
-def _tensor(field: Field) -> tuple[str, Array]:
-    return tensor(field.message())
-
-
 def _node(field: Field) -> Node | dict[str, Array]:
     """Return a node, or what a node of the operator Constant holds."""
     fields = collect(field.message(), NODE)

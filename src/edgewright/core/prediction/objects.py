@@ -233,7 +233,6 @@ def _features() -> frozenset[str]:
 
 @cache
 def _shown() -> frozenset[str]:
-    """Return the list of Linux."""
     try:
         lines = _CPUINFO.read_text("utf-8", errors="replace").splitlines()
     except OSError:
@@ -243,7 +242,6 @@ def _shown() -> frozenset[str]:
 
 
 def _numpy_answers() -> dict[str, bool]:
-    """Return what NumPy asked the processor for, and the answer."""
     module = importlib.import_module("numpy._core._multiarray_umath")
     answers: dict[str, bool] = getattr(module, "__cpu_features__", {})
     return {_LINUX_NAMES.get(name, name.lower()): present for name, present in answers.items()}

@@ -126,7 +126,6 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
-        """Show each figure with its interval and limit in a notebook."""
         footprint, limits = self.footprint, self.limits
         figures = (
             ("flash", footprint.flash, limits.flash),

@@ -242,7 +242,6 @@ class ProofRecord(msgspec.Struct, frozen=True, kw_only=True):
         return f"{count} stage{'s' * (count > 1)} not compared: {named}{more}"
 
     def _repr_html_(self) -> str:
-        """Show the pairs of the first form, and every broken pair, in a notebook."""
         passed = "passed" if self.passed else "failed"
         left = "".join(f"; {part.left_out()}" for part in (self, *self.parts) if part.uncompared)
         samples = f"{self.samples:,} samples and {self.constructed:,} constructed ones"

@@ -471,7 +471,6 @@ class Trace(Part, frozen=True, kw_only=True):
     reason: str = ""
 
     def _repr_html_(self) -> str:
-        """Show verdict, insight and accuracy in a notebook."""
         rows = [("verdict", self.verdict), ("key insight", self.insight.sentence)]
         evaluation = self.evaluation
         if evaluation is not None:

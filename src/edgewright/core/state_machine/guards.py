@@ -251,7 +251,6 @@ def read_guard(text: str, where: str) -> Guard:
 
 
 def _truth(tree: Tree) -> _Truth:
-    """Return a function that says whether a tree is true, false or unknown."""
     kind = tree[0]
     if kind in ("and", "or"):
         return _joined(_truth(tree[1]), _truth(tree[2]), settles=kind == "or")
@@ -265,7 +264,6 @@ def _truth(tree: Tree) -> _Truth:
 
 
 def _value(tree: Tree) -> _Operand:
-    """Return a function that gives the value of a tree."""
     kind, content = tree
     if kind == "name":
         return lambda names: names.get(content)

@@ -364,7 +364,6 @@ class Environments:
         self._run([str(python), "-m", "edgewright.fleet.device.package_test", str(package), str(1 << 30), "60"])
 
     def _run(self, command: list[str]) -> str:
-        """Return what a command prints."""
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             try:
                 output, error = output_of(process, _SECONDS, self._alive)

@@ -183,7 +183,6 @@ def _read(plug: socket.socket) -> bytes:
 
 
 def _user(plug: socket.socket) -> int:
-    """Return the user id of the connected process."""
     size = struct.calcsize("3i")
     user: int = struct.unpack("3i", plug.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[1]
     return user

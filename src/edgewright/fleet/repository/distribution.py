@@ -97,7 +97,6 @@ def export(fleet: Fleet, out: Path, now: float) -> Exported:
 
 
 def _files(fleet: Fleet, role_files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    """Yield names and bytes in writing order."""
     yield NOTE, note(role_files).encode()
     for path, file in metadata.named_targets(role_files).items():
         sha256 = file.hashes["sha256"]

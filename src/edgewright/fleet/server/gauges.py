@@ -168,7 +168,6 @@ def _database(connection: sa.Connection) -> list[GaugeMetricFamily]:
 
 
 def _parts(plane: Plane) -> list[GaugeMetricFamily]:
-    """Return the readiness of each part, like `/readyz`."""
     why = plane.ready if "signer" in plane.ready else {**plane.ready, "signer": signer_away(plane.folder)}
     writes = plane.committer.alive and not plane.committer.trouble
     parts = {"writer": writes, "serving": not plane.stopping, **{k: not v for k, v in why.items()}}

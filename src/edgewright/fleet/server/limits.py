@@ -18,7 +18,6 @@ RESERVED_FILES = 1000
 """Open files reserved for the database, the signer's socket and published files."""
 
 
-_DAY = 86_400.0
 _LOOKED_AT = 2
 """Buckets checked in each call: more than the one that a call may add."""
 

@@ -204,7 +204,6 @@ def _metadata(fleet: Fleet, role_files: Mapping[str, bytes]) -> Iterator[Wrong]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Return the files that a web server would serve; temporary files start with a dot."""
     return (path for path in sorted(folder.rglob("*")) if not path.name.startswith(".") and not path.is_dir())
 
 
@@ -396,7 +395,6 @@ def take_up(
 
 
 def _set(connection: sa.Connection, standing: Standing, body: bytes, who: str, now: float) -> None:
-    """Store one rollout with its published standing."""
     values = {
         "state": standing.state, "stage": standing.stage, "entered": standing.entered, "revert": standing.revert,
         "why": "taken up from what is published",

@@ -299,7 +299,6 @@ def attention(connection: sa.Connection, now: float, limit: int, silence: float,
 
 
 def _known(connection: sa.Connection, names: set[str]) -> dict[str, Any]:
-    """Return the rows of devices with their drifting channels, by id."""
     c = devices.c
     at = sa.func.coalesce(c.last_report_at, c.enrolled_at).label("at")
     joined = devices.outerjoin(vitals, vitals.c.device == c.id)
@@ -509,7 +508,6 @@ def rollout_map(connection: sa.Connection, name: str, now: float, every: float) 
 
 
 def _reverted(connection: sa.Connection, plan: Plan) -> frozenset[str]:
-    """Return the devices that rolled the release back, for whatever reason."""
     query = sa.select(outcomes.c.device).where(
         outcomes.c.plan == plan.id, outcomes.c.counter == plan.release.counter, outcomes.c.what == "reverted"
     )

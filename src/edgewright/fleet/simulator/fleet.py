@@ -172,7 +172,6 @@ class Observer:
             self.missed = self.stage
 
     def _activated(self, device: Device, outcome: Outcome) -> None:
-        """Record an activation that the rules forbid."""
         current, text = device.device_state, f"{device.name} activated release {outcome.counter}"
         release = device.disk.slots[current.active]
         known = (self.fleet.served.old, self.fleet.new, self.fleet.back)

@@ -171,7 +171,6 @@ def _wrapped(head: str, text: str, width: int) -> Iterator[str]:
 
 
 def _known(result: Result) -> str:
-    """Return the descriptions of the releases that any device ran."""
     ran = {counter for point in result.timeline for counter, count in point.versions.items() if count}
     return "; ".join(f"release {counter}: {words}" for counter, words in result.releases.items() if counter in ran)
 

@@ -200,7 +200,6 @@ class Simulation:
                 device.wake(POLL)
 
     def _tick(self) -> None:
-        """Run one round of the control plane."""
         for happened in self.fleet.served.tick():
             self.fleet.observer.note_event(happened)
 

@@ -158,7 +158,6 @@ class RequestHandler:
 
 
 def _client(request: Request, behind_proxy: bool) -> str:
-    """Return the client for rate limits."""
     text = request.client.host if request.client else ""
     if behind_proxy:  # the proxy adds the last entry; a client can forge the others
         text = request.headers.get("x-forwarded-for", text).rpartition(",")[2].strip()
@@ -265,7 +264,6 @@ def _one_of(answering: RequestHandler, methods: dict[str, Endpoint]) -> Callable
 
 
 async def _elsewhere(request: Request, error: Exception) -> Response:
-    """Return the response for an unknown path or method."""
     status = error.status_code if isinstance(error, HTTPException) else 404
     if status == 405:
         response = problem(Problem(status=405, expected="a method that this path has", got=request.method[:20]))

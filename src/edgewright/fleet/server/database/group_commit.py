@@ -214,7 +214,6 @@ class Committer:
 
 
 def _run(connection: sa.Connection, run: list[_Request]) -> Sequence[Any]:
-    """Return results or exceptions, in the order of the operations."""
     bulk = run[0].bulk
     if bulk is None:
         return [_alone(connection, run[0].argument)]

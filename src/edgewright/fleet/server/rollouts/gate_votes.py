@@ -195,12 +195,10 @@ class GateVotes:
 
     @functools.cached_property
     def _classes_after(self) -> dict[str, tuple[Any, Counter[str]]]:
-        """Return the class shares that devices have with the new release."""
         return self._shares_of(reports.c.counter == self._plan.release.counter, reports.c.at >= self._since)
 
     @functools.cached_property
     def _classes_before(self) -> dict[str, tuple[Any, Counter[str]]]:
-        """Return the class shares that devices of the rollout had with an older release."""
         return self._shares_of(
             reports.c.counter < self._plan.release.counter, reports.c.at >= self._times.began - LOOK,
             reports.c.device.in_(sa.select(outcomes.c.device).where(outcomes.c.plan == self._plan.id)),
