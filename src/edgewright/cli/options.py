@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from edgewright.core.errors import (
     OptionFormatError,
     OptionsConflictError,
 )
+from edgewright.core.formatting import parse_duration
 
 if TYPE_CHECKING:
     from edgewright.core.records.data import Floats
@@ -140,20 +140,16 @@ def command_line(**changes: object) -> str:
     return f"{context.command_path} {shlex.join(words)}".rstrip()
 
 
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_LENGTH = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*([a-z]*)\s*")
-
-
 def seconds_of(text: str, where: str, *, zero: bool = False) -> float:
-    """'90', '30min', '12h', '1d', '1w' in seconds; none at all only where `zero` allows it.
+    """Return the seconds of '90', '30min', '12h', '1d' or '1w'; 0 only if `zero` allows it.
 
     Raises:
         InputError: anything else.
     """
-    match = _LENGTH.fullmatch(text.lower())
-    if match is None or match[2] not in _UNITS or not (float(match[1]) > 0 or zero):
+    seconds = parse_duration(text)
+    if seconds is None or not (seconds > 0 or zero):
         raise OptionFormatError("a length of time such as 30min, 12h or 1d", repr(text), where)
-    return float(match[1]) * _UNITS[match[2]]
+    return seconds
 
 
 T = TypeVar("T")

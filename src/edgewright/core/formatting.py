@@ -108,6 +108,16 @@ def elapsed_text(seconds: float) -> str:
     return f"{passed:.0f} s"
 
 
+_SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_DURATION = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*([a-z]*)\s*")
+
+
+def parse_duration(text: str) -> float | None:
+    """Return the seconds of '90', '30min', '1.5h', '1d' or '1w'; None for any other text."""
+    match = _DURATION.fullmatch(text.lower())
+    return float(match[1]) * _SECONDS[match[2]] if match and match[2] in _SECONDS else None
+
+
 def microseconds_text(microseconds: float | None) -> str:
     """Return a latency: '4.2 µs', '1.31 ms'; '-' where there is none."""
     if microseconds is None:

@@ -28,7 +28,7 @@ from edgewright.core.errors import (
     UnknownNameError,
 )
 from edgewright.core.files import flush
-from edgewright.core.formatting import bytes_text
+from edgewright.core.formatting import bytes_text, parse_duration
 
 if TYPE_CHECKING:
     from edgewright.core.records.package import Manifest
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 
 STORE: Any = option(required=True, metavar="DIR", help="Folder of the store.")
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class Moment(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # no generic in click 8.1
@@ -51,10 +50,10 @@ class Moment(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # no gen
             return value
         text = str(value)
         try:
-            if text[-1:] in _UNITS:
-                return time.time() - float(text[:-1]) * _UNITS[text[-1]]
             if text.replace(".", "", 1).isdigit():
                 return float(text)
+            if (ago := parse_duration(text)) is not None:
+                return time.time() - ago
             return datetime.datetime.fromisoformat(text).timestamp()
         except ValueError:
             self.fail(f"expected a time such as 2026-11-20T13:00, 12h or 7d, got {text!r}", param, ctx)

@@ -12,6 +12,7 @@ import click
 
 from edgewright.cli.command import option
 from edgewright.core.errors import ApiTokenMissingError, OptionFormatError
+from edgewright.core.formatting import parse_duration
 
 if TYPE_CHECKING:
     from edgewright.fleet.server.api.client import ApiClient
@@ -67,10 +68,8 @@ def seconds(text: str, where: str) -> float:
     Raises:
         InputError: something else.
     """
-    from edgewright.fleet.protocol.plans import options
-
-    value = options.seconds(text, where)
-    if not 0.0 < value < 1e9:
+    value = parse_duration(text)
+    if value is None or not 0.0 < value < 1e9:
         raise OptionFormatError("a time such as 90s, 15m, 12h or 7d", repr(text), where)
     return value
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 
 from edgewright.core.errors import PlanError, UnknownNameError
+from edgewright.core.formatting import parse_duration
 from edgewright.core.measures import measures
 from edgewright.core.records.fleet import Cohort, Gate, Plan, Release, Stage, TrialLimits, Window
 from edgewright.fleet.protocol.layout import DAY, LONGEST, RELEASES
@@ -171,20 +172,19 @@ def make_plan(
 
 CHOSEN = "chosen"
 """Name of the cohort that the command line creates."""
-_UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 _NUMBER = r"(\d+(?:\.\d+)?)"
 
 
 def seconds(text: str, where: str) -> float:
-    """Parse a duration such as '90s', '15min', '12h' or '7d' into seconds; '0' is 0 seconds.
+    """Parse a duration such as '90s', '15min', '12h' or '7d' into seconds; only 0 needs no unit.
 
     Raises:
         InputError: the text has another form.
     """
-    match = re.fullmatch(rf"{_NUMBER}(s|m|min|h|d)", text.strip())
-    if match is None and text.strip() != "0":
+    parsed = parse_duration(text)
+    if parsed is None or (parsed > 0 and text.rstrip()[-1].isdigit()):
         raise PlanError("a time such as 90s, 15m, 12h or 7d", repr(text), where)
-    return float(match.group(1)) * _UNITS[match.group(2)] if match else 0.0
+    return parsed
 
 
 def stages(text: str, dwell: float, cohorts: tuple[str, ...] = (), open_ones: Sequence[str] = ()) -> tuple[Stage, ...]:
