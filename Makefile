@@ -69,9 +69,12 @@ FLAKY := $(BIN)/python -c 'import json; [print("flaky, passed only when run agai
 # 4 GB and may hold programs: on a disk, stores and fleets wait for it most of their time.
 MEMORY = $(shell test -w /dev/shm && ! grep -q ' /dev/shm .*noexec' /proc/mounts && \
 	test "$$(df -k --output=avail /dev/shm | tail -1)" -gt 4000000 && echo /dev/shm)
+# Libraries are named after the C and the compiler, so that all checkouts of a user share them.
+COMPILED = $(shell d="$${XDG_CACHE_HOME:-$$HOME/.cache}/edgewright-tests"; \
+	if mkdir -p "$$d" 2>/dev/null && test -w "$$d"; then echo "$$d"; else echo $(VENV)/.compiled; fi)
 unit: export PYTEST_DEBUG_TEMPROOT = $(MEMORY)
 unit: export EDGEWRIGHT_LEFT_OUT = $(LEFT_OUT)
-unit: export EDGEWRIGHT_COMPILED = $(VENV)/.compiled
+unit: export EDGEWRIGHT_COMPILED = $(COMPILED)
 unit: install
 	$(BIN)/pytest $(ALL) -o tmp_path_retention_policy=failed -o tmp_path_retention_count=1 -m "not slow and not heavy" -n 2 || { $(ALONE) -m "not slow and not heavy" && $(FLAKY); }
 

@@ -216,12 +216,3 @@ def database_folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[
 
     with folder_over(request.param, tmp_path) as folder:
         yield folder
-
-
-@pytest.fixture
-def database_plane(database_folder: Path) -> Iterator[Plane]:
-    """Provide a control plane over either database."""
-    from fleet_plane import plane_of
-
-    with plane_of(database_folder) as plane_opened:
-        yield plane_opened

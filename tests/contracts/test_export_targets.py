@@ -26,7 +26,6 @@ from runtime_example import classifier, regressor
 from support import left_out
 
 SUBJECTS: dict[str, Callable[[], Graph]] = {"rows": classifier, "windows": regressor, "int8": lambda: small("pools")}
-Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(autouse=True)

@@ -41,8 +41,6 @@ NAMES = sorted(set(distribution("edgewright").metadata.get_all("Provides-Extra")
 Environments = Callable[[str], Path]
 
 
-# `make release` names the folder of a release: its wheels are tried, and pip fills the environments of these extras.
-INSTALLED = ("train", "device", "fleet", "all")
 RELEASED = Path(os.environ["EDGEWRIGHT_DIST"]) if "EDGEWRIGHT_DIST" in os.environ else None
 
 

@@ -11,7 +11,6 @@ from rollout_example import HOUR, NOW, STAGES, Example, go, plan, row, within
 
 WHOLE = (Stage(name="all", percent=100.0, dwell=HOUR),)
 DAY = 24 * HOUR
-BOTH = pytest.mark.parametrize("unconfirmed", [BY_SIZE, 5.0])
 
 
 def in_canary_first(example: Example, everybody: list[str]) -> None:
@@ -34,7 +33,7 @@ def in_last(example: Example, unconfirmed: float = BY_SIZE, count: int = 100) ->
     return earlier, own
 
 
-@BOTH
+@pytest.mark.parametrize("unconfirmed", [BY_SIZE, 5.0])
 def test_an_outage_of_the_whole_fleet_holds_the_last_stage_which_ends_after_it(
     example: Example, unconfirmed: float
 ) -> None:
@@ -44,10 +43,9 @@ def test_an_outage_of_the_whole_fleet_holds_the_last_stage_which_ends_after_it(
     assert go(example, 1200.0, [*earlier, *own])[:1] == ["finished"]
 
 
-@BOTH
-def test_an_outage_of_a_site_holds_the_last_stage(example: Example, unconfirmed: float) -> None:
+def test_an_outage_of_a_site_holds_the_last_stage(example: Example) -> None:
     """A third of the devices of each stage falls silent."""
-    earlier, own = in_last(example, unconfirmed)
+    earlier, own = in_last(example)
     reporting = [*earlier[len(earlier) // 3 :], *own[len(own) // 3 :]]
     assert go(example, 4 * HOUR, reporting) == []
     assert "devices of earlier stages are silent too" in row(example).holds

@@ -39,7 +39,6 @@ from support import left_out
 
 serial = pytest.importorskip("serial")
 pytestmark = pytest.mark.slow
-Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,6 @@ from frames_example import write_rows
 
 serial = pytest.importorskip("serial")
 pytestmark = pytest.mark.slow
-Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="module")

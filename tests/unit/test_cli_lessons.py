@@ -27,7 +27,6 @@ from edgewright.trace.modes import modes
 from edgewright.trace.page_model import read_trace, write_trace
 from small_pipeline import ROWS, rows, run_small, write_rows, write_toml
 
-Capture = pytest.CaptureFixture[str]
 CHANGES = ("training.epochs=20", "training.learning_rate=0.02", "compression.max_drop=0.5")
 
 

@@ -94,11 +94,6 @@ def _times(*factors: float) -> Callable[[Rows], Rows]:
     return lambda rows: rows * np.asarray(factors, np.float32)
 
 
-def _repeated(rows: Rows) -> Rows:
-    numbers = np.arange(len(rows))
-    return rows[np.maximum.accumulate(np.where(numbers % 10, numbers, 0))]
-
-
 CHANGES: dict[str, Callable[[Rows], Rows]] = {
     "acc_y and acc_z swapped": _swap,
     "sign of gyro_z": _times(1, 1, 1, 1, 1, -1),

@@ -17,7 +17,6 @@ from foreign import MODELS
 from support import left_out
 
 Patch = pytest.MonkeyPatch
-Capture = pytest.CaptureFixture[str]
 
 
 def program(path: Path, text: str) -> Path:

@@ -20,11 +20,6 @@ from edgewright.workflows.estimation import truth_of
 CHANNELS = 3
 # Beside the tables: code of the smallest program that was compiled (64 samples, Cortex-M4), stack and C library's RAM.
 CODE, OTHER_RAM = 2_900, 350
-# Instructions, roughly, of what generated C counts; others take 1.5.
-WEIGHTS = {
-    "fft quad": 70.0, "fft product": 15.0, "fft point": 40.0, "fft bin": 80.0, "fft wave": 30.0, "sum term": 4.0,
-    "div": 14.0, "call logf": 60.0, "turn": 3.0, "step": 0.0, "answer": 0.0,
-}  # fmt: skip
 
 
 def stage(samples: int) -> tuple[Spectral, Floats]:

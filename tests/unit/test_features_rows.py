@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tracemalloc
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +16,6 @@ from edgewright.core.errors import InputError, StageSettingsError
 from edgewright.features import compress, pca, polynomial, select
 from stage_examples import run_graph, unfitted
 
-Estimator = Any  # scikit-learn carries no types
 Floats = NDArray[np.float32]
 build = partial(unfitted, rate=None, names=tuple(f"s{i}" for i in range(20)), seed=4)
 

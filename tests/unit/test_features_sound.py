@@ -14,7 +14,6 @@ from edgewright.features import _sound, log_mel, mfcc
 from edgewright.graph.stage import Stage
 from stage_examples import unfitted
 
-Estimator = Any  # scikit-learn carries no types
 RATE = 8000.0
 build = partial(unfitted, samples=4000, rate=RATE, names=("mic",))
 

@@ -50,7 +50,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 SUBJECTS = sorted({path.parent.name for path in FILES})
 
 
-@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+# The tests in C below are compiled by gcc with the same warnings.
+@pytest.mark.parametrize("compiler", [pytest.param("gcc", marks=pytest.mark.slow), "clang"])
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_a_file_compiles_alone_without_a_warning(subject: str, compiler: str, folder: Path) -> None:
     if shutil.which(compiler) is None:

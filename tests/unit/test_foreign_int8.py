@@ -106,8 +106,15 @@ FORMS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("form", FORMS, ids=str)
-@pytest.mark.parametrize("name", ["branches", "pools", "SiLU", "tanh", "MobileNetV2 block"])
+# Every form of one model, and every model in one form of each writer: the other pairs are slow.
+PAIRS = [
+    pytest.param(name, form, marks=[pytest.mark.slow] * (name != "branches" and form not in (FORMS[1], "pt2e")))
+    for name in ("branches", "pools", "SiLU", "tanh", "MobileNetV2 block")
+    for form in FORMS
+]
+
+
+@pytest.mark.parametrize(("name", "form"), PAIRS, ids=str)
 def test_a_quantised_onnx_model_is_a_network_of_integers(name: str, form: str | tuple[str, str, bool]) -> None:
     plain = exporters.MODELS[name](SEED).file()
     if isinstance(form, str):

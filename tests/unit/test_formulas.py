@@ -29,7 +29,6 @@ from edgewright.preprocessing import channels, gravity, resample
 from edgewright.preprocessing import filter as filters
 from stage_examples import unfitted
 
-Estimator = Any  # scikit-learn carries no types
 Floats = NDArray[np.float32]
 Reals = NDArray[np.float64]
 RATE = 50.0

@@ -5,11 +5,22 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
 
+from edgewright.cli import interrupt
 from edgewright.cli.interrupt import signals_end_work
 from edgewright.cli.listeners import Quiet
+
+
+@pytest.fixture(autouse=True)
+def _foreground(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Handle Ctrl-C as a program in the foreground does, and forget the signals of the test after it."""
+    monkeypatch.setattr(interrupt._INTERRUPTS, "number", 0)
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
 
 
 class _Falls:
@@ -20,7 +31,6 @@ class _Falls:
 
 
 def test_an_interrupt_that_was_dropped_is_raised_again(capsys: pytest.CaptureFixture[str]) -> None:
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)  # a program in the background ignores it
     before = sys.unraisablehook
     reached = False
     with pytest.raises(KeyboardInterrupt), signals_end_work():
@@ -30,7 +40,6 @@ def test_an_interrupt_that_was_dropped_is_raised_again(capsys: pytest.CaptureFix
         until = time.monotonic() + 60
         while time.monotonic() < until:
             time.sleep(0.01)
-    signal.signal(signal.SIGINT, previous)
     assert reached
     assert sys.unraisablehook is before
     assert "Traceback" not in capsys.readouterr().err

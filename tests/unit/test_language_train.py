@@ -38,7 +38,6 @@ from support import environment
 DRINKS = ("soda", "cola", "green tea", "water", "lemonade", "coffee", "juice", "milk")
 FOODS = ("sandwich", "apple", "bag of nuts", "chocolate bar", "cookie", "salad", "wrap", "banana")
 FRAMES = ("I want a {} please", "give me one {}", "can I have some {}", "a {}", "{} for me", "pour me {} now")
-STOPS = ("stop", "stop it", "cancel", "cancel that", "never mind", "forget it", "no thanks", "please stop now")
 OTHERS = ("who won the match", "sing a song", "how tall is the tower", "what day is it", "open the garage door")
 
 

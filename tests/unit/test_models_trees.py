@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from sklearn.datasets import load_digits, make_friedman1
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestRegressor
 from sklearn.tree import DecisionTreeClassifier
@@ -33,7 +32,6 @@ from edgewright.pipeline.config import parse
 from edgewright.pipeline.fitting import graph_of
 from edgewright.pipeline.plan import build_model
 
-Floats = NDArray[np.float32]
 X, AMOUNT = make_friedman1(600, 10, noise=1.0, random_state=0)
 X = X.astype(np.float32)
 NEW = np.random.default_rng(1).uniform(-0.2, 1.2, (300, 10)).astype(np.float32)

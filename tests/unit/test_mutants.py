@@ -100,6 +100,7 @@ def test_interval_of_a_share(noticed: int, count: int, low: float, high: float) 
     assert interval(noticed, count, 3.0) == pytest.approx((low, high), abs=0.001)
 
 
+@pytest.mark.slow
 def test_tests_say_what_they_enter_and_a_change_is_noticed_by_the_test_that_fails(tmp_path: Path) -> None:
     outcome = subprocess.run(
         [sys.executable, str(ROOT / "tests" / "judge_mutants.py"), str(tmp_path)], capture_output=True, text=True,

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from conftest import Lesson
 
 Capture = pytest.CaptureFixture[str]
-RANGES = "\n[data.ranges]\na = [-1.5, 1.5]\n"
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 SHAPES = {"activity": (20,), "latency": (10,), "scalability": (20,), "demo": (6, 100)}
 
 
-@pytest.mark.parametrize("name", sorted(SHAPES))
+# Runs of the other lessons are slow: activity and demo have features of windows and windows.
+@pytest.mark.parametrize(
+    "name", ["activity", "demo", *(pytest.param(name, marks=pytest.mark.slow) for name in ("latency", "scalability"))]
+)
 def test_a_stored_pipeline_emits_the_bytes_of_the_model_in_its_folder(
     name: str, lesson: Callable[[str], Lesson]
 ) -> None:

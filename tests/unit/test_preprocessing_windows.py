@@ -14,7 +14,6 @@ from edgewright.preprocessing import channels, resample
 from edgewright.preprocessing import filter as filters
 from stage_examples import unfitted
 
-Estimator = Any  # scikit-learn carries no types
 Floats = NDArray[np.float32]
 NAMES = ("ax", "ay", "az")
 build = partial(unfitted, samples=128, names=NAMES, unit="g")

@@ -15,8 +15,6 @@ from edgewright.cli.main import run
 from edgewright.cli.options import command_line
 from race_problems import table
 
-Capture = pytest.CaptureFixture[str]
-
 
 def _advice(folder: Path) -> Advice:
     return msgspec.json.decode((folder / "advice.json").read_bytes(), type=Advice)

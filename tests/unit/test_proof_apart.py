@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -84,9 +84,6 @@ def trees() -> tuple[Subject, Chosen]:
     pipeline.fit(rows, np.array(list("abc"))[np.digitize(rows[:, 0] + rows[:, 1], [-0.5, 0.5])])
     subject = subject_of("trees", {"float": pipeline.graph((3,), "trees")}, pipeline=pipeline)
     return subject, with_constructed(subject, Chosen(rows, tuple(f"row {i}" for i in range(120)), "drawn rows"))
-
-
-Change = Callable[[Mapping[str, str]], Mapping[str, str]]
 
 
 def proven(trees: tuple[Subject, Chosen], old: str, new: str) -> ProofRecord:

