@@ -220,8 +220,7 @@ FORMATS = ("MJPG", "YUYV", "RGB3", "GREY")
 BYTES = {"YUYV": 2, "RGB3": 3, "GREY": 1}  # of a pixel, where all pictures have as many
 _PIECE, _LARGEST = 1 << 20, 64 << 20
 _BEGIN, _END = b"\xff\xd8", b"\xff\xd9"
-# Markers of JPEG without a length behind them, and the one behind which the pixels begin.
-_BARE, _SCAN = (0x01, *range(0xD0, 0xD8)), 0xDA
+_BARE = (0x01, *range(0xD0, 0xD8))  # markers of JPEG without a length behind them
 
 
 def decoded(form: str, frame: bytes, width: int, height: int, line: int, columns: tuple[str, ...]) -> Planes:

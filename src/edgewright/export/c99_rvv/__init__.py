@@ -20,8 +20,6 @@ from edgewright.export.c99_operators._rounding import Start, exact, factors_of, 
 
 PREFIX = "lanes "
 """Begins the kinds of work that steps of this folder do."""
-TURN = 4
-"""Bytes of inputs that one turn of the loop takes."""
 C = parts(__file__, "lanes.c")
 
 

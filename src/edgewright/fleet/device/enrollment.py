@@ -32,7 +32,7 @@ from edgewright.fleet.protocol.layout import (
     Trust,
     Unreachable,
 )
-from edgewright.fleet.protocol.transport import Token, public_text, sign
+from edgewright.fleet.protocol.transport import Token, public_text, retry_after, sign
 
 # ruff: noqa: D102 - a port's methods are described where it is declared
 
@@ -278,12 +278,11 @@ class HttpControl:
         if answer.status in _REFUSED:
             refusal = RetiredError if answer.status == _RETIRED else InputError
             raise refusal(problem.expected, problem.got, problem.where or path, problem.do)
-        after = answer.headers.get("retry-after", "")
-        wait = float(after) if after.isdecimal() and len(after) < 8 else None
         # The server would refuse the same request again, so wait for an hour instead of some seconds.
         text = ", ".join(word for word in (problem.expected, problem.got) if word)
         if answer.status in _NOT_TAKEN:
             raise NotTaken(f"{path}: expected {text}"[:300], _LONG)
         raise Unreachable(
-            f"{path}: expected {text}"[:300], wait if answer.status in _OFTEN or answer.status >= 500 else _LONG
+            f"{path}: expected {text}"[:300],
+            retry_after(answer) if answer.status in _OFTEN or answer.status >= 500 else _LONG,
         )

@@ -279,13 +279,17 @@ class TransportPackages:
             raise Refused(f"{name}: {error}", error.kind) from None
 
 
+def retry_after(answer: Answer) -> float | None:
+    """Return the seconds that an answer asks to wait; None where it gives none."""
+    after = answer.headers.get("retry-after", "")
+    return float(after) if after.isdecimal() and len(after) < 8 else None
+
+
 def _target(transport: Transport, path: str, offset: int, length: int) -> Iterator[bytes]:
     """Yield the bytes of a target, after a check of what the server says about them: it may be another page."""
     with transport.exchange("GET", path, {"Range": f"bytes={offset}-"} if offset else {}, seconds=_SECONDS) as answer:
         if answer.status not in (200, 206):
-            after = answer.headers.get("retry-after", "")
-            wait = float(after) if after.isdecimal() and len(after) < 8 else None
-            raise Unreachable(f"{path}: status {answer.status}", wait)
+            raise Unreachable(f"{path}: status {answer.status}", retry_after(answer))
         # A server without range support sends the whole target.
         begun = offset if answer.status == 206 else 0
         announced = answer.headers.get("content-length", "")
