@@ -40,8 +40,9 @@ def test_ten_thousand_devices_that_return_at_once_are_heard_without_an_error(tmp
     statuses = returned["statuses"]
     wrong = {name: n for name, n in statuses.items() if name not in ("POST 200", "POST 503", "GET 200", "GET 304")}
     assert not wrong
-    if others > returned["took"]:  # other tests took more than a core: polls may be late, and are repeated
-        returned["errors"].pop("a poll: TimeoutError ", 0)
+    if others > returned["took"]:  # other processes used more than a core: polls may be late, and agents repeat them
+        for error in ("TimeoutError ", "ConnectionResetError [Errno 104] Connection reset by peer"):
+            returned["errors"].pop(f"a poll: {error}", 0)
     assert not returned["errors"]
     assert len(returned["alarms"]) == len(returned["drained"]) == DEVICES
     database = open_database(folder)
