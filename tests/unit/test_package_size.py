@@ -72,12 +72,12 @@ def test_statistics_of_very_many_columns_are_left_out_unless_requested(tmp_path:
         assert fit_reference(columns, 32 << 10) == ()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        package = build(tmp_path, 1500, test_vectors_kb=1)
+        package = build(tmp_path, 800, test_vectors_kb=1)
     assert any("test_vectors_kb" in str(warning.message) for warning in caught)
     manifest = read_package(package).manifest
     assert manifest.reference == ()
     assert any("no reference statistics" in text for text in unnoticed(manifest))
-    assert len(read_package(build(tmp_path, 1500, test_vectors_kb=300)).manifest.reference) == 1500
+    assert len(read_package(build(tmp_path, 800, test_vectors_kb=300)).manifest.reference) == 800
 
 
 def test_statistics_of_few_columns_are_exact() -> None:
@@ -118,13 +118,13 @@ def test_extreme_columns_are_rounded_without_an_error(value: float) -> None:
 
 def test_drift_of_a_column_is_detected_with_rounded_statistics() -> None:
     generator = np.random.default_rng(5)
-    spread = generator.uniform(0.1, 9, 50)
+    spread = generator.uniform(0.1, 9, 20)
 
     def rows(count: int) -> np.ndarray:
-        return (1013 + spread * generator.normal(size=(count, 50))).astype(np.float32)
+        return (1013 + spread * generator.normal(size=(count, 20))).astype(np.float32)
 
     exact = reference(samples_of(rows(2000)), np.arange(2000))
-    rounded = fit_reference(exact, 2000)
+    rounded = fit_reference(exact, 900)
     assert rounded != exact
     usual, shifted = rows(600), rows(600)
     shifted[:, 5] += spread[5]
