@@ -7,7 +7,7 @@ import sys
 
 IMPORTED = {
     "edgewright", "edgewright._late_imports", "edgewright._version",
-    "edgewright.core", "edgewright.core.errors", "edgewright.core.files",
+    "edgewright.core", "edgewright.core.errors", "edgewright.core.files", "edgewright.core.formatting",
     "edgewright.core.records", "edgewright.core.records.fleet",
     "edgewright.core.read_only_database", "edgewright.device", "edgewright.device.agent",
     "edgewright.device.agent.bounded_log", "edgewright.device.agent.parent_process",

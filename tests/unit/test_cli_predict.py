@@ -155,7 +155,7 @@ def test_an_unsure_answer_says_so(tmp_path: Path, cli: Cli) -> None:
         (["--values", "1,2", "-"], "got - and --values"),
         (["--values", "1"], "expected 2 values (a, b), got 1 - at --values"),
         (["--values", "1,x"], "expected a number, got 'x' - at --values place 2, column b"),
-        (["--values", "1,2", "--engine", "tpu"], "no engine 'tpu'. Known: cuda, extension, litert"),
+        (["--values", "1,2", "--engine", "tpu"], "no engine 'tpu'. Known: extension, litert"),
         (["--values", "1,2", "--form", "int4"], "expected one of the forms float, int8, got 'int4'"),
         (["--csv", "none.csv"], "got no such file - at none.csv"),
     ],

@@ -162,7 +162,7 @@ def test_a_model_with_several_inputs_is_opened_too(monkeypatch: pytest.MonkeyPat
 
 
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_available", lambda: False)
+    monkeypatch.setattr(engine, "is_installed", lambda _: False)
     with pytest.raises(MissingExtraError, match=r"edgewright\[engines\]"):
         engine.open_session(b"")
 
