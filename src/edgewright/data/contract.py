@@ -9,7 +9,9 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 
+from edgewright.core.csv.formats import formats
 from edgewright.core.errors import MissingFileError
+from edgewright.core.input.pictures import ENDINGS
 from edgewright.core.records.data import DataSet
 
 SINGLE_FILES = (".txt", ".dat")
@@ -17,6 +19,30 @@ SINGLE_FILES = (".txt", ".dat")
 
 PARQUET = (".parquet", ".pq")
 """Endings of Parquet files."""
+
+SUFFIXES: dict[str, tuple[str, ...]] = {
+    # An .npz file of windows has its own source; an .npz file that holds a table is read as CSV.
+    "csv": (
+        ".csv",
+        ".csv.gz",
+        ".csv.xz",
+        ".tsv",
+        ".tsv.gz",
+        ".tab",
+        ".dat",
+        ".txt",
+        ".txt.gz",
+        *sorted(formats().keys() - {".npz", *PARQUET}),
+    ),
+    "numpy": (".npz", ".npy"),
+    "parquet": PARQUET,
+    "pictures": tuple(sorted(ENDINGS)),
+    "wav": (".wav", ".zip"),
+}
+"""File name endings by source; the longest one that fits chooses the source if only a path is given.
+
+The table is not in the files of the sources, so that choosing one loads no other.
+"""
 FileCount = Annotated[int, msgspec.Meta(ge=0)]
 """How many files of a folder are read, drawn by chance; 0 for all."""
 LABELS_FILE = "labels.csv"
@@ -70,7 +96,6 @@ class Source(Generic[S]):
     Attributes:
         config: the configuration's struct.
         load: (config, seed) -> data set. Raises `InputError` with file, line and column.
-        suffixes: file name endings this source is chosen for when only a path is given, such as '.csv'.
         in_parts: (config, seed, folder) -> data set whose values may lie in a file without a name in that folder.
         whole: whether no reading can be missing, as in sound.
         simulated: whether no sensor measured the rows.
@@ -79,7 +104,6 @@ class Source(Generic[S]):
 
     config: type[S]
     load: Callable[[S, int], DataSet]
-    suffixes: tuple[str, ...] = ()
     in_parts: Callable[[S, int, Path], DataSet] | None = None
     whole: bool = False
     simulated: bool = False

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
-from edgewright.core.catalogue import find, listing
+from edgewright.core.catalogue import find, names
 from edgewright.core.csv.formats import holds_columns
 from edgewright.core.errors import (
     DataKindUnknownError,
@@ -20,7 +20,7 @@ from edgewright.core.errors import (
 from edgewright.core.records.data import LABEL_FROM, DataSet
 from edgewright.core.toml_tables import convert_table
 from edgewright.data.audited_labels import LIMIT_KEY, marked
-from edgewright.data.contract import LABELS_FILE, Source, SourceConfig
+from edgewright.data.contract import LABELS_FILE, SUFFIXES, Source, SourceConfig
 from edgewright.data.files import data_files, is_hidden, is_single
 from edgewright.data.near_duplicates import LINK_KEY, link_recordings
 from edgewright.data.remote import located
@@ -63,7 +63,7 @@ def load_data(
     if kind is None and path is not None:
         kind = guess(path)["kind"]
     if not isinstance(kind, str) or not kind:
-        known = ", ".join(sorted({*listing(SOURCES, "SOURCE"), *registered_sources()}))
+        known = ", ".join(sorted({*names(SOURCES), *registered_sources()}))
         raise DataKindUnknownError("a kind", "none" if kind is None else repr(kind), where, f"Known: {known}")
     if path is not None:
         keys["path"] = path
@@ -163,7 +163,7 @@ def find_kind(kind: str, where: str) -> Source[Any]:
     Raises:
         UnknownNameError: with the names of all sources.
     """
-    sources = listing(SOURCES, "SOURCE")
+    sources = names(SOURCES)
     if kind in sources:
         source: Source[Any] = find(SOURCES, kind, "SOURCE", "source", where)
         return source
@@ -227,15 +227,10 @@ def _in_zip(path: Path) -> str:
 
 def _by_suffix(name: str) -> str:
     """Return the source with the longest suffix that fits; empty when none does."""
-    fits = [(len(s), kind) for kind, suffixes in _suffixes().items() for s in suffixes if name.lower().endswith(s)]
+    fits = [(len(s), kind) for kind, suffixes in SUFFIXES.items() for s in suffixes if name.lower().endswith(s)]
     return max(fits)[1] if fits else ""
-
-
-def _suffixes() -> dict[str, tuple[str, ...]]:
-    """File name endings by source."""
-    return {kind: find(SOURCES, kind, "SOURCE", "source").suffixes for kind in listing(SOURCES, "SOURCE")}
 
 
 def _endings() -> str:
     """All endings, for a message."""
-    return ", ".join(sorted(s for suffixes in _suffixes().values() for s in suffixes))
+    return ", ".join(sorted(s for suffixes in SUFFIXES.values() for s in suffixes))

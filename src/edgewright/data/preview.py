@@ -29,8 +29,6 @@ from edgewright.data.remote import located
 from edgewright.data.roles import GROUPS, RECORDING_WORDS
 from edgewright.data.sources.csv import files_in
 from edgewright.data.sources.folder import reader_of, tables_below
-from edgewright.data.sources.pictures import SMALLEST_SIDE, PicturesConfig
-from edgewright.data.sources.wav import wav_files
 from edgewright.data.table_reader import KEY as SKIP_BAD_ROWS
 from edgewright.data.table_reader import list_bad_rows, readable, rows_of_numbers
 
@@ -119,7 +117,7 @@ def _with_left_out(preview: Preview, folder: Path) -> Preview:
 def _previewed(table: dict[str, object], file_path: Path) -> Preview:
     kind, path = str(table["kind"]), str(table["path"])
     if kind == "wav":
-        names = [name for name, _ in wav_files(file_path)]
+        names = [name for name, _ in stored_files(file_path, (".wav",), "WAV file")]
         pattern, values = guess_pattern(names)
         return Preview({**table, "pattern": pattern} if pattern else table, pattern_values=values)
     if kind == "pictures":
@@ -155,6 +153,8 @@ def _picture_size(folder: Path, skip_bad_rows: bool) -> dict[str, int]:
 
     sizes = np.array(list(readable(stored, read, str(folder), "picture", skip=skip_bad_rows)))
     width, height = np.quantile(sizes, _SMALLEST_SHARE, axis=0, method="lower").tolist()
+    from edgewright.data.sources.pictures import SMALLEST_SIDE, PicturesConfig  # noqa: PLC0415 - of pictures only
+
     usual = PicturesConfig(path="")
     edges = {"height": (height, usual.height), "width": (width, usual.width)}
     return {side: max(own, SMALLEST_SIDE) for side, (own, smallest_side) in edges.items() if own < smallest_side}

@@ -17,8 +17,8 @@ from edgewright.core.errors import InputError
 from edgewright.core.input.riff import comment_of
 from edgewright.core.records.data import DataSet, Labels
 from edgewright.data.contract import LABELS_FILE
+from edgewright.data.files import stored_files
 from edgewright.data.polars import pl
-from edgewright.data.sources.wav import wav_files
 
 PREFIX = "simulated-by-edgewright/"
 _COLUMN = "recording"
@@ -44,7 +44,9 @@ def is_simulated(path: Path) -> bool:
             shown = [entry for entry in files if not entry.name.startswith(".")]
             return bool(shown) and all(map(is_simulated, shown))
         if path.suffix.lower() == ".zip":
-            return all(comment_of(io.BytesIO(data)).startswith(PREFIX) for _, data in wav_files(path))
+            return all(
+                comment_of(io.BytesIO(data)).startswith(PREFIX) for _, data in stored_files(path, (".wav",), "WAV file")
+            )
         if path.suffix.lower() == ".wav":
             with path.open("rb") as file:
                 return comment_of(file).startswith(PREFIX)

@@ -27,16 +27,16 @@ from edgewright.core.errors import (
 from edgewright.core.own_models import choose
 from edgewright.core.records.config import ModelConfig, PipelineConfig
 from edgewright.core.toml_tables import convert_table
+from edgewright.data.contract import SUFFIXES
 from edgewright.data.load import find_kind
 from edgewright.data.remote import absolute
-from edgewright.data.sources import csv, parquet
 
 # Kinds of stages that fill missing values, and those of sound, which seldom misses any.
 _FILLING, _SOUND = frozenset({"fill", "impute"}), frozenset({"log_mel", "mfcc"})
 # Pipelines that moved to an example; listed for one version.
 _MOVED = frozenset({"hapt", "watch"})
 # Endings of rows that a pipeline may be chosen for.
-_ROWS = (*csv.SUFFIXES, *parquet.SUFFIXES, ".wav", ".npz", ".zip")
+_ROWS = (*SUFFIXES["csv"], *SUFFIXES["parquet"], ".wav", ".npz", ".zip")
 
 
 def shipped() -> tuple[str, ...]:

@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.clocks.units import rate_of
-from edgewright.core.csv.formats import formats
 from edgewright.core.csv.header import Header
 from edgewright.core.csv.rows import BadLines, iter_csv, open_csv
 from edgewright.core.csv.text import NumberForm, only_form, plain_cells
 from edgewright.core.errors import CsvEmptyError, InputError, OptionsConflictError
 from edgewright.core.formatting import is_date
 from edgewright.core.records.data import DataSet, Labels, Numerals, Recording
-from edgewright.data.contract import PARQUET, Source, need_path
+from edgewright.data.contract import SUFFIXES, Source, need_path
 from edgewright.data.files import files_of, some_files
 from edgewright.data.labels import LabelUnit, marked, read_marks
 from edgewright.data.table_reader import (
@@ -31,20 +30,6 @@ from edgewright.data.table_reader import (
 )
 from edgewright.data.tabular import Table, TableConfig, data_set, read_time, text_columns, to_recording
 from edgewright.data.targets import read_target
-
-# Parquet files have a source of their own, and so has an .npz file of windows; where that is a table it is read here.
-SUFFIXES = (
-    ".csv",
-    ".csv.gz",
-    ".csv.xz",
-    ".tsv",
-    ".tsv.gz",
-    ".tab",
-    ".dat",
-    ".txt",
-    ".txt.gz",
-    *sorted(formats().keys() - {".npz", *PARQUET}),
-)
 
 
 class CsvConfig(FileTableConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,7 +50,7 @@ class CsvConfig(FileTableConfig, frozen=True, kw_only=True, forbid_unknown_field
 
 def files_in(path: Path) -> list[Path]:
     """Return the CSV files of a folder in the order of their names; without any, the other tables of one kind."""
-    named = sorted(p for p in path.iterdir() if p.is_file() and p.name.lower().endswith(SUFFIXES))
+    named = sorted(p for p in path.iterdir() if p.is_file() and p.name.lower().endswith(SUFFIXES["csv"]))
     return files_of(named, path.name)
 
 
@@ -186,4 +171,4 @@ def load(config: CsvConfig, seed: int, folder: Path | None = None) -> DataSet:
     )
 
 
-SOURCE = Source(config=CsvConfig, load=load, suffixes=SUFFIXES, in_parts=load)
+SOURCE = Source(config=CsvConfig, load=load, in_parts=load)

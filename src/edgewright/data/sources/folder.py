@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 
-from edgewright.core.catalogue import find, listing
+from edgewright.core.catalogue import find, offered
 from edgewright.core.clocks.units import rate_of
 from edgewright.core.errors import CsvEmptyError
 from edgewright.core.input.riff import channel_names
 from edgewright.core.records.data import Column, DataSet, Recording
 from edgewright.data.clock import common_rate
-from edgewright.data.contract import LABELS_FILE, FileCount, Source, need_path
+from edgewright.data.contract import LABELS_FILE, SUFFIXES, FileCount, Source, need_path
 from edgewright.data.files import data_files, files_of, folder_of, some_files
 from edgewright.data.labels import LabelUnit, Marks, marked, read_marks, read_name, with_meaning
 from edgewright.data.series import in_one_form
@@ -46,9 +46,9 @@ class FolderConfig(TableConfig, frozen=True, kw_only=True, forbid_unknown_fields
 
 def reader_of(name: str) -> str:
     """Return the source that reads a file of this name as one table; empty when none does."""
-    for kind in listing(_SOURCES, "read_table"):
-        source = find(_SOURCES, kind, "SOURCE", "source")
-        if name.lower().endswith(tuple(s for s in source.suffixes if s != ".zip")):
+    for kind, suffixes in SUFFIXES.items():
+        is_named = name.lower().endswith(tuple(suffix for suffix in suffixes if suffix != ".zip"))
+        if is_named and offered(_SOURCES, kind, "read_table") is not None:
             return kind
     return ""
 

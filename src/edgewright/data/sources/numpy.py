@@ -126,4 +126,4 @@ def _target(array: Any) -> Any:  # noqa: ANN401 - text or numbers
     return array.astype(np.float64) if array.dtype.kind in "fiu" else as_text(array)
 
 
-SOURCE = Source(config=NumpyConfig, load=load, suffixes=(".npz", ".npy"))
+SOURCE = Source(config=NumpyConfig, load=load)

@@ -29,8 +29,6 @@ from edgewright.data.tabular import (
     to_recording,
 )
 
-SUFFIXES = PARQUET
-
 
 class ParquetConfig(FileTableConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Configuration of Parquet rows."""
@@ -126,7 +124,7 @@ def load(config: ParquetConfig, seed: int, folder: Path | None = None) -> DataSe
     and takes less room in every row.
     """
     path = need_path(config.path, "a Parquet file or a folder of them")
-    files = sorted(p for p in path.iterdir() if p.name.lower().endswith(SUFFIXES)) if path.is_dir() else [path]
+    files = sorted(p for p in path.iterdir() if p.name.lower().endswith(PARQUET)) if path.is_dir() else [path]
     if not files:
         raise ParquetDamagedError("at least one Parquet file", "none", config.path)
     files = some_files(files, config.files)
@@ -144,4 +142,4 @@ def load(config: ParquetConfig, seed: int, folder: Path | None = None) -> DataSe
     return data_set(recordings, tables[0].names, config, name=config.path, seen=store.seen)
 
 
-SOURCE = Source(config=ParquetConfig, load=load, suffixes=SUFFIXES, in_parts=load)
+SOURCE = Source(config=ParquetConfig, load=load, in_parts=load)

@@ -146,4 +146,4 @@ def load(config: PicturesConfig, seed: int) -> DataSet:
     )
 
 
-SOURCE = Source(config=PicturesConfig, load=load, suffixes=tuple(sorted(ENDINGS)), whole=True)
+SOURCE = Source(config=PicturesConfig, load=load, whole=True)

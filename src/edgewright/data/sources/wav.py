@@ -116,4 +116,4 @@ def load(config: WavConfig, seed: int) -> DataSet:
     )
 
 
-SOURCE = Source(config=WavConfig, load=load, suffixes=(".wav", ".zip"), whole=True)
+SOURCE = Source(config=WavConfig, load=load, whole=True)

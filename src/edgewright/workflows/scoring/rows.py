@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgewright.core.catalogue import listing
+from edgewright.core.catalogue import names
 from edgewright.core.clocks.reader import parts_of
 from edgewright.core.clocks.units import SCALE, differs
 from edgewright.core.csv.header import EQUALS, text_inputs
@@ -83,7 +83,7 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, request: Sc
         raise MissingFileError("a file or a folder", "no such file", request.data, "Check the path")
     loader = _loader(manifest, config)
     own = str(loader.get("kind", ""))
-    by_loader = own in listing(SOURCES, "SOURCE") or own in registered_sources()
+    by_loader = own in names(SOURCES) or own in registered_sources()
     by_loader = by_loader and find_kind(own, "--kind").reads_folder
     # A folder of the set can have the package's columns, and codes in place of its labels.
     wants_loader = by_loader and (Path(request.data).is_dir() or not _fits(manifest, request))
