@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.core.adaptation.affine import AffineFactory
-from edgewright.pipeline.package.budget import fit_affine
+from edgewright.pipeline.package.adaptation import fit_affine
 
 CLASSES, AXES, SAMPLES = 3, 6, 32
 _MEANS = np.array(

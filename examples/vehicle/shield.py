@@ -19,8 +19,7 @@ from edgewright.core.errors import InputError
 from edgewright.core.state_machine.machine import Machine
 from edgewright.core.state_machine.table import LATE, Action, CheckedTable, StateTable, read_table
 from edgewright.core.state_machine.table import Step as TableStep
-from edgewright.core.toml_tables import convert_table, read_toml
-from edgewright.pipeline.step_tables import toml_text, value_text
+from edgewright.core.toml_tables import convert_table, read_toml, toml_text, value_text
 
 WINDOW, UNSURE = "window", "unsure"
 Positive = Annotated[float, msgspec.Meta(gt=0)]

@@ -19,7 +19,7 @@ from edgewright.data.sensor_kinds import motion_sensors
 from edgewright.monitor.drift.motion_estimates import Pieces, delay
 from edgewright.monitor.drift.motion_monitor import MotionMonitor
 from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch
-from edgewright.pipeline.package.adaptation import motion_reference
+from edgewright.pipeline.package.motion import motion_reference
 from edgewright.pipeline.package.packaging import reference
 
 Rows = NDArray[np.float32]

@@ -17,7 +17,7 @@ from edgewright.core.records.package import JointReference
 from edgewright.data.samples import cut
 from edgewright.monitor.drift.cross_channel import JointMonitor, faults, moved, products
 from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch
-from edgewright.pipeline.package.adaptation import FEWEST_UNITS
+from edgewright.pipeline.package.motion import FEWEST_UNITS
 from edgewright.pipeline.package.packaging import joint_reference, reference
 
 Rows = NDArray[np.float32]

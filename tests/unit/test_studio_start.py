@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from edgewright.core.errors import StudioRequestError
 from edgewright.core.records.config import PipelineConfig
+from edgewright.core.toml_tables import toml_text
 from edgewright.pipeline.config import shipped, source_text
-from edgewright.pipeline.step_tables import toml_text
 from edgewright.studio.jobs import AT_ONCE, MOST_WAITING, Jobs
 from edgewright.studio.settings import Field
 from edgewright.studio.settings import fields_of as settings_fields

@@ -1,7 +1,9 @@
-"""From a TOML file to configuration structs, with errors that name the key."""
+"""From a TOML file to configuration structs, with errors that name the key; and from tables to TOML."""
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import tomllib
 import types
@@ -24,6 +26,7 @@ from edgewright.core.errors import (
 T = TypeVar("T")
 
 _LARGEST = 1 << 20
+_BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
 _MESSAGE = re.compile(r"^(?P<what>.*?) - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 _UNKNOWN = re.compile(r"^Object contains unknown field `(.*)`$", re.DOTALL)
@@ -204,3 +207,59 @@ def _shown(value: object, longest: int = 40) -> str:
     """Return the value as a reader would write it, cut when long."""
     text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def toml_text(table: Mapping[str, Any]) -> str:
+    """Return the table with its tables below it; None is left out. A list of tables has a line for each.
+
+    Raises:
+        TypeError: a value that TOML does not know.
+    """
+    lines: list[str] = []
+    _table(table, (), lines)
+    return "\n".join(lines).strip() + "\n"
+
+
+def _table(table: Mapping[str, Any], path: tuple[str, ...], lines: list[str]) -> None:
+    plain = {key: value for key, value in table.items() if value is not None and not isinstance(value, Mapping)}
+    if path and (plain or not table):
+        lines += ["", f"[{'.'.join(map(key_text, path))}]"]
+    lines += [f"{key_text(key)} = {value_text(value, lines=_is_tables(value))}" for key, value in plain.items()]
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            _table(value, (*path, key), lines)
+
+
+def _is_tables(value: object) -> bool:
+    return isinstance(value, list | tuple) and any(isinstance(entry, Mapping) for entry in value)
+
+
+def key_text(key: str) -> str:
+    """Return a key, in quotes where it must be."""
+    return key if _BARE.match(key) else _quoted(key)
+
+
+def value_text(value: Any, *, lines: bool = False) -> str:  # noqa: ANN401 - TOML values of any type
+    """Return a value on one line; with `lines` a list of tables or lists has a line an entry."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{key_text(k)} = {value_text(v)}" for k, v in value.items() if v is not None)
+        return f"{{ {inside} }}" if inside else "{}"
+    if isinstance(value, list | tuple):
+        entries = [value_text(entry) for entry in value]
+        if lines and entries:
+            return "[\n" + "".join(f"  {entry},\n" for entry in entries) + "]"
+        return f"[{', '.join(entries)}]"
+    raise TypeError(f"TOML has no type {type(value).__name__}")
+
+
+def _quoted(text: str) -> str:
+    # A basic string of TOML has JSON's escapes; DEL, which JSON leaves as it is, is none of its characters.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -26,9 +26,6 @@ from edgewright.core.records.network import Graph, IntegerNetwork, Rounding
 from edgewright.core.records.package import IntervalSpec, WindowSpec
 from edgewright.graph.ensembles import is_ensemble
 from edgewright.graph.extract import float_network, integer_network, refuse_scattered
-from edgewright.graph.from_onnx import read_with_notes
-from edgewright.graph.from_tflite import read_contents
-from edgewright.graph.from_tflite_graph import contents_graph
 
 if TYPE_CHECKING:
     from edgewright.core.adaptation.affine import AffineFactory
@@ -265,11 +262,16 @@ def read_subject(
     mark = _mark(path)
     if path.suffix == ".tflite" or mark[4:] == b"TFL3":
         _none_of(path, {"--form": form, "--shape": shape, "--missing": missing is not None})
+        from edgewright.graph.from_tflite import read_contents  # noqa: PLC0415 - most exports read no foreign file
+        from edgewright.graph.from_tflite_graph import contents_graph  # noqa: PLC0415
+
         contents = read_contents(path, rounding=rounding or "litert")
         network = contents.network if contents.is_network else None
         return Subject(path.stem, contents_graph(contents), rounding or "litert", read=network)
     if path.suffix == ".onnx" or is_ensemble(path):
         _none_of(path, {"--form": form})
+        from edgewright.graph.from_onnx import read_with_notes  # noqa: PLC0415 - most exports read no foreign file
+
         graph, notes = read_with_notes(path, shape=shape, missing=missing)
         columns = tuple(Column(name=n, minimum=low, maximum=high) for n, low, high in read_ranges(graph.metadata))
         return Subject(path.stem, graph, rounding or rounding_of(graph), columns, notes=notes)

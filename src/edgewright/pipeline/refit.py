@@ -20,7 +20,6 @@ from edgewright.core.records.trace import EpochRecord, EvaluationRecord, RefitRe
 from edgewright.data.targets import as_text
 from edgewright.graph.builder import prune
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.models.detection import NetworkDetector
 from edgewright.pipeline.cost import measured, tell_ahead
 from edgewright.pipeline.evaluation.robustness import F1, graph_f1
 from edgewright.pipeline.fitting import Flow, fit_stages, graph_of, rows_at
@@ -215,7 +214,7 @@ def refit(
     except InputError as error:
         return _kept(record, str(error)), None, []
     fit = done.value
-    if isinstance(fit.model, NetworkDetector):
+    if fit.material.task == "detection":
         fit.model.apply_threshold(judged_fit.model.objects_)
     samples = fit.material.samples
     shape = tuple(samples.X.shape[1:])

@@ -20,6 +20,7 @@ from edgewright.core.records.config import PipelineConfig
 from edgewright.core.records.data import DataSet
 from edgewright.core.records.race import RaceRecord
 from edgewright.core.records.trace import Insight, Provenance, ScalingPoint, ScalingRecord, StageRecord, Trace
+from edgewright.core.records.trace_flow import TrainableNetwork
 from edgewright.data.splits import shared
 from edgewright.data.targets import in_pieces
 from edgewright.models.base import Network
@@ -28,7 +29,6 @@ from edgewright.pipeline.debounce import choose_debounce, refuse_decision
 from edgewright.pipeline.deploy import Deployed, deploy
 from edgewright.pipeline.evaluation.robustness import inflation
 from edgewright.pipeline.explanation.explain import run_html
-from edgewright.pipeline.explanation.trainable import trainable_network
 from edgewright.pipeline.fitting import Flow, fit_stages, limit_of
 from edgewright.pipeline.learning import Evaluated, judge, learn, training_record
 from edgewright.pipeline.leave_one_out import leave_one_out
@@ -39,7 +39,6 @@ from edgewright.pipeline.refit import Fit
 from edgewright.pipeline.run_folder.folder import FINISHED_EPOCHS, new_run_folder, remove_stopped
 from edgewright.pipeline.run_folder.journal import Listener
 from edgewright.pipeline.run_folder.store import Crossed, Job, kept_trainings, provenance, stopped_run
-from edgewright.pipeline.scaling import scale, scaling_s
 from edgewright.trace.page_model import leave_page, write_trace
 from edgewright.trace.sentences.insight import trace_insight
 from edgewright.trace.sentences.readiness import verdict
@@ -242,7 +241,7 @@ def _record(
         refit=deployed.refit,
         debounce=deployed.debounce,
         samples=deployed.samples,
-        trainable=None if job.config.keep_samples is False else trainable_network(fit.material, fit.flow, fit.model),
+        trainable=None if job.config.keep_samples is False else _trainable(fit),
         provenance=source,
         warnings=tuple(job.warnings),
         unnoticed=deployed.unnoticed,
@@ -305,11 +304,21 @@ def _check_layers(plan: Plan, task: str, flow: Flow) -> list[str]:
     return [f"the package stays float: {', '.join(names)} has no integer form"] if names else []
 
 
+def _trainable(fit: Fit) -> TrainableNetwork | None:
+    if not isinstance(fit.model, Network):
+        return None
+    from edgewright.pipeline.explanation.trainable import trainable_network  # noqa: PLC0415 - of networks only
+
+    return trainable_network(fit.material, fit.flow, fit.model)
+
+
 def _grow(job: Job, flow: Flow, data: str | None) -> ScalingRecord | None:
     """Return the comparison over data sizes, where the configuration asks for one."""
     wanted = job.config.scaling
     if wanted is None:
         return None
+    from edgewright.pipeline.scaling import scale, scaling_s  # noqa: PLC0415 - of runs with [scaling] only
+
     total = len(wanted.rows) * len(wanted.architectures)
     tell_ahead(job.listener.ahead, "Training at growing sizes", scaling_s(job.plan, wanted, flow.context.shape))
     with job.listener.doing("Training at growing sizes", total) as advance:

@@ -14,7 +14,6 @@ from edgewright.core.records.config import CompressionConfig, ModelConfig, Pipel
 from edgewright.core.records.data import Floats
 from edgewright.core.records.footprint import Budget
 from edgewright.graph.stage import Emitting
-from edgewright.models.architecture import architecture
 from edgewright.pipeline.cost import fill_bytes, footprint
 from edgewright.pipeline.fitting import graph_of
 from edgewright.pipeline.plan import build_model
@@ -146,6 +145,8 @@ def untrained_end(part: Part, config: PipelineConfig) -> PipelineEnd:
     problem, shape = part.problem, part.X.shape[1:]
     model = build_model(config, problem.task)
     outputs = 1 if problem.task == "regression" or len(problem.classes) == 2 else len(problem.classes)
+    from edgewright.models.architecture import architecture  # noqa: PLC0415 - of networks only
+
     network = architecture(model.layers, shape, outputs)
     stored: dict[str, Any] = {
         "parameters": network.initialise(np.random.default_rng(config.seed)),

@@ -13,10 +13,10 @@ from typing import Any, Literal
 import msgspec
 
 from edgewright.core import catalogue
+from edgewright.core.toml_tables import value_text
 from edgewright.data.load import SOURCES
 from edgewright.data.set_files import registered_sources
 from edgewright.pipeline.plan import ROOMS
-from edgewright.pipeline.step_tables import value_text
 from edgewright.profiles.catalogue import listing as profiles
 
 Table = dict[str, Any]

@@ -10,7 +10,7 @@ import msgspec
 
 from edgewright.core.errors import InputError, StateTableError, UnknownNameError
 from edgewright.core.state_machine.guards import Guard, read_guard
-from edgewright.core.toml_tables import convert_table, parse_toml, read_toml
+from edgewright.core.toml_tables import convert_table, parse_toml, read_toml, toml_text
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}$")]
 EventName = Annotated[str, msgspec.Meta(pattern=r"^(\*|[A-Za-z_][A-Za-z0-9_.-]{0,63})$")]
@@ -218,6 +218,38 @@ def states_of(step: Step, table: StateTable) -> tuple[str, ...]:
     """Return the states that a step belongs to."""
     named = (step.state,) if isinstance(step.state, str) else step.state
     return table.states if EVERY in named else named
+
+
+def switch_text(rise: str, fall: str, wait: float, events: tuple[str, str]) -> str:
+    """Return the TOML of a state table with the states off and on, each step below the others.
+
+    Args:
+        rise: condition that switches on.
+        fall: condition that switches off.
+        wait: seconds that a condition has to hold; 0 switches at the first row.
+        events: emitted when the state becomes on, and off.
+    """
+    steps = [*_change("off", "on", rise, wait, events[0]), *_change("on", "off", fall, wait, events[1])]
+    names = tuple(dict.fromkeys(state for step in steps for state in (str(step.state), step.to)))
+    table = StateTable(name="ladder", states=names, initial="off", fallback="stay", steps=tuple(steps))
+    head = {key: getattr(table, key) for key in ("name", "states", "initial", "fallback")}
+    return "\n".join([toml_text(head), *("[[steps]]\n" + toml_text(msgspec.to_builtins(step)) for step in steps)])
+
+
+def _change(before: str, after: str, when: str, wait: float, label: str) -> list[Step]:
+    """Return the steps from one state to the other, direct or through an intermediate state with a timeout.
+
+    The change emits the class as an event.
+    """
+    done = (Action(event=label),)
+    if wait <= 0:
+        return [Step(state=before, event="row", when=when, to=after, actions=done)]
+    between = f"perhaps_{after}"
+    return [
+        Step(state=before, event="row", when=when, to=between),
+        Step(state=between, event="row", when=f"not ({when})", to=before),
+        Step(state=between, event="timeout", after=wait, to=after, actions=done),
+    ]
 
 
 def _known(table: StateTable, where: str) -> None:

@@ -29,7 +29,6 @@ from edgewright.export.c99_graph.graph import (
 )  # fmt: skip
 from edgewright.export.c99_graph.pairs import Bank, banks_of, bytes_of
 from edgewright.export.c99_graph.rows import Rows, channels_of
-from edgewright.export.c99_learning.adapt import LAYER
 from edgewright.export.c99_operators import Site, Spot, write_float, write_integer
 from edgewright.export.c99_operators._rounding import dequantised, quantise_step
 from edgewright.export.c99_rvv import write_lanes
@@ -38,6 +37,8 @@ from edgewright.graph.extract import WEIGHTED
 
 # Readers up to which a long expression is worked out by each of them on a core with float instructions.
 _OFTEN = 2
+# Function of NAME_adapt.c, which `c99_learning` writes.
+_LAYER = "void @_adapt_layer(const int8_t *hidden, int8_t *out);"
 
 
 def write_c99(graph: Graph, options: CodeOptions, network: IntegerNetwork | None = None) -> dict[str, str]:
@@ -305,7 +306,7 @@ def _integers(
         written = write_dual(site) if unit.unrolled else write_lanes(site) if unit.vectors else None
         sources[operator.output] = written or write_integer(site)
         if learns and operator is network.operators[-1]:
-            layer, out = unit.helper("adapt_layer", LAYER), sources[operator.output]
+            layer, out = unit.helper("adapt_layer", _LAYER), sources[operator.output]
             lines = [f"{layer}({inputs[0].leaves[0].buffer.name}, {out.leaves[0].buffer.name});"]
             unit.step(lines, (*inputs, out), (out,))
         _see(unit, operator.output, sources[operator.output], inside, seen)

@@ -40,9 +40,6 @@ REPLAY_LAYER = _REPLAYED + parts(__file__, "replay_layer.c")["layer"]
 REPLAY_WINDOWS = _REPLAYED + parts(__file__, "replay_windows.c")["windows"]
 
 
-# What NAME.c knows of it.
-LAYER = "void @_adapt_layer(const int8_t *hidden, int8_t *out);"
-
 C = parts(__file__, "adapt.c")
 LAYER_HEADER = guarded("@@_ADAPT_H", "<stdint.h>", parts(__file__, "adapt.h")["header"])
 

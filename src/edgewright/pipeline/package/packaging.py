@@ -43,8 +43,7 @@ from edgewright.data.row_spool import in_file
 from edgewright.data.targets import in_pieces
 from edgewright.monitor.drift.cross_channel import faults, moved, products
 from edgewright.pipeline.material import Material
-from edgewright.pipeline.package.adaptation import FEWEST_UNITS, adaptation, motion_reference, parts_of_unit, units_of
-from edgewright.pipeline.package.budget import affine_adaptation
+from edgewright.pipeline.package.motion import FEWEST_UNITS, motion_reference, parts_of_unit, units_of
 from edgewright.pipeline.plan import DataPlan
 
 _KEPT, _DIGITS = 64, 10
@@ -423,6 +422,8 @@ def build_package(
     learning: AdaptSpec | msgspec.UnsetType = msgspec.UNSET
     axes: AffineSpec | msgspec.UnsetType = msgspec.UNSET
     if adapt is not None:
+        from edgewright.pipeline.package.adaptation import adaptation, affine_adaptation  # noqa: PLC0415 - few learn
+
         arrays: dict[str, bytes]
         if adapt.layer == "affine":
             axes, arrays = affine_adaptation(adapt, material, graph.labels)

@@ -6,7 +6,6 @@ import msgspec
 import numpy as np
 
 from edgewright.core.records.config import PipelineConfig
-from edgewright.features.kernels import LIMIT, channel_range
 from edgewright.race.pipeline_end import SCALE, needs_shapes, needs_windows, pipeline_candidate
 from edgewright.race.problem import FEATURES, WINDOWS, Problem, are_pictures, candidate
 from edgewright.race.stages import Table, is_series, is_sound, series_stage, shape_stages, windows_of
@@ -134,6 +133,8 @@ def has_giants(problem: Problem) -> bool:
     X = X[np.isfinite(X).all(axis=(1, 2))]
     if not len(X):
         return False
+    from edgewright.features.kernels import LIMIT, channel_range  # noqa: PLC0415 - of windows only
+
     _, largest = channel_range(X)
     return bool((np.median(X.std(axis=2), axis=0) * LIMIT < _FEWEST_STEPS * largest).all())
 

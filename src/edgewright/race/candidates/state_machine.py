@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.records.config import PipelineConfig
 from edgewright.core.records.data import Floats
-from edgewright.core.state_machine.table import Action, StateTable, Step
 from edgewright.models.rules import combined
-from edgewright.pipeline.step_tables import toml_text
 from edgewright.race.candidates.rows import THRESHOLD
 from edgewright.race.pipeline_end import PipelineEnd, fit_end
 from edgewright.race.problem import Candidate, Fitted, Indices, Part, Problem, candidate
@@ -161,33 +158,9 @@ def _extra_files(fitted: Fitted, problem: Problem) -> dict[str, bytes]:
     wait = round((fitted.duration - 0.5) / problem.samples.rate, 9) if fitted.duration > 1 else 0.0
     record = fitted.base.model.table.answers
     first, other = (str(fitted.base.model.classes_[int(np.argmax(answer))]) for answer in (record[0], record[-1]))
-    steps = [*_change("off", "on", rise, wait, first), *_change("on", "off", fall, wait, other)]
-    names = tuple(dict.fromkeys(state for step in steps for state in (str(step.state), step.to)))
-    table = StateTable(name="ladder", states=names, initial="off", fallback="stay", steps=tuple(steps))
-    return {"state-table.toml": _toml(table).encode()}
+    from edgewright.core.state_machine.table import switch_text  # noqa: PLC0415 - of the files of this candidate only
 
-
-def _toml(table: StateTable) -> str:
-    """Return the table as TOML, each step below the others."""
-    head = {key: getattr(table, key) for key in ("name", "states", "initial", "fallback")}
-    steps = ["[[steps]]\n" + toml_text(msgspec.to_builtins(step)) for step in table.steps]
-    return "\n".join([toml_text(head), *steps])
-
-
-def _change(before: str, after: str, when: str, wait: float, label: str) -> list[Step]:
-    """Return the steps from one state to the other, direct or through an intermediate state with a timeout.
-
-    The change emits the class as an event.
-    """
-    done = (Action(event=label),)
-    if wait <= 0:
-        return [Step(state=before, event="row", when=when, to=after, actions=done)]
-    between = f"perhaps_{after}"
-    return [
-        Step(state=before, event="row", when=when, to=between),
-        Step(state=between, event="row", when=f"not ({when})", to=before),
-        Step(state=between, event="timeout", after=wait, to=after, actions=done),
-    ]
+    return {"state-table.toml": switch_text(rise, fall, wait, (first, other)).encode()}
 
 
 candidate("state_machine")(

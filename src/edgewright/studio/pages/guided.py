@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from edgewright.core.errors import EdgewrightError, UploadError
+from edgewright.core.toml_tables import toml_text
 from edgewright.data.load import load_data
 from edgewright.data.roles import NONE
 from edgewright.data.simulated import marked
 from edgewright.data.table_file import write_table_file
 from edgewright.data.tabular import SAMPLES
 from edgewright.pipeline.config import is_own_data
-from edgewright.pipeline.step_tables import toml_text
 from edgewright.profiles.catalogue import listing, load_profile
 from edgewright.studio.frame import Page, error_text, quoted, render, studio_of, text_of
 from edgewright.studio.local_server import (

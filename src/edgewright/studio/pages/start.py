@@ -15,8 +15,8 @@ import msgspec
 
 from edgewright.core.errors import EdgewrightError, InputError, TomlSyntaxError, UploadError
 from edgewright.core.files import write_atomic
+from edgewright.core.toml_tables import toml_text
 from edgewright.pipeline.config import shipped, source_text
-from edgewright.pipeline.step_tables import toml_text
 from edgewright.studio.frame import Page, error_text, quoted, render, studio_of, text_of
 from edgewright.studio.jobs import AT_ONCE
 from edgewright.studio.local_server import FormData, HTTPException, RedirectResponse, Request, Response, UploadFile

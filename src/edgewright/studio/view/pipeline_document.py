@@ -27,11 +27,11 @@ from edgewright.core.records.config import ModelConfig, PipelineConfig
 from edgewright.core.records.data import Floats
 from edgewright.core.records.footprint import Footprint
 from edgewright.core.records.trace import BudgetRow
+from edgewright.core.toml_tables import toml_text
 from edgewright.data.targets import encode_target, task_of
 from edgewright.models.architecture import architecture
 from edgewright.pipeline.fitting import first_context, next_context
 from edgewright.pipeline.plan import Plan, find_stage, resolve
-from edgewright.pipeline.step_tables import toml_text
 from edgewright.profiles.footprint import estimate
 from edgewright.race.pipeline_end import PipelineEnd, fit_end, price, untrained_end
 from edgewright.race.problem import Part, Problem

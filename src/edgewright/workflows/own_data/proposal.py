@@ -43,7 +43,6 @@ from edgewright.race.explanation import explain
 from edgewright.race.pipeline_end import Entrant, entrants_of
 from edgewright.race.problem import Problem, problem_of_pipeline, problem_of_training
 from edgewright.race.race import INTERRUPTED, Race, Watch
-from edgewright.race.variants import add_variants
 from edgewright.workflows.own_data.recipes import Recipe, changed, recipe_of, with_selection
 
 
@@ -457,6 +456,8 @@ def _entrants(
     problem = problem_of_training(material)
     entrants = entrants_of(problem, config)
     if request.variants:
+        from edgewright.race.variants import add_variants  # noqa: PLC0415 - of --search only
+
         entrants = add_variants(entrants, MOST_VARIANTS, config.seed)
     if request.features is not None:
         chosen = (with_selection(entrant, request.features) for entrant in entrants)
