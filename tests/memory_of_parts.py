@@ -9,7 +9,7 @@ import threading
 import time
 from pathlib import Path
 
-from edgewright.data import row_spool
+from edgewright.data import targets
 from edgewright.pipeline import fitting, material
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.package import packaging
@@ -17,9 +17,7 @@ from edgewright.pipeline.run import run_pipeline
 from edgewright.training import loop
 
 # What a run holds at once, made small so that a small data set is many times as large.
-row_spool.PIECE_BYTES = loop.CHUNK_BYTES = fitting._FIT_BYTES = material._SAMPLED_BYTES = packaging._SAMPLED_BYTES = (
-    2**20
-)
+targets.PIECE_BYTES = loop.CHUNK_BYTES = fitting._FIT_BYTES = material._SAMPLED_BYTES = packaging._SAMPLED_BYTES = 2**20
 
 
 class Peak(threading.Thread):

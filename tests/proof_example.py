@@ -17,7 +17,7 @@ from edgewright.models.network import NetworkClassifier
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.preprocessing.impute import Impute
 from edgewright.preprocessing.scale import Scale
-from edgewright.proof.form import Form, Samples, Stages
+from edgewright.proof.tolerance import Form, Samples, Stages
 from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import Subject, forms_of
 from edgewright.workflows.proof.subject import Chosen, subject_of

@@ -26,10 +26,10 @@ from edgewright.fleet.simulator.fleet import Settings
 from edgewright.fleet.simulator.simulation import simulate
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
-from edgewright.trace.brief import brief_parts
 from edgewright.trace.html import page_html
 from edgewright.trace.page import page_of, print_parts
 from edgewright.trace.page_model import exported_graph
+from edgewright.trace.terminal import brief_parts
 from edgewright.trace.views.simulation import simulation_page
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"

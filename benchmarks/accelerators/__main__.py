@@ -15,7 +15,7 @@ from benchmarks.table import markdown
 from edgewright.core.records.network import Graph
 from edgewright.export.contract import Subject as Exported
 from edgewright.profiles.catalogue import load_profile
-from edgewright.proof.form import OUTPUT, Form, Stages
+from edgewright.proof.tolerance import OUTPUT, Form, Stages
 from edgewright.workflows.estimation import accelerators
 from edgewright.workflows.proof.forms import graphs, integers
 from edgewright.workflows.proof.stages import boundary_value

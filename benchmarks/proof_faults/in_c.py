@@ -28,7 +28,7 @@ from edgewright.core.records.proof import Numbers
 from edgewright.export import emulator as tools
 from edgewright.export.c99_host.host import run_apart
 from edgewright.export.web import module as web
-from edgewright.proof.form import Stages
+from edgewright.proof.tolerance import Stages
 from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.forms import Subject, c99, emulator, wasm
 

@@ -21,7 +21,7 @@ from benchmarks.proof_faults.rules import VERILOG_RULES, TextFault, faults_in, o
 from edgewright.core.records.proof import FileRecord, Numbers
 from edgewright.export.verilog import _files as verilog_files
 from edgewright.export.verilog._layout import Layout
-from edgewright.proof.form import Form, Stages
+from edgewright.proof.tolerance import Form, Stages
 from edgewright.workflows.proof.artifacts import Artefact, Kind
 from edgewright.workflows.proof.forms import Subject, graphs, litert, tflite_file, verilog
 

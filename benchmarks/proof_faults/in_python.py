@@ -33,8 +33,8 @@ from benchmarks.proof_faults.judging import (
 )
 from benchmarks.proof_faults.rules import TextFault
 from edgewright.core.errors import EdgewrightError, StoppedError
-from edgewright.proof.form import Stages
 from edgewright.proof.stage import stage_order
+from edgewright.proof.tolerance import Stages
 from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.stages import boundary_value, first_failing
 

@@ -26,7 +26,7 @@ from benchmarks.proof_faults.other_inputs import other_file, other_rows
 from benchmarks.proof_faults.pipelines import prepared
 from benchmarks.proof_faults.rules import TextFault
 from edgewright.core.records.proof import ProofRecord
-from edgewright.proof.form import Form, Samples, Stages
+from edgewright.proof.tolerance import Form, Samples, Stages
 from edgewright.workflows.proof import stream
 from edgewright.workflows.proof.anomalies import adaptation_proof
 from edgewright.workflows.proof.artifacts import Change, Files

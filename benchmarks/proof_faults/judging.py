@@ -30,9 +30,9 @@ from edgewright.core.records.proof import ProofRecord
 from edgewright.export.c99_host import host
 from edgewright.graph.builder import without_mask
 from edgewright.proof import stream as proof_stream
-from edgewright.proof.form import CLASSES, FLAGS, LABEL, PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages
 from edgewright.proof.stage import same_bits
 from edgewright.proof.stream import StreamForm, StreamSubject
+from edgewright.proof.tolerance import CLASSES, FLAGS, LABEL, PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages
 from edgewright.workflows.proof import anomalies as adaptation
 from edgewright.workflows.proof import artifacts, comparison, stream
 from edgewright.workflows.proof.adversarial import with_constructed

@@ -53,8 +53,8 @@ ALLOWED = {
         "export/c99_host/host.py",
         "os.fork()",
     ): "the child runs compiled C alone, without collecting garbage, and leaves by os._exit: it closes no database",
-    ("data/row_spool.py", "os.dup(file.fileno())"): "a temporary file without a name, opened in the line before",
-    ("data/row_spool.py", "os.close"): "of that copy, when the last rows are gone",
+    ("data/targets.py", "os.dup(file.fileno())"): "a temporary file without a name, opened in the line before",
+    ("data/targets.py", "os.close"): "of that copy, when the last rows are gone",
     ("cluster/local.py", "pass_fds=[theirs.fileno()]"): "a worker's end of a pipe that was opened in the line before",
 }
 

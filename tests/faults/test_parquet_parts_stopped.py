@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from edgewright.core.errors import OutputError
-from edgewright.data.row_spool import Spool
+from edgewright.data.targets import Spool
 
 pytestmark = [pytest.mark.slow]
 

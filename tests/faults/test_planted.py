@@ -17,7 +17,7 @@ from edgewright.core.records.network import Array, Graph, IntegerNetwork
 from edgewright.core.records.proof import Difference, Numbers, ProofRecord
 from edgewright.export.c99_host import host
 from edgewright.features._sound import matrices
-from edgewright.proof.form import Form, Samples, Stages
+from edgewright.proof.tolerance import Form, Samples, Stages
 from edgewright.workflows.proof.forms import Subject, forms_of
 from edgewright.workflows.proof.forms.c99 import c_form
 from edgewright.workflows.proof.forms.integers import FORMS as INTEGERS

@@ -23,7 +23,7 @@ from edgewright.core.records.proof import Difference, Numbers, ProofRecord
 from edgewright.export.c99_host import host
 from edgewright.export.targets import tflite
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.proof.form import CLASSES, Form, Samples, Stages
+from edgewright.proof.tolerance import CLASSES, Form, Samples, Stages
 from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import forms_of, graphs, integers
 from edgewright.workflows.proof.forms.c99 import Files, c_form

@@ -21,7 +21,7 @@ from edgewright.export.c99_host import host
 from edgewright.export.contract import find_target
 from edgewright.export.contract import read_subject as exported_subject
 from edgewright.export.write import write_files
-from edgewright.proof.form import BYTES, CLASSES, RANGE
+from edgewright.proof.tolerance import BYTES, CLASSES, RANGE
 from edgewright.workflows.proof.adversarial import with_constructed
 from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import forms_of

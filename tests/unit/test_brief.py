@@ -17,10 +17,10 @@ from edgewright.core.package import read_package
 from edgewright.core.records.trace import Trace
 from edgewright.monitor.drift.stream_monitor import unnoticed
 from edgewright.trace.blocks.flow_picture import tiles
-from edgewright.trace.brief import brief_parts
 from edgewright.trace.page import page_of, print_parts
 from edgewright.trace.page_model import HINT, PAGE_FILE, read_trace
 from edgewright.trace.sentences.facts import unnoticed_text
+from edgewright.trace.terminal import brief_parts
 
 NEXT = [("edgewright show runs/activity", "opens its page")]
 

@@ -11,7 +11,7 @@ import pytest
 from cli_runner import Cli
 from edgewright.core.csv.rows import iter_csv, read_csv
 from edgewright.core.errors import DataWarning
-from edgewright.data.files import read_columns
+from edgewright.data.contract import read_columns
 from edgewright.data.load import load_data
 from edgewright.data.preview import read_preview
 

@@ -14,8 +14,8 @@ from edgewright.core.errors import DriftStateError
 from edgewright.core.records.config import WindowConfig
 from edgewright.core.records.data import Column, DataSet, Recording, Samples
 from edgewright.core.records.package import MotionReference
+from edgewright.data.clock import motion_sensors
 from edgewright.data.samples import cut
-from edgewright.data.sensor_kinds import motion_sensors
 from edgewright.monitor.drift.motion_estimates import Pieces, delay
 from edgewright.monitor.drift.motion_monitor import MotionMonitor
 from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch

@@ -14,9 +14,18 @@ from scipy import stats
 
 from edgewright.core.errors import DriftReferenceError, DriftStateError
 from edgewright.core.records.package import ReferenceColumn
-from edgewright.monitor.drift.change_detection import Adwin, ConfidenceWatch, PageHinkley
+from edgewright.monitor.drift.change_detection import (
+    BINS,
+    SKETCH_BYTES,
+    Adwin,
+    ConfidenceWatch,
+    OpenBlock,
+    PageHinkley,
+    Ring,
+    Sketch,
+    bins_of,
+)
 from edgewright.monitor.drift.reference_test import Sizes, _tested, f_tail, incomplete_beta, student_tail
-from edgewright.monitor.drift.sketch import BINS, SKETCH_BYTES, OpenBlock, Ring, Sketch, bins_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARES = (0, 1, 5, 25, 50, 75, 95, 99, 100)

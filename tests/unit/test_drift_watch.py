@@ -9,8 +9,8 @@ from scipy.signal import lfilter
 
 from edgewright.core.errors import DriftReferenceError, DriftStateError
 from edgewright.core.records.package import ReferenceColumn
+from edgewright.monitor.drift.change_detection import SKETCH_BYTES, Sketch
 from edgewright.monitor.drift.reference_test import normal_tail, strays
-from edgewright.monitor.drift.sketch import SKETCH_BYTES, Sketch
 from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch
 
 SHARES = (0, 1, 5, 25, 50, 75, 95, 99, 100)

@@ -33,7 +33,7 @@ from edgewright.graph.builder import NO_LABEL, Builder
 from edgewright.pipeline.cost import form_footprint
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.records import Figure
-from edgewright.proof.form import Stages
+from edgewright.proof.tolerance import Stages
 from edgewright.workflows.estimation import estimate_subject
 from edgewright.workflows.proof.artifacts import read_artefacts
 from edgewright.workflows.proof.forms import Subject as ProofSubject

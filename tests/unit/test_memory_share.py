@@ -16,7 +16,7 @@ from cli_runner import Cli
 from edgewright.core import files
 from edgewright.core.input.riff import wav_bytes
 from edgewright.data import memory_share, preview
-from edgewright.data.files import some_files
+from edgewright.data.contract import some_files
 from edgewright.data.load import load_data
 from edgewright.data.preview import read_preview
 from edgewright.pipeline.check import check_data

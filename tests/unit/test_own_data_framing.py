@@ -12,9 +12,9 @@ from edgewright.core.records.config import ModelConfig, PipelineConfig
 from edgewright.core.records.data import Column, DataSet, Recording
 from edgewright.data.quality import axes, examine
 from edgewright.data.table_proposal import choose_framing
-from edgewright.race.motion import motion_stages
 from edgewright.race.pipeline_end import Entrant
 from edgewright.race.problem import candidates
+from edgewright.race.stages import motion_stages
 from edgewright.workflows.own_data.recipes import with_selection
 
 GENERATOR = np.random.default_rng(0)

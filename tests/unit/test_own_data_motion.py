@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.core.records.data import Column, DataSet, Recording
-from edgewright.race.motion import body_axes
+from edgewright.race.stages import body_axes
 from edgewright.training.augmentations.remount import RemountConfig, apply
 
 

@@ -12,7 +12,7 @@ import pytest
 from edgewright.core.errors import DataWarning
 from edgewright.core.package import read_package
 from edgewright.core.records.data import Column, Samples
-from edgewright.monitor.drift.sketch import bins_of
+from edgewright.monitor.drift.change_detection import bins_of
 from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch, unnoticed
 from edgewright.pipeline.config import checked
 from edgewright.pipeline.package.packaging import fit_reference, reference, reference_bytes

@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 from edgewright.core.errors import InputError, OutputError
-from edgewright.data import row_spool
-from edgewright.data.row_spool import Spool
+from edgewright.data import targets
+from edgewright.data.targets import Spool
 from edgewright.pipeline import fitting
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import RunResult, run_pipeline
@@ -86,7 +86,7 @@ def _accuracy(result: RunResult) -> float:
 
 @pytest.mark.slow
 def test_the_same_rows_train_the_same_weights(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_spool, "PIECE_ROWS", 128)
+    monkeypatch.setattr(targets, "PIECE_ROWS", 128)
     loaded = _run(folder, "data.in_parts='never'")
     parts = _run(folder, "data.in_parts='always'")
     assert any("read in parts" in note for note in parts.trace.stages[0].notes)
@@ -141,8 +141,8 @@ def test_an_epoch_on_disk_goes_through_every_row_once() -> None:
 
 
 def test_rows_of_a_spool_are_those_that_were_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_spool, "_GAP_BYTES", 40)
-    monkeypatch.setattr(row_spool, "PIECE_ROWS", 8)
+    monkeypatch.setattr(targets, "_GAP_BYTES", 40)
+    monkeypatch.setattr(targets, "PIECE_ROWS", 8)
     X = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
     spool = Spool(tmp_path, 3, 200)
     spool.append(X[:90])
@@ -192,6 +192,6 @@ def test_what_is_wrong_in_a_folder_is_named(folder: Path, harm: str, message: st
 
 
 def test_a_full_disk_is_told_before_anything_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgewright.data.row_spool.shutil.disk_usage", lambda _: SimpleNamespace(free=10))
+    monkeypatch.setattr("edgewright.data.targets.shutil.disk_usage", lambda _: SimpleNamespace(free=10))
     with pytest.raises(OutputError, match=r"room for 0\.00 GB of rows that are read in parts, got 0\.00 GB free"):
         _run(folder, "data.in_parts='always'")

@@ -14,7 +14,7 @@ from cli_runner import Cli
 from edgewright.cli.main import run
 from edgewright.core.input.pictures import pixels
 from edgewright.core.predictor import Predictor, load
-from edgewright.data.files import stored_files
+from edgewright.data.contract import stored_files
 from picture_folder import SIDE, trained, write_pictures
 
 

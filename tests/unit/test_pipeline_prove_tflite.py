@@ -13,7 +13,7 @@ from edgewright.compression.int8 import quantise
 from edgewright.core.integer.network import marked
 from edgewright.core.records.network import Rounding
 from edgewright.core.records.proof import ProofRecord
-from edgewright.proof.form import BYTES, Form
+from edgewright.proof.tolerance import BYTES, Form
 from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import Subject, forms_of, tflm
 from edgewright.workflows.proof.subject import Chosen, subject_of

@@ -9,8 +9,8 @@ import pytest
 
 from edgewright.core.records.config import WindowConfig
 from edgewright.core.records.data import Column, DataSet, Floats, Recording, Samples
+from edgewright.data.clock import axis_pairs, kind_of, sensors_of
 from edgewright.data.samples import cut
-from edgewright.data.sensor_kinds import axis_pairs, kind_of, sensors_of
 from edgewright.pipeline.evaluation.robustness import plausible_changes
 
 

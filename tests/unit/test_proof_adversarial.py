@@ -15,8 +15,18 @@ from edgewright.core.errors import StoppedError
 from edgewright.core.input.samples import flagged
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.graph.builder import without_mask
-from edgewright.proof.form import PROBABILITIES, RANDOM_BYTES, Form, Samples, Stages, ToleranceReference
-from edgewright.proof.tolerance import EXTREME, allowed, perturbed_synthetic_readings, wide_digits
+from edgewright.proof.tolerance import (
+    EXTREME,
+    PROBABILITIES,
+    RANDOM_BYTES,
+    Form,
+    Samples,
+    Stages,
+    ToleranceReference,
+    allowed,
+    perturbed_synthetic_readings,
+    wide_digits,
+)
 from edgewright.workflows.proof import comparison
 from edgewright.workflows.proof.adversarial import MAX_ROWS, _either_side, with_constructed
 from edgewright.workflows.proof.comparison import measure_tolerance_reference, prove_subject

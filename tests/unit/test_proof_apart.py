@@ -18,7 +18,7 @@ from edgewright.core.records.proof import ProofRecord
 from edgewright.export.c99_host import host
 from edgewright.models.forest import Forest
 from edgewright.pipeline.pipeline import Pipeline
-from edgewright.proof.form import FLAGS, PROBABILITIES
+from edgewright.proof.tolerance import FLAGS, PROBABILITIES
 from edgewright.workflows.proof.adversarial import with_constructed
 from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import Subject

@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from edgewright.core.errors import InputError, StoppedError
 from edgewright.core.records.proof import Numbers, PairRecord
-from edgewright.proof.form import (
+from edgewright.proof.pair import compare
+from edgewright.proof.prove import ProofResult, common_form, prove
+from edgewright.proof.stage import stage_order
+from edgewright.proof.tolerance import (
     BYTES,
     LABEL,
     OUTPUT,
@@ -23,11 +26,11 @@ from edgewright.proof.form import (
     Samples,
     Stages,
     ToleranceReference,
+    allowed,
+    last_digits,
+    perturbed_readings,
+    spreads,
 )
-from edgewright.proof.pair import compare
-from edgewright.proof.prove import ProofResult, common_form, prove
-from edgewright.proof.stage import stage_order
-from edgewright.proof.tolerance import allowed, last_digits, perturbed_readings, spreads
 
 N = 40
 RNG = np.random.default_rng(1)

@@ -17,9 +17,9 @@ from edgewright.models.network import NetworkClassifier
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.preprocessing.gravity import Gravity
 from edgewright.preprocessing.scale import Scale
-from edgewright.proof.form import Form
 from edgewright.proof.tolerance import (
     DRAWS,
+    Form,
     last_digits,
     perturbed_readings,
     perturbed_results,

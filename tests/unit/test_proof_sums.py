@@ -18,7 +18,7 @@ from edgewright.features.statistics import MEASURES, Moments
 from edgewright.graph.builder import Builder, Term, largest, mean, reshape, sqrt
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
-from edgewright.proof.form import PREDICTION, Form, Samples, Stages
+from edgewright.proof.tolerance import PREDICTION, Form, Samples, Stages
 from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.subject import Chosen, subject_of
 from edgewright.workflows.proof.workflow import prove_place

@@ -12,8 +12,7 @@ from edgewright.core.records.race import EntrantRecord, RaceRecord
 from edgewright.core.records.trace import ClassRow, GroupRow, Interval, Mistake, Trace
 from edgewright.trace.questions import quiz
 from edgewright.trace.sections.frame import place_of, written
-from edgewright.trace.sentences.insight import trace_insight
-from edgewright.trace.sentences.surprise import claims
+from edgewright.trace.sentences.insight import claims, trace_insight
 
 CLASSES = tuple(ClassRow(label=name, precision=0.9, recall=0.88, f1=0.9, support=100) for name in "abc")
 PLAIN = {"groups": (), "mistakes": (), "majority": 0.4, "classes": CLASSES}

@@ -23,7 +23,7 @@ from edgewright.core.errors import (
     ParquetDamagedError,
     TextEncodingError,
 )
-from edgewright.data.files import read_columns
+from edgewright.data.contract import read_columns
 from edgewright.data.load import load_data
 from odd_files.containers import write_ods
 

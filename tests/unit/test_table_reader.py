@@ -10,10 +10,9 @@ import polars as pl
 import pytest
 
 from edgewright.core.errors import ColumnsUnusableError
-from edgewright.data import row_spool, table_reader
+from edgewright.data import table_reader, targets
 from edgewright.data.load import load_data
-from edgewright.data.row_spool import in_file
-from edgewright.data.targets import coded, read_target
+from edgewright.data.targets import coded, in_file, read_target
 
 ROWS, COLUMNS = 100_000, 6
 
@@ -72,7 +71,7 @@ def test_an_error_in_a_late_piece_of_a_late_file_names_its_line(tmp_path: Path) 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_no_second_copy_of_the_values_is_made(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_reader, "_STEP_BYTES", 2**16)
-    monkeypatch.setattr(row_spool, "PIECE_ROWS", 4096)
+    monkeypatch.setattr(targets, "PIECE_ROWS", 4096)
     monkeypatch.setattr("edgewright.core.csv.blocks.BLOCK_BYTES", 2**15)
     table: dict[str, object] = {"kind": kind, "ignore": ["state"]}
     load_data({**table, "path": str(_write(tmp_path / f"few.{kind}", 100, 0))}, seed=0)

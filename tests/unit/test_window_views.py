@@ -14,10 +14,9 @@ from edgewright.cluster.mapping import packed
 from edgewright.core.records.config import WindowConfig
 from edgewright.core.records.data import Column, DataSet, Floats, Recording, Samples
 from edgewright.data import samples as cutting
-from edgewright.data.row_spool import in_file
 from edgewright.data.samples import cut, part_of
 from edgewright.data.table_reader import RowStore
-from edgewright.data.targets import WindowViews, in_pieces, some_in_memory
+from edgewright.data.targets import WindowViews, in_file, in_pieces, some_in_memory
 from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.plan import parts
 

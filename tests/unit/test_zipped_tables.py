@@ -11,7 +11,7 @@ import pytest
 
 from cli_runner import Cli
 from edgewright.core.errors import ArchiveDamagedError, InputError
-from edgewright.data import files
+from edgewright.data import contract
 from edgewright.data.load import guess, load_data
 from edgewright.workflows.own_data.proposal import OwnDataRequest, look
 
@@ -65,7 +65,7 @@ def test_a_zip_file_gives_what_its_folder_gives(tmp_path: Path, cli: Cli) -> Non
 def test_a_hostile_zip_file_is_a_line(
     members: tuple[tuple[str, str], ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "LARGEST", 2000)
+    monkeypatch.setattr(contract, "LARGEST", 2000)
     path = tmp_path / "data.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for name, text in members:

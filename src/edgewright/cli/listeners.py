@@ -21,10 +21,9 @@ from edgewright.core.records.data import DataSet
 from edgewright.core.records.race import RaceRecord
 from edgewright.core.records.trace import EvaluationRecord, Insight, Trace
 from edgewright.pipeline.run_folder.journal import Listener
-from edgewright.trace.brief import brief_parts
 from edgewright.trace.page import QUIET, Terminal, page_of, print_parts, progress
 from edgewright.trace.page_model import PAGE_FILE
-from edgewright.trace.terminal import TerminalTrace
+from edgewright.trace.terminal import TerminalTrace, brief_parts
 
 if TYPE_CHECKING:
     from edgewright.pipeline.run_folder.journal import Journalling

@@ -15,7 +15,7 @@ import msgspec
 from edgewright.core.archive import decode_versioned
 from edgewright.core.errors import CheckFailedError, EdgewrightError, OptionFormatError
 from edgewright.core.records.data import LABEL_FROM, LABELS_VERSION, LabelAudit, LabelRecord
-from edgewright.data.files import read_columns, read_whole
+from edgewright.data.contract import read_columns, read_whole
 
 LIMIT = 0.05
 """Error rate of machine labels that is trained on, where nothing else is said."""

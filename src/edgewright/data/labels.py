@@ -17,8 +17,7 @@ from edgewright.core.errors import LabelsError, UnknownNameError
 from edgewright.core.formatting import MISSING_LABELS
 from edgewright.core.records.data import DataSet, Labels, Recording
 from edgewright.data.checks_columns import target_of
-from edgewright.data.contract import Finding, percent
-from edgewright.data.files import read_text
+from edgewright.data.contract import Finding, percent, read_text
 from edgewright.data.resampling import sessions_of
 from edgewright.data.targets import as_text, labelled, task_of
 

@@ -20,8 +20,7 @@ from edgewright.core.errors import (
 from edgewright.core.records.data import LABEL_FROM, DataSet
 from edgewright.core.toml_tables import convert_table
 from edgewright.data.audited_labels import LIMIT_KEY, marked
-from edgewright.data.contract import LABELS_FILE, SUFFIXES, Source, SourceConfig
-from edgewright.data.files import data_files, is_hidden, is_single
+from edgewright.data.contract import LABELS_FILE, SUFFIXES, Source, SourceConfig, data_files, is_hidden, is_single
 from edgewright.data.near_duplicates import LINK_KEY, link_recordings
 from edgewright.data.remote import located
 from edgewright.data.resampling import KEY as RESAMPLE

@@ -24,7 +24,7 @@ from edgewright.core.formatting import (
     unit_in,
 )
 from edgewright.core.records.data import Column, Labels
-from edgewright.data.files import read_opening
+from edgewright.data.contract import read_opening
 
 _BRACKETS = re.compile(r"[\[(][^\])]*[\])]")
 # What two classes are called that say whether something is so.

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.core.files import free_bytes
-from edgewright.data.files import draw_order
+from edgewright.data.contract import draw_order
 from edgewright.data.load import load_data
 from edgewright.data.preview import tables_in
 from edgewright.data.remote import located

@@ -18,7 +18,7 @@ from edgewright.core.prediction_input import Answer, answered
 from edgewright.core.predictor import Predictor
 from edgewright.core.records.data import Floats
 from edgewright.core.records.package import Centre, Manifest
-from edgewright.data.files import read_text, read_whole, stored_files
+from edgewright.data.contract import read_text, read_whole, stored_files
 
 
 def answer_pictures(predictor: Predictor, path: Path) -> Iterator[Answer]:

@@ -19,8 +19,7 @@ from edgewright.core.errors import DataKindUnknownError, InputError, ParquetDama
 from edgewright.core.input.pictures import ENDINGS, size_of
 from edgewright.core.records.data import Labels
 from edgewright.data.clock import split_clock
-from edgewright.data.contract import LABELS_FILE
-from edgewright.data.files import data_files, folder_of, stored_files, told_left_out
+from edgewright.data.contract import LABELS_FILE, data_files, folder_of, stored_files, told_left_out
 from edgewright.data.labels import name_in
 from edgewright.data.load import guess
 from edgewright.data.matching import MOST_CLASSES, few_texts, is_text

@@ -30,13 +30,11 @@ from edgewright.data.checks_columns import (
     stuck,
     target_of,
 )
-from edgewright.data.clock import measured_rate
+from edgewright.data.clock import TEMPERATURE_NAME, measured_rate
 from edgewright.data.contract import Finding, Quality, Severity, percent, worst_first
 from edgewright.data.labels import sparse_label_findings
 from edgewright.data.resampling import sessions_of
-from edgewright.data.row_spool import piece_rows
-from edgewright.data.sensor_kinds import TEMPERATURE_NAME
-from edgewright.data.targets import as_text, class_names, counted, labelled, task_of
+from edgewright.data.targets import as_text, class_names, counted, labelled, piece_rows, task_of
 
 # Standard gravity: 9.80665 m/s² (3rd CGPM, 1901).
 GRAVITY = {"g": 1.0, "m/s²": 9.80665, "mg": 1000.0}

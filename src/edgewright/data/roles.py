@@ -24,7 +24,18 @@ from edgewright.core.clocks.units import (
 from edgewright.core.errors import CsvNumberError, UnknownNameError
 from edgewright.core.formatting import is_number
 from edgewright.core.records.data import Column, Labels
-from edgewright.data.clock import UnitChoice, choose_unit, find_time_column, is_clock
+from edgewright.data.clock import (
+    OTHER,
+    SIGNAL,
+    TIME,
+    UnitChoice,
+    choose_unit,
+    find_time_column,
+    is_clock,
+    kind_of,
+    kinds_of,
+    sensors_of,
+)
 from edgewright.data.matching import (
     IDENTIFIER,
     MOST_CLASSES,
@@ -35,7 +46,6 @@ from edgewright.data.matching import (
     no_category,
     values_of,
 )
-from edgewright.data.sensor_kinds import OTHER, SIGNAL, TIME, kind_of, kinds_of, sensors_of
 from edgewright.data.series import ColumnSeries, find_series, numbered
 from edgewright.data.targets import as_text, labelled, read_target, task_of
 

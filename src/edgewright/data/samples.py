@@ -18,9 +18,8 @@ from edgewright.core.input.recordings import cut as cut_windows
 from edgewright.core.records.config import WindowConfig, WindowTarget
 from edgewright.core.records.data import DataSet, Floats, Labels, Recording, Samples
 from edgewright.data.resampling import at_one_rate
-from edgewright.data.row_spool import in_file, joined
 from edgewright.data.synthetic import is_synthetic
-from edgewright.data.targets import CUT_BYTES, WindowViews, as_text, labelled, task_of
+from edgewright.data.targets import CUT_BYTES, WindowViews, as_text, in_file, joined, labelled, task_of
 
 
 class _Rows(msgspec.Struct, frozen=True):

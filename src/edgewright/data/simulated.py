@@ -16,8 +16,7 @@ from edgewright.core.csv.rows import iter_csv
 from edgewright.core.errors import InputError
 from edgewright.core.input.riff import comment_of
 from edgewright.core.records.data import DataSet, Labels
-from edgewright.data.contract import LABELS_FILE
-from edgewright.data.files import stored_files
+from edgewright.data.contract import LABELS_FILE, stored_files
 from edgewright.data.polars import pl
 
 PREFIX = "simulated-by-edgewright/"

@@ -28,8 +28,8 @@ from edgewright.core.formatting import MISSING_NUMBERS, is_number, percent, plur
 from edgewright.core.records.data import Floats, Labels, Recording
 from edgewright.data.contract import FileCount
 from edgewright.data.matching import is_text
-from edgewright.data.row_spool import Spool
 from edgewright.data.tabular import Table, TableConfig, input_names, with_categories, without_missing_values
+from edgewright.data.targets import Spool
 
 # Values beyond this many bytes of float32 are read from disk; a run takes some five times as much for those it loads.
 LOAD_BYTES = 2**27

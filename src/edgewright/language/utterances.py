@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from edgewright.core.errors import LanguageModelError, UtterancesError
-from edgewright.data.files import read_utf8
+from edgewright.data.contract import read_utf8
 from edgewright.data.synthetic import PREFIX
 from edgewright.nlp.records import OUT_OF_SCOPE, Slot, Utterance
 from edgewright.nlp.utterance.values import checked, normalised

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from edgewright.core.errors import DescriptionsError, EncoderError, InputError, MissingFileError
-from edgewright.data.files import read_utf8
+from edgewright.data.contract import read_utf8
 from edgewright.language.documents.index import MediaEncoder
 from edgewright.language.embedding import Encoder
 from edgewright.nlp.documents.media import files_of

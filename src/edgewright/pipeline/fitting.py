@@ -21,8 +21,7 @@ from edgewright.core.input.samples import ROW_LIMIT, ranges_text
 from edgewright.core.records.data import Column, Floats, Samples
 from edgewright.core.records.network import Graph
 from edgewright.core.records.trace import StageRecord
-from edgewright.data.row_spool import SpooledRows, piece_rows
-from edgewright.data.targets import WindowViews, in_pieces
+from edgewright.data.targets import SpooledRows, WindowViews, in_pieces, piece_rows
 from edgewright.graph.builder import Builder, Term, answerable, choose, masked_label, masked_value, present
 from edgewright.graph.stage import Context, emit, names_of
 from edgewright.pipeline.cost import Cost, measured, together

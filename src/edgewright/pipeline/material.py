@@ -36,11 +36,10 @@ from edgewright.data.picture_samples import read_centres
 from edgewright.data.quality import KEY, find_sentinels
 from edgewright.data.resampling import KEY as RESAMPLE
 from edgewright.data.resampling import at_one_rate, lowest_rate, resampled_text
-from edgewright.data.row_spool import in_file
 from edgewright.data.samples import cut, cut_in_parts
 from edgewright.data.splits import split
 from edgewright.data.synthetic import is_synthetic
-from edgewright.data.targets import WindowViews, class_names, counted, encode_target, in_pieces, task_of
+from edgewright.data.targets import WindowViews, class_names, counted, encode_target, in_file, in_pieces, task_of
 from edgewright.pipeline.cost import measured
 from edgewright.pipeline.plan import DataPlan
 from edgewright.pipeline.run_folder.journal import card

@@ -11,7 +11,19 @@ from numpy.typing import NDArray
 
 from edgewright.core.records.proof import Difference, PairRecord, StageVerdict, Verdict
 from edgewright.proof import tolerance
-from edgewright.proof.form import (
+from edgewright.proof.stage import (
+    Mask,
+    StageComparison,
+    aligned,
+    distance,
+    equal,
+    flags_of,
+    judge,
+    same_bits,
+    shown,
+    stage_order,
+)
+from edgewright.proof.tolerance import (
     BYTES,
     CLASSES,
     FLAGS,
@@ -25,18 +37,6 @@ from edgewright.proof.form import (
     Form,
     Stages,
     ToleranceReference,
-)
-from edgewright.proof.stage import (
-    Mask,
-    StageComparison,
-    aligned,
-    distance,
-    equal,
-    flags_of,
-    judge,
-    same_bits,
-    shown,
-    stage_order,
 )
 
 # Maximum number of samples that moved across a quantisation step and are shown with their values.

@@ -21,7 +21,9 @@ from edgewright.core.errors import CheckFailedError, InputError, StoppedError
 from edgewright.core.prediction.objects import find_objects
 from edgewright.core.records.package import ObjectMap
 from edgewright.core.records.proof import AbsentForm, FormRecord, PairRecord, UncomparedStage
-from edgewright.proof.form import (
+from edgewright.proof.pair import Limits, compare
+from edgewright.proof.stage import flags_of, stage_order
+from edgewright.proof.tolerance import (
     CLASSES,
     FLAGS,
     LABEL,
@@ -35,8 +37,6 @@ from edgewright.proof.form import (
     Stages,
     ToleranceReference,
 )
-from edgewright.proof.pair import Limits, compare
-from edgewright.proof.stage import flags_of, stage_order
 
 # Number of pairs compared in parallel.
 _THREADS = 4

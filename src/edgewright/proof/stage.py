@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.records.proof import Difference, StageVerdict
-from edgewright.proof.form import MISSING, RANDOM_BYTES, UNSURE, ToleranceReference
+from edgewright.proof.tolerance import MISSING, RANDOM_BYTES, UNSURE, ToleranceReference
 
 Mask = NDArray[np.bool_]
 

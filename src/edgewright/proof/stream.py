@@ -20,9 +20,9 @@ from edgewright.core.records.proof import (
     StageVerdict,
     UncomparedStage,
 )
-from edgewright.proof.form import Stages, ToleranceReference
 from edgewright.proof.prove import earliest, stopped
 from edgewright.proof.stage import StageComparison, distance, judge, shown
+from edgewright.proof.tolerance import Stages, ToleranceReference
 
 
 @dataclass(frozen=True)

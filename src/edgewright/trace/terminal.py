@@ -1,4 +1,4 @@
-"""The trace in the terminal, printed part by part while a run goes."""
+"""The trace in the terminal: printed part by part during a run, and in brief at its end."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from rich.text import Text
 
 from edgewright.core.formatting import fraction, number, plural, seconds_text, shorten
 from edgewright.core.records import trace as records
+from edgewright.core.records.trace import Trace
+from edgewright.trace.blocks.flow_picture import tiles
 from edgewright.trace.blocks.terminal import blocks_parts
 from edgewright.trace.blocks.view_blocks import Charts, Items, ViewBlock, line
-from edgewright.trace.brief import STYLES
 from edgewright.trace.page import (
     ACCENT,
+    BAD,
     GOOD,
     QUIET,
     WARN,
+    Listing,
     Page,
     page_of,
     plain_lines,
@@ -34,7 +37,7 @@ from edgewright.trace.sections.results import evaluation_blocks, prediction_card
 from edgewright.trace.sections.training import charts
 from edgewright.trace.sentences.facts import refit_text, training_facts, unnoticed_text
 from edgewright.trace.sentences.observations import FOLD_ABOVE, is_event, observe_next
-from edgewright.trace.sentences.readiness import state_of
+from edgewright.trace.sentences.readiness import NO_MODEL, NOT_READY, WEAK, state_of
 
 
 def _figures(epoch: records.EpochRecord) -> list[tuple[str, str]]:
@@ -233,3 +236,59 @@ def provenance_facts(provenance: records.Provenance) -> list[str]:
     hashes = {"data": provenance.data_hash, "configuration": provenance.config_hash, "package": provenance.package_hash}
     known = [f"{name} {shorten(value, 12, '')}" for name, value in hashes.items() if value]
     return [f"seed {provenance.seed}", *known, *([provenance.command] if provenance.command else [])]
+
+
+STYLES = {NO_MODEL: BAD, NOT_READY: BAD, WEAK: WARN}
+# Warnings, tiles and kinds of drift that a terminal shows; the page has all.
+_WARNINGS, _TILES, _UNNOTICED = 2, 6, 2
+# The loss is a curve of its own.
+_CURVE = "training"
+
+
+def brief_parts(trace: Trace, folder: Path, following: Sequence[tuple[str, str]], page: Page) -> list[RenderableType]:
+    """Return the parts, at most forty lines of eighty columns.
+
+    Args:
+        trace: of a finished run.
+        folder: of the run.
+        following: commands that come next, each with what it does.
+        page: what the terminal can show.
+    """
+    device = f"for {trace.device.profile}" if trace.device is not None else ""
+    parts: list[RenderableType] = [
+        Text(page.facts(trace.name, trace.title or trace.task, device), style=ACCENT),
+        Text(trace.verdict, style=STYLES.get(state_of(trace.verdict), GOOD)),
+        *([] if trace.refit is None else [Text(refit_text(trace.refit), style=QUIET)]),
+        *(Text(f"warning: {text}", style=WARN) for text in trace.warnings[:_WARNINGS]),
+    ]
+    left = len(trace.warnings) - _WARNINGS
+    if left > 0:
+        parts.append(Text(f"{plural(left, 'more warning')} in the page", style=WARN))
+    parts += [Text(""), _flow(trace, page)]
+    curves = charts(trace.training.epochs)[:1] if trace.training is not None else []
+    if curves:
+        parts += [Text(""), *blocks_parts([Charts(curves)], page)]
+    if trace.insight.sentence:
+        parts += [Text(""), Text(trace.insight.sentence, style="bold")]
+    if trace.unnoticed:
+        parts += [Text(""), Text(unnoticed_text(trace.unnoticed, _UNNOTICED), style=QUIET)]
+    location = folder / PAGE_FILE
+    longest = max((len(command) for command, _ in following), default=0)
+    commands = [f"{command.ljust(longest)}  {purpose}" for command, purpose in following]
+    end = f"page {location}" if location.exists() else HINT
+    # Paths are copied, so their lines are never broken.
+    return [*parts, Text(""), *(Listing(line) for line in (*commands, end))]
+
+
+def _flow(trace: Trace, page: Page) -> Table:
+    """Return a line for each stage of the data flow: title, shape, and the words of its drawing."""
+    known = [tile for tile in tiles(trace) if tile.anchor != _CURVE][:_TILES]
+    title = min(page.width // 3, max((len(tile.title) for tile in known), default=0))
+    shape = min(page.width // 3, max((len(tile.shape) for tile in known), default=0))
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for width in (title, shape, max(0, page.width - title - shape - 6)):
+        grid.add_column(width=width, no_wrap=True, overflow="ellipsis" if page.unicode else "crop")
+    for tile in known:
+        shown, words = (text if page.unicode else text.replace("→", "->") for text in (tile.shape, tile.words))
+        grid.add_row(Text(tile.title), Text(shown), Text(words, style=QUIET))
+    return grid

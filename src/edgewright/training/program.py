@@ -22,7 +22,7 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  
 
 from edgewright.core.catalogue import find
 from edgewright.core.errors import LayerSettingsError
-from edgewright.data.row_spool import piece_rows
+from edgewright.data.targets import piece_rows
 from edgewright.training.backend import compiling, jax, jnp, lax, optax, options
 from edgewright.training.contract import Optimiser, Schedule, Tree
 from edgewright.training.losses import GRADIENTS, LOSSES

@@ -20,7 +20,7 @@ def _score(file_path: Path, request: ScoreRequest) -> Score:
 
     from edgewright.cli.forecast_rows import coming_rows
     from edgewright.core.records.trace import Interval
-    from edgewright.data.files import read_columns
+    from edgewright.data.contract import read_columns
     from edgewright.data.matching import check_names, find_name, find_names
     from edgewright.language.forecasting.backtest import score_forecaster
     from edgewright.monitor.forecaster import read_forecaster

@@ -17,8 +17,7 @@ from edgewright.core.csv.text import NumberForm, only_form, plain_cells
 from edgewright.core.errors import CsvEmptyError, InputError, OptionsConflictError
 from edgewright.core.formatting import is_date
 from edgewright.core.records.data import DataSet, Labels, Numerals, Recording
-from edgewright.data.contract import SUFFIXES, Source, need_path
-from edgewright.data.files import files_of, some_files
+from edgewright.data.contract import SUFFIXES, Source, files_of, need_path, some_files
 from edgewright.data.labels import LabelUnit, marked, read_marks
 from edgewright.data.table_reader import (
     FileTableConfig,

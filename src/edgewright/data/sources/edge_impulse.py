@@ -14,8 +14,7 @@ from edgewright.core.errors import EdgeImpulseError, MissingFileError, RateDiffe
 from edgewright.core.input.riff import channel_names, read_wav
 from edgewright.core.records.data import DataSet, Floats, Recording
 from edgewright.core.toml_tables import explain
-from edgewright.data.contract import SchemaConfig, Source, need_path
-from edgewright.data.files import read_whole
+from edgewright.data.contract import SchemaConfig, Source, need_path, read_whole
 from edgewright.data.labels import Mark, label_rows
 from edgewright.data.tabular import TableConfig, data_set, known_columns, refuse_infinite
 

@@ -14,8 +14,17 @@ from edgewright.core.errors import CsvEmptyError
 from edgewright.core.input.riff import channel_names
 from edgewright.core.records.data import Column, DataSet, Recording
 from edgewright.data.clock import common_rate
-from edgewright.data.contract import LABELS_FILE, SUFFIXES, FileCount, Source, need_path
-from edgewright.data.files import data_files, files_of, folder_of, some_files
+from edgewright.data.contract import (
+    LABELS_FILE,
+    SUFFIXES,
+    FileCount,
+    Source,
+    data_files,
+    files_of,
+    folder_of,
+    need_path,
+    some_files,
+)
 from edgewright.data.labels import LabelUnit, Marks, marked, read_marks, read_name, with_meaning
 from edgewright.data.series import in_one_form
 from edgewright.data.table_reader import readable, same_columns

@@ -14,10 +14,8 @@ from edgewright.core.clocks.reader import text_of as joined_text
 from edgewright.core.csv.formats import text_of
 from edgewright.core.errors import DataKindUnknownError, InputError, ParquetDamagedError
 from edgewright.core.records.data import DataSet, Floats, Labels
-from edgewright.data.contract import PARQUET, Source, need_path
-from edgewright.data.files import some_files
+from edgewright.data.contract import PARQUET, Source, need_path, some_files
 from edgewright.data.polars import pl
-from edgewright.data.row_spool import piece_rows
 from edgewright.data.table_reader import FileTableConfig, RowStore, read_loaded, read_recordings
 from edgewright.data.tabular import (
     Table,
@@ -28,6 +26,7 @@ from edgewright.data.tabular import (
     text_columns,
     to_recording,
 )
+from edgewright.data.targets import piece_rows
 
 
 class ParquetConfig(FileTableConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from edgewright.core.errors import FileTooLargeError, LabelsError, OptionsConflictError
 from edgewright.core.input.pictures import ENDINGS, Fit, measured_pixels
 from edgewright.core.records.data import Column, DataSet, Floats, Recording
-from edgewright.data.contract import LABELS_FILE, Source, SourceConfig, need_path
-from edgewright.data.files import stored_files
+from edgewright.data.contract import LABELS_FILE, Source, SourceConfig, need_path, stored_files
 from edgewright.data.labels import Marks, Meaning, read_marks, read_name
 from edgewright.data.near_duplicates import find_bursts
 from edgewright.data.picture_samples import TARGET as OBJECTS

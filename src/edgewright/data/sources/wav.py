@@ -11,8 +11,16 @@ import msgspec
 
 from edgewright.core.input.riff import channel_names, read_wav
 from edgewright.core.records.data import Column, DataSet, Recording
-from edgewright.data.contract import FileCount, Source, SourceConfig, need_path
-from edgewright.data.files import files_below, read_whole, some_files, stored_files
+from edgewright.data.contract import (
+    FileCount,
+    Source,
+    SourceConfig,
+    files_below,
+    need_path,
+    read_whole,
+    some_files,
+    stored_files,
+)
 from edgewright.data.labels import LabelUnit, marked, read_marks, read_name, with_meaning
 from edgewright.data.series import in_one_form
 from edgewright.data.table_reader import readable

@@ -20,7 +20,7 @@ from edgewright.device.agent.rules import Anomaly
 from edgewright.device.configuration import DriftSettings
 from edgewright.device.timeline import Ready
 from edgewright.monitor.detector_stream import Watch
-from edgewright.monitor.drift.sketch import SKETCH_BYTES
+from edgewright.monitor.drift.change_detection import SKETCH_BYTES
 from edgewright.monitor.drift.stream_monitor import DriftConfig, watch_of
 
 # What a state raises that does not fit its detector, although its name says that it does.

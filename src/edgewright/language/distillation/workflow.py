@@ -21,7 +21,7 @@ from edgewright.core.errors import CheckFailedError, InputError, LabelsError, Ou
 from edgewright.core.files import os_errors, write_atomic
 from edgewright.core.records.data import MACHINE
 from edgewright.data.audited_labels import refuse_unaudited
-from edgewright.data.files import read_whole
+from edgewright.data.contract import read_whole
 from edgewright.export.write import write_files
 from edgewright.language.distillation.students import (
     BroughtRow,

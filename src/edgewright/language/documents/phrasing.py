@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.errors import DocumentIndexError, MissingFileError, QuestionError
 from edgewright.core.records.trace import Interval
-from edgewright.data.files import read_text
+from edgewright.data.contract import read_text
 from edgewright.language.language_models.client import LanguageModelClient, ModelReply, served
 from edgewright.nlp.dialogue import Look
 from edgewright.nlp.documents.search import DocumentIndex

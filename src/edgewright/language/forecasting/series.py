@@ -24,7 +24,7 @@ from edgewright.core.errors import (
 )
 from edgewright.core.records.data import DataSet, TimeUnit
 from edgewright.data.clock import read_clock
-from edgewright.data.files import read_columns
+from edgewright.data.contract import read_columns
 from edgewright.data.load import guess
 from edgewright.data.polars import pl
 from edgewright.data.table_proposal import propose_table

@@ -25,7 +25,7 @@ from edgewright.core.files import sync
 from edgewright.core.formatting import MISSING_LABELS
 from edgewright.core.records.data import LABEL_FROM, DataSet, Floats, Labels, Recording
 from edgewright.data.audited_labels import marked
-from edgewright.data.files import read_utf8
+from edgewright.data.contract import read_utf8
 from edgewright.data.load import load_data
 from edgewright.data.synthetic import is_synthetic
 from edgewright.data.table_proposal import propose_table

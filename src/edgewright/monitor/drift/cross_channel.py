@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from edgewright.core.errors import DriftReferenceError, DriftStateError
 from edgewright.core.records.data import Column
 from edgewright.core.records.package import JointReference
-from edgewright.monitor.drift.sketch import BLOCKS
+from edgewright.monitor.drift.change_detection import BLOCKS
 
 Array = NDArray[np.float64]
 RHYTHM = BLOCKS // 2

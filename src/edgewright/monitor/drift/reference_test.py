@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.core.records.package import ReferenceColumn
-from edgewright.monitor.drift.sketch import BLOCKS, Bins, Ring
+from edgewright.monitor.drift.change_detection import BLOCKS, Bins, Ring
 
 _SMALL, _HALVINGS = 1e-3, 60
 

@@ -17,11 +17,20 @@ from edgewright.core.errors import DriftReferenceError, DriftStateError
 from edgewright.core.records.data import Floats
 from edgewright.core.records.device import Event
 from edgewright.core.records.package import Manifest, ReferenceColumn
-from edgewright.monitor.drift.change_detection import Adwin, ConfidenceWatch, PageHinkley
+from edgewright.monitor.drift.change_detection import (
+    BLOCKS,
+    SKETCH_BYTES,
+    Adwin,
+    ConfidenceWatch,
+    OpenBlock,
+    PageHinkley,
+    Ring,
+    Sketch,
+    bins_of,
+)
 from edgewright.monitor.drift.cross_channel import FaultDiagnosis, JointMonitor
 from edgewright.monitor.drift.motion_monitor import MotionChange, MotionMonitor
 from edgewright.monitor.drift.reference_test import LENGTHS, TESTS, Finding, Sizes, changed, compare, scale_of
-from edgewright.monitor.drift.sketch import BLOCKS, SKETCH_BYTES, OpenBlock, Ring, Sketch, bins_of
 
 # Change of the mean is looked for within this many deviations of training.
 _SPAN = 4.0

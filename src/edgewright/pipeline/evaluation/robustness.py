@@ -22,7 +22,7 @@ from edgewright.core.records.network import Graph
 from edgewright.core.records.package import Centre, FoundObject, ObjectMap
 from edgewright.core.records.trace import EvaluationRecord, GroupRow, Interval
 from edgewright.core.records.trace_flow import ObjectClass, ObjectsRecord, Scene, Spot
-from edgewright.data import sensor_kinds as kinds
+from edgewright.data import clock as kinds
 from edgewright.data.picture_samples import read_centres
 from edgewright.data.samples import cut
 from edgewright.training.centroids import Counts, count

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.records.data import Column, DataSet, Samples
 from edgewright.core.records.package import MotionReference
-from edgewright.data.sensor_kinds import motion_sensors
+from edgewright.data.clock import motion_sensors
 from edgewright.monitor.drift.motion_estimates import (
     AT,
     FEWEST,

@@ -39,8 +39,7 @@ from edgewright.core.records.package import (
     ReferenceColumn,
     WindowSpec,
 )
-from edgewright.data.row_spool import in_file
-from edgewright.data.targets import in_pieces
+from edgewright.data.targets import in_file, in_pieces
 from edgewright.monitor.drift.cross_channel import faults, moved, products
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.package.motion import FEWEST_UNITS, motion_reference, parts_of_unit, units_of

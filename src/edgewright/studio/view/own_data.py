@@ -27,9 +27,8 @@ from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.plan import build, parts
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.records import Profile
-from edgewright.race.motion import motion_stages
 from edgewright.race.pipeline_end import SCALE
-from edgewright.race.stages import FILL, IMPUTE
+from edgewright.race.stages import FILL, IMPUTE, motion_stages
 from edgewright.studio.frame import error_text
 from edgewright.studio.view.data_cache import Opened, Windows, stamp, windows_of
 from edgewright.studio.view.data_sources import DataRequest, Origin

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from edgewright.core.formatting import fraction, number, percent, plural
 from edgewright.core.records.trace import GroupRow, Interval, LeftOutRecord, Trace
 from edgewright.trace.questions import Draft, rule, short
+from edgewright.trace.sentences.insight import Claim, claims
 from edgewright.trace.sentences.opening import headline
-from edgewright.trace.sentences.surprise import Claim, claims
 
 _IN_TURN = "each left out of training once"
 _KEPT = {

@@ -17,11 +17,11 @@ from edgewright.core.formatting import number, plural, some_of
 from edgewright.core.records.data import DataSet
 from edgewright.core.toml_tables import key_text, value_text
 from edgewright.data.checks_columns import column_of
+from edgewright.data.clock import ACCELERATION_NAME, ROTATION_NAME, TEMPERATURE_NAME
 from edgewright.data.contract import by_column
 from edgewright.data.quality import axes, gravity_unit, magnitudes
 from edgewright.data.resampling import resampled_text
 from edgewright.data.roles import UNNAMED
-from edgewright.data.sensor_kinds import ACCELERATION_NAME, ROTATION_NAME, TEMPERATURE_NAME
 from edgewright.trace.blocks.records import table_lines
 from edgewright.trace.sections.race import race_lines
 from edgewright.workflows.own_data.proposal import ASSUMED_HZ, OwnData, Proposal

@@ -17,9 +17,8 @@ from edgewright.core.records.data import Floats
 from edgewright.core.records.network import Graph, IntegerValue
 from edgewright.graph.builder import Mask, without_mask
 from edgewright.graph.extract import preprocessing
-from edgewright.proof.form import PROBABILITIES, UNSURE
 from edgewright.proof.stage import flags_of
-from edgewright.proof.tolerance import EXTREME
+from edgewright.proof.tolerance import EXTREME, PROBABILITIES, UNSURE
 from edgewright.workflows.proof.forms import Subject
 from edgewright.workflows.proof.stages import boundary_value, comparisons
 from edgewright.workflows.proof.subject import Chosen

@@ -23,8 +23,8 @@ from edgewright.core.records.proof import AbsentForm, ProofRecord
 from edgewright.export.c99_code.parts import filled
 from edgewright.export.c99_learning.adapt import REPLAY_LAYER, REPLAY_WINDOWS, write_adapt_c99, write_affine_c99
 from edgewright.monitor.detector_stream import DetectorFile, RowVerdict, Watch, pause
-from edgewright.proof.form import Stages
 from edgewright.proof.stream import Rule, StreamForm, StreamSubject, prove_stream
+from edgewright.proof.tolerance import Stages
 from edgewright.workflows.proof.artifacts import Change, compilers, in_child, replay_compiled, replay_emulated
 from edgewright.workflows.proof.forms import Subject
 from edgewright.workflows.proof.stream_rows import StreamRows, inserted

@@ -21,8 +21,8 @@ from edgewright.core.package import INPUT_VECTORS, Package, read_package
 from edgewright.core.prediction.objects import INDEX, MODULE, cpu_features, read_index, this_system
 from edgewright.core.records.proof import AbsentForm, FileRecord, ProofRecord
 from edgewright.pipeline.run_folder.folder import EVALUATED
-from edgewright.proof.form import Stages
 from edgewright.proof.stream import StreamForm, StreamSubject, prove_stream
+from edgewright.proof.tolerance import Stages
 
 Kind = Literal["onnx", "tflite", "c99", "stream", "steps", "extension", "wasm", "verilog"]
 _SUFFIXES: dict[str, Kind] = {

@@ -19,19 +19,17 @@ from edgewright.core.records.network import Graph
 from edgewright.core.records.proof import AbsentForm, FileRecord, ProofRecord
 from edgewright.graph.builder import without_mask
 from edgewright.graph.extract import float_part, preprocessing
-from edgewright.proof.form import (
+from edgewright.proof.prove import earliest, prove
+from edgewright.proof.tolerance import (
     BYTES,
     CLASSES,
+    EXTREME,
     PREDICTION,
     PROBABILITIES,
     Form,
     Samples,
     Stages,
     ToleranceReference,
-)
-from edgewright.proof.prove import earliest, prove
-from edgewright.proof.tolerance import (
-    EXTREME,
     last_digits,
     perturbed_readings,
     perturbed_synthetic_readings,

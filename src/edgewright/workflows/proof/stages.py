@@ -15,7 +15,7 @@ from edgewright.core.prediction.executor import compile_graph
 from edgewright.core.records.network import Graph, IntegerNetwork, Value
 from edgewright.graph.builder import NO_LABEL, without_mask
 from edgewright.graph.extract import float_part, layers, network_values, preprocessing, value_names
-from edgewright.proof.form import LABEL, OUTPUT, PREDICTION, PROBABILITIES, Stages
+from edgewright.proof.tolerance import LABEL, OUTPUT, PREDICTION, PROBABILITIES, Stages
 
 # Comparisons by which trees and rules decide, and what only chooses, moves or turns the values that they compare.
 _COMPARED = ("LessOrEqual", "Less")

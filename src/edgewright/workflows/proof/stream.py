@@ -29,9 +29,9 @@ from edgewright.device.agent.packages import Answered
 from edgewright.device.agent.stream_decisions import StreamAnswer
 from edgewright.monitor.detector_stream import parse_detector
 from edgewright.proof import tolerance
-from edgewright.proof.form import PREDICTION, PROBABILITIES, Stages
 from edgewright.proof.stage import distance
 from edgewright.proof.stream import Rule, StreamForm, StreamSubject, prove_stream
+from edgewright.proof.tolerance import PREDICTION, PROBABILITIES, Stages
 from edgewright.workflows.proof.anomalies import anomalies, detector_names, detector_rules, tied_rows, watched
 from edgewright.workflows.proof.artifacts import Change, Files, compilers
 from edgewright.workflows.proof.comparison import int8_ends_tolerance

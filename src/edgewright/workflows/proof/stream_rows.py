@@ -24,8 +24,8 @@ from edgewright.device.agent.stream_decisions import DecisionStream
 from edgewright.device.timeline import Ready
 from edgewright.graph.extract import preprocessing
 from edgewright.proof import tolerance
-from edgewright.proof.form import PREDICTION, PROBABILITIES, Samples
 from edgewright.proof.stage import distance
+from edgewright.proof.tolerance import PREDICTION, PROBABILITIES, Samples
 from edgewright.workflows.proof.forms import Subject
 from edgewright.workflows.proof.forms.integers import network_stages
 from edgewright.workflows.proof.stages import boundary_value

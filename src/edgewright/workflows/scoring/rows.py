@@ -20,7 +20,7 @@ from edgewright.core.prediction.objects import MAPPED
 from edgewright.core.records.config import PipelineConfig
 from edgewright.core.records.data import DataSet, Floats, Recording
 from edgewright.core.records.package import Manifest
-from edgewright.data.files import read_columns
+from edgewright.data.contract import read_columns
 from edgewright.data.load import SOURCES, find_kind, guess, load_data
 from edgewright.data.matching import check_names, conversion, find_labels, find_name, find_names, renamed
 from edgewright.data.polars import pl

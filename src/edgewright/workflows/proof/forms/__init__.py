@@ -16,7 +16,7 @@ from edgewright.core.package import Package
 from edgewright.core.records.network import Graph, IntegerNetwork
 from edgewright.core.records.package import Manifest
 from edgewright.core.records.proof import AbsentForm, FileRecord, Numbers
-from edgewright.proof.form import Form, Samples, Stages
+from edgewright.proof.tolerance import Form, Samples, Stages
 from edgewright.workflows.proof.artifacts import Artefact, Kind
 
 NUMBERS: tuple[Numbers, ...] = ("float", "int8")

@@ -22,7 +22,7 @@ from edgewright.core.errors import StoppedError
 from edgewright.core.prediction.objects import read_objects
 from edgewright.core.records.proof import Numbers
 from edgewright.graph.extract import float_part, layers, marked_stages
-from edgewright.proof.form import (
+from edgewright.proof.tolerance import (
     BYTES,
     FLAGS,
     GENERATED,

@@ -11,7 +11,7 @@ import numpy as np
 from edgewright.core.errors import InputError, UnknownNameError
 from edgewright.core.records.proof import Numbers
 from edgewright.graph.extract import layers, preprocessing
-from edgewright.proof.form import BYTES, GENERATED, LABEL, RANGE, Form, Samples, Stages
+from edgewright.proof.tolerance import BYTES, GENERATED, LABEL, RANGE, Form, Samples, Stages
 from edgewright.workflows.proof.forms import Forms, Run, Subject
 from edgewright.workflows.proof.forms.c99 import NAME, Files, c_stages, written
 from edgewright.workflows.proof.forms.ethosu import has_compiler

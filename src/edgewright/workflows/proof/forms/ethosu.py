@@ -10,7 +10,7 @@ import importlib.util
 from collections.abc import Iterator
 
 from edgewright.core.errors import InputError
-from edgewright.proof.form import Form
+from edgewright.proof.tolerance import Form
 from edgewright.workflows.proof.forms import Forms, Subject
 from edgewright.workflows.proof.forms.litert import Network, network_file, networks, whole_file
 

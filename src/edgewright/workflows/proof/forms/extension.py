@@ -18,7 +18,7 @@ from edgewright.core.integer.network import to_integers
 from edgewright.core.prediction.objects import load_module
 from edgewright.core.records.proof import Numbers
 from edgewright.graph.extract import float_part, preprocessing
-from edgewright.proof.form import BYTES, OUTPUT, RANGE, Form, Samples, Stages
+from edgewright.proof.tolerance import BYTES, OUTPUT, RANGE, Form, Samples, Stages
 from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.forms import NUMBERS, Forms, Run, Subject
 from edgewright.workflows.proof.stages import ends, renamed

@@ -22,7 +22,7 @@ from edgewright.core.records.network import Graph, IntegerNetwork, Value
 from edgewright.core.records.proof import Numbers
 from edgewright.graph.extract import float_part
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.proof.form import RANGE, Form, Samples, Stages
+from edgewright.proof.tolerance import RANGE, Form, Samples, Stages
 from edgewright.workflows.proof.forms import NUMBERS, Forms, Run, Subject
 from edgewright.workflows.proof.forms.integers import run_reference
 from edgewright.workflows.proof.stages import all_values, ends, renamed

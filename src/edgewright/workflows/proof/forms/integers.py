@@ -12,7 +12,7 @@ from edgewright.core.integer.network import run_values, to_integers, to_reals
 from edgewright.core.prediction.executor import compile_graph
 from edgewright.core.records.network import Graph, IntegerNetwork
 from edgewright.graph.extract import layers, network_values, preprocessing
-from edgewright.proof.form import BYTES, RANDOM_BYTES, RANGE, Form, Samples, Stages
+from edgewright.proof.tolerance import BYTES, RANDOM_BYTES, RANGE, Form, Samples, Stages
 from edgewright.workflows.proof.forms import Forms, Run, Subject
 from edgewright.workflows.proof.stages import boundary_value, in_a_row, layer_layout, renamed, shapes, tail
 

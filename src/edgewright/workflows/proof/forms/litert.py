@@ -20,7 +20,7 @@ from edgewright.core.records.network import Graph, IntegerNetwork, IntegerValue
 from edgewright.core.records.proof import Numbers
 from edgewright.graph.extract import float_part, layers, network_values, preprocessing
 from edgewright.graph.from_tflite_file import parse_tflite
-from edgewright.proof.form import BYTES, OUTPUT, Form, Samples, Stages
+from edgewright.proof.tolerance import BYTES, OUTPUT, Form, Samples, Stages
 from edgewright.workflows.proof.forms import NUMBERS, Forms, Run, Subject
 from edgewright.workflows.proof.forms.integers import drawn_rows, drawn_stage
 from edgewright.workflows.proof.stages import ends, in_a_row, layer_layout, renamed, shapes, tail

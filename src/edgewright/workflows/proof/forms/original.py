@@ -13,7 +13,7 @@ from edgewright.core.errors import InputError, ProofError
 from edgewright.core.integer.network import to_integers, to_reals
 from edgewright.core.records.proof import Numbers
 from edgewright.graph.from_tflite_file import parse_tflite
-from edgewright.proof.form import BYTES, LABEL, OUTPUT, PREDICTION, PROBABILITIES, Form, Samples, Stages
+from edgewright.proof.tolerance import BYTES, LABEL, OUTPUT, PREDICTION, PROBABILITIES, Form, Samples, Stages
 from edgewright.workflows.proof.forms import Forms, Run, Subject
 from edgewright.workflows.proof.forms.litert import run_file
 from edgewright.workflows.proof.stages import ends, tail

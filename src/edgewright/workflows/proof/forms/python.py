@@ -13,8 +13,7 @@ from edgewright.graph.builder import NO_LABEL, Builder
 from edgewright.graph.extract import float_network, float_part, layers
 from edgewright.graph.stage import Layer, Parameters, Shape
 from edgewright.pipeline.fitting import limit_of
-from edgewright.proof.form import LABEL, PREDICTION, PROBABILITIES, Form, Samples, Stages
-from edgewright.proof.tolerance import EXTREME
+from edgewright.proof.tolerance import EXTREME, LABEL, PREDICTION, PROBABILITIES, Form, Samples, Stages
 from edgewright.workflows.proof.artifacts import PIPELINE
 from edgewright.workflows.proof.forms import Forms, Run, Subject
 

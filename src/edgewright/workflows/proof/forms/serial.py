@@ -13,7 +13,7 @@ import numpy as np
 from edgewright.core.errors import CheckFailedError, StoppedError
 from edgewright.core.records.proof import Numbers
 from edgewright.device.boards.link import ANSWER, BoardHello, ModelLine, open_link
-from edgewright.proof.form import GENERATED, Form, Samples, Stages
+from edgewright.proof.tolerance import GENERATED, Form, Samples, Stages
 from edgewright.workflows.proof.forms import Forms, Run, Subject
 from edgewright.workflows.proof.forms.emulator import fields_of, read_answers, stages_in
 

@@ -20,7 +20,7 @@ from edgewright.core.integer.network import run_values, to_integers, to_reals
 from edgewright.core.records.network import IntegerNetwork
 from edgewright.graph.extract import layers
 from edgewright.graph.streaming import NetworkStream, Steps, remembers, steps_of
-from edgewright.proof.form import BYTES, OUTPUT, Form, Samples, Stages
+from edgewright.proof.tolerance import BYTES, OUTPUT, Form, Samples, Stages
 from edgewright.workflows.proof.artifacts import compilers, replay_compiled, replay_emulated
 from edgewright.workflows.proof.forms import Forms, Subject
 from edgewright.workflows.proof.forms.integers import drawn_rows, drawn_stage, shapes_of

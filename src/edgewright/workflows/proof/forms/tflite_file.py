@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.errors import InputError, ProofError, SampleShapeError
 from edgewright.graph.from_tflite_file import TfliteFile, parse_tflite
-from edgewright.proof.form import Form
+from edgewright.proof.tolerance import Form
 from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.forms import Forms, Run, Subject, tflm
 from edgewright.workflows.proof.forms.litert import (

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgewright.core.errors import InputError, ProofError, error_line
 from edgewright.graph.from_tflite_file import parse_tflite
-from edgewright.proof.form import Form
+from edgewright.proof.tolerance import Form
 from edgewright.workflows.proof.forms import Forms, Run, Subject
 from edgewright.workflows.proof.forms.litert import (
     Network,

@@ -14,7 +14,7 @@ from edgewright.core.errors import InputError, UnknownNameError
 from edgewright.core.integer.network import to_integers, to_reals
 from edgewright.core.records.network import IntegerNetwork
 from edgewright.graph.extract import layers
-from edgewright.proof.form import BYTES, Form, Samples, Stages
+from edgewright.proof.tolerance import BYTES, Form, Samples, Stages
 from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.forms import Forms, Run, Subject
 from edgewright.workflows.proof.forms.integers import drawn_rows, drawn_stage, shapes_of

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgewright.core.errors import EdgewrightError, MissingExtraError, ProofError
 from edgewright.core.records.proof import Numbers
-from edgewright.proof.form import GENERATED, LABEL, PREDICTION, PROBABILITIES, Form, Samples, Stages
+from edgewright.proof.tolerance import GENERATED, LABEL, PREDICTION, PROBABILITIES, Form, Samples, Stages
 from edgewright.workflows.proof.artifacts import Artefact
 from edgewright.workflows.proof.forms import NUMBERS, Forms, Run, Subject
 from edgewright.workflows.proof.forms.c99 import NAME, c_stages, written

@@ -12,8 +12,8 @@ from edgewright.core.errors import ColumnMissingError
 from edgewright.core.records.data import Floats
 from edgewright.core.records.proof import AbsentForm, ProofRecord
 from edgewright.monitor.detector_stream import FEATURES, SPEC, DetectorFile, Watch, read_detector
-from edgewright.proof.form import Stages
 from edgewright.proof.stream import StreamForm, StreamSubject, prove_stream
+from edgewright.proof.tolerance import Stages
 from edgewright.workflows.proof.anomalies import anomalies, detector_names, detector_rules, tied_rows, watched
 from edgewright.workflows.proof.artifacts import compilers
 from edgewright.workflows.proof.provers import ProofRequest, Prover

@@ -12,8 +12,8 @@ from edgewright.core.csv.rows import read_csv
 from edgewright.core.errors import ColumnMissingError
 from edgewright.core.records.proof import ProofRecord
 from edgewright.monitor.forecaster import SPEC, Floats, ForecasterFile, read_forecaster
-from edgewright.proof.form import Stages
 from edgewright.proof.stream import Rule, StreamSubject
+from edgewright.proof.tolerance import Stages
 from edgewright.workflows.proof.artifacts import prove_compiled
 from edgewright.workflows.proof.provers import ProofRequest, Prover
 

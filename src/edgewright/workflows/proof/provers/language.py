@@ -21,8 +21,8 @@ from edgewright.nlp.records import OUT_OF_SCOPE, Slot, StudentSpec
 from edgewright.nlp.utterance.parse import MOST_SLOTS, SPEC, Understanding, read_language
 from edgewright.nlp.utterance.student import rows_of
 from edgewright.nlp.utterance.values import DAYS, LARGE, LONGEST, SMALL, UNITS, compose, normalised
-from edgewright.proof.form import Stages
 from edgewright.proof.stream import Rule, StreamSubject
+from edgewright.proof.tolerance import Stages
 from edgewright.workflows.proof.artifacts import in_child, prove_compiled
 from edgewright.workflows.proof.provers import ProofRequest, Prover
 

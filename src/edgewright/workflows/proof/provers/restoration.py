@@ -22,7 +22,7 @@ from edgewright.core.records.network import Graph, IntegerNetwork, Node, Value
 from edgewright.core.records.proof import ProofRecord
 from edgewright.graph.restoration import EARLIER_SPECS, SPEC, DenoiserFile, UpscalerFile, read_restorer
 from edgewright.graph.streaming import NetworkStream
-from edgewright.proof.form import BYTES, OUTPUT, Form, Samples, Stages
+from edgewright.proof.tolerance import BYTES, OUTPUT, Form, Samples, Stages
 from edgewright.workflows.proof.artifacts import compilers, replay_compiled
 from edgewright.workflows.proof.comparison import prove_subject
 from edgewright.workflows.proof.forms import Subject, forms_of
