@@ -35,6 +35,11 @@ def sentences() -> list[str]:
     return [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
 
 
+def unseen_text() -> str:
+    """Return every fifth sentence, which the model is not trained on."""
+    return "\n".join(sentences()[::5])
+
+
 def encoded(text: str) -> list[int]:
     """Return the tokens of a text in ASCII."""
     return [_NUMBER[character] for character in text.replace(" ", "▁")]
@@ -150,3 +155,9 @@ def write_gguf(path: Path, weights: Mapping[str, NDArray[np.float32]]) -> Path:
 def write_tiny(path: Path) -> Path:
     """Write the trained model."""
     return write_gguf(path, trained())
+
+
+def log_probabilities(weights: Mapping[str, Any], tokens: list[int]) -> NDArray[np.float64]:
+    """Return the log probability of each token but the first, given all tokens before it."""
+    rows = jax.nn.log_softmax(logits(weights, jnp.asarray([tokens[:-1]]))[0])
+    return np.asarray(rows, np.float64)[np.arange(len(tokens) - 1), tokens[1:]]

@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import gguf
+import numpy as np
 import pytest
 
 from cli_runner import Cli
@@ -20,12 +22,13 @@ from documents_example import LOOKING_FLOW, QUESTION, manual_index
 from edgewright.language.labelling.project import Project
 from edgewright.language.language_models.client import LanguageModelClient, RunningModel, served
 from edgewright.language.language_models.intents import LanguageModelParser, grammar_of, language_model_parser
+from edgewright.language.language_models.perplexity import bits_per_weight, write_quantised
 from edgewright.language.utterances import Labelled, read
 from edgewright.nlp.records import OUT_OF_SCOPE, Slot, Utterance
 from edgewright.studio.chat import ChatFront
 from fleet_servers import until
 from support import ROOT
-from tiny_language_model import write_tiny
+from tiny_language_model import BEGIN, encoded, log_probabilities, trained, unseen_text, write_tiny
 
 pytestmark = pytest.mark.slow
 SECONDS = 120.0
@@ -207,3 +210,56 @@ def test_a_dialogue_quotes_where_the_model_says_what_no_passage_supports(
     begin = phrased["text"] if phrased["carried"] and len(phrased["citations"]) == 1 else "The warranty lasts 24 months"
     assert answer["answers"][0].startswith(begin)
     assert "phrased" not in refused["retrieved"]
+
+
+def test_probabilities_equal_those_of_jax(running: RunningModel) -> None:
+    tokens = encoded(unseen_text())[:200]
+    client = LanguageModelClient(running.address, "")
+    assert client.tokenize(unseen_text()[:200], time.monotonic() + SECONDS) == tokens
+    given = client.log_probabilities(tokens[:50], tokens[50:], time.monotonic() + SECONDS)
+    assert np.allclose(given, log_probabilities(trained(), [BEGIN, *tokens])[50:], atol=2e-2)
+
+
+def test_fewer_bits_cost_perplexity(tiny: Path, tmp_path: Path, cli: Cli) -> None:
+    text = tmp_path / "unseen.txt"
+    text.write_text(unseen_text())
+    curve = cli.json("curve", tiny, "--text", text)
+    sizes = {size["name"]: size for size in curve["sizes"]}
+    assert list(sizes) == ["as given", "Q8_0", "Q5_0", "Q4_0"]
+    bits = [size["bits_per_weight"] for size in curve["sizes"]]
+    assert bits[0] == 32
+    assert all(abs(got - expected) < 0.1 for got, expected in zip(bits[1:], (8.5, 5.5, 4.5), strict=True))
+    assert sizes["Q8_0"]["ratio"]["value"] < sizes["Q5_0"]["ratio"]["value"] < sizes["Q4_0"]["ratio"]["value"]
+    assert abs(sizes["Q8_0"]["ratio"]["value"] - 1) < 0.002
+    small_enough = [size for size in curve["sizes"] if size["ratio"]["high"] <= 1.02]
+    assert curve["chosen"] == min(small_enough, key=lambda size: size["bytes"])["name"]
+    # The file as given, by JAX: chunks of 256 tokens, of which the first half is read only.
+    tokens = encoded(unseen_text())
+    chunks = [tokens[begin : begin + 256] for begin in range(0, len(tokens) - 255, 256)]
+    chunk_sample = [chunks[index] for index in np.linspace(0, len(chunks) - 1, 16).astype(int)]
+    surprise = -np.mean([log_probabilities(trained(), [BEGIN, *chunk])[128:].mean() for chunk in chunk_sample])
+    assert abs(sizes["as given"]["perplexity"]["value"] / np.exp(surprise) - 1) < 0.005
+
+
+def test_a_quantised_file_keeps_its_tokeniser_and_gets_no_more_bits(tiny: Path, tmp_path: Path) -> None:
+    write_quantised(tiny, tmp_path / "q5.gguf", "Q5_0")
+    before, after = gguf.GGUFReader(tiny), gguf.GGUFReader(tmp_path / "q5.gguf")
+    for name in ("tokenizer.ggml.tokens", "tokenizer.ggml.token_type", "llama.context_length", "general.license"):
+        assert before.fields[name].contents() == after.fields[name].contents()
+    for old, new in zip(before.tensors, after.tensors, strict=True):
+        assert (new.name, list(new.shape)) == (old.name, list(old.shape))
+        weights, error = np.array(old.data), gguf.dequantize(new.data, new.tensor_type) - old.data
+        # A step of a block of 32 is a sixteenth of its largest weight.
+        limit = np.abs(weights).max() / 16 if weights.ndim > 1 else 0
+        assert np.abs(error).max() <= limit
+    write_quantised(tmp_path / "q5.gguf", tmp_path / "again.gguf", "Q8_0")
+    assert bits_per_weight(tmp_path / "again.gguf") == bits_per_weight(tmp_path / "q5.gguf")
+
+
+def test_a_curve_that_cannot_be_measured_names_the_reason(tiny: Path, tmp_path: Path, cli: Cli) -> None:
+    text = tmp_path / "short.txt"
+    text.write_text("too short")
+    assert "error[too-few-samples]" in cli("curve", tiny, "--text", text, code=2)
+    assert "error[own-model" in cli("curve", "nothing", "--text", text, code=2)
+    (tmp_path / "odd.gguf").write_bytes(b"no model")
+    assert "odd.gguf" in cli("curve", tmp_path / "odd.gguf", "--text", text, code=2)

@@ -55,7 +55,7 @@ OPTIONS = {
         "--by": "--group COLUMN or --session COLUMN",
         "--out": "edgewright curve DATA --json > FILE",
         "--check": "edgewright curve DATA, which always compares the prediction from half of the data",
-        **dict.fromkeys(("--text", "--texts"), "llama-quantize and llama-perplexity of llama.cpp"),
+        "--texts": "edgewright curve MODEL.gguf --text FILE",
         "--utterances": "edgewright language train",
     },
     "fleet rollout start": dict.fromkeys(

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any, NamedTuple, NoReturn
+from typing import IO, Any, NamedTuple, NoReturn, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -34,12 +34,15 @@ KEY_VARIABLE = "EDGEWRIGHT_API_KEY"
 _ABSENT = (404, 405, 501)
 _CHAT = "/chat/completions"
 
+_Decoded = TypeVar("_Decoded")
+
 
 class _Timings(msgspec.Struct, frozen=True):
     """What llama.cpp measures of a reply."""
 
     predicted_n: int = 0
     predicted_per_second: float | None = None
+    prompt_per_second: float | None = None
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -79,6 +82,30 @@ class _Completion(msgspec.Struct, frozen=True):
     content: str
     model: str = ""
     timings: _Timings = _Timings()
+
+
+class _Tokens(msgspec.Struct, frozen=True):
+    tokens: list[int]
+
+
+class _ForcedToken(msgspec.Struct, frozen=True):
+    id: int
+    logprob: float
+
+
+class _ForcedTokens(msgspec.Struct, frozen=True):
+    completion_probabilities: list[_ForcedToken]
+
+
+class _TimedReply(msgspec.Struct, frozen=True):
+    timings: _Timings
+
+
+class Speed(NamedTuple):
+    """Tokens per second of the prompt and of the completion; None if the server does not report them."""
+
+    prompt: float | None
+    completion: float | None
 
 
 class ModelReply(NamedTuple):
@@ -171,6 +198,53 @@ class LanguageModelClient:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._failed(f"something else ({error})") from None
         raise self._failed(_refusal(status, reply) if status != 200 else "no choices")
+
+    def tokenize(self, text: str, deadline: float) -> list[int]:
+        """Return the tokens of a text. Only llama.cpp's server supports this and the two methods below.
+
+        Raises:
+            OutputError: as `chat`.
+        """
+        return self._decode("/tokenize", {"content": text, "add_special": False}, deadline, _Tokens).tokens
+
+    def log_probabilities(self, prompt: Sequence[int], completion: Sequence[int], deadline: float) -> list[float]:
+        """Return the natural logarithm of the probability of each token of a completion, given all tokens before it.
+
+        A grammar of token numbers forces the completion; the server reports the probabilities without the grammar.
+
+        Raises:
+            OutputError: as `chat`, or the server returns other tokens.
+        """
+        first = self._decode("/tokenize", {"content": "", "add_special": True}, deadline, _Tokens).tokens
+        order = {
+            "prompt": [*first, *prompt], "n_predict": len(completion), "n_probs": 1, "temperature": 0, "samplers": [],
+            "grammar": "root ::= " + " ".join(f"<[{token}]>" for token in completion),
+            "response_fields": ["completion_probabilities"],
+        }  # fmt: skip
+        forced = self._decode("/completion", order, deadline, _ForcedTokens).completion_probabilities
+        if [token.id for token in forced] != list(completion):
+            raise self._failed("other tokens than the grammar allows")
+        return [token.logprob for token in forced]
+
+    def measure_speed(self, prompt: Sequence[int], tokens: int, deadline: float) -> Speed:
+        """Measure the speed of reading a prompt and of writing a number of tokens.
+
+        Raises:
+            OutputError: as `chat`.
+        """
+        order = {"prompt": prompt, "n_predict": tokens, "temperature": 0, "ignore_eos": True, "cache_prompt": False,
+                 "response_fields": ["timings"]}  # fmt: skip
+        timings = self._decode("/completion", order, deadline, _TimedReply).timings
+        return Speed(timings.prompt_per_second, timings.predicted_per_second)
+
+    def _decode(self, path: str, order: Mapping[str, Any], deadline: float, form: type[_Decoded]) -> _Decoded:
+        status, reply = self._post(path, order, deadline)
+        if status != 200:
+            raise self._failed(_refusal(status, reply))
+        try:
+            return msgspec.json.decode(reply, type=form)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise self._failed(f"something else ({error})") from None
 
     def _post(self, path: str, order: Mapping[str, Any], deadline: float) -> tuple[int, bytes]:
         """Return status and body, before the deadline: the whole reply and not each piece of it."""
