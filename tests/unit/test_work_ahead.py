@@ -17,6 +17,7 @@ from edgewright.language.forecasting.pool import fit_pool
 from edgewright.models.architecture import architecture
 from edgewright.pipeline import cost as estimates
 from edgewright.pipeline import run as running
+from edgewright.pipeline import scaling
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.cost import LONG_S, reading_s, tell_ahead, told_by_first, training_s
 from edgewright.pipeline.learning import learn
@@ -109,7 +110,7 @@ def test_growing_sizes_are_told_before_the_first_training(tmp_path: Path, monkey
         assert len(listener.sentences) == 1
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(running, "scale", begins)
+    monkeypatch.setattr(scaling, "scale", begins)
     with pytest.raises(KeyboardInterrupt):
         run_pipeline(read_config("scalability", ("data.rows=400",)), out=tmp_path, listener=listener)
     assert listener.sentences[0].startswith("Training at growing sizes takes up to about ")
